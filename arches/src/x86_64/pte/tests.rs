@@ -1,0 +1,185 @@
+//! The words, the native stores and TLB streams, and the three fates of an update under Xen.
+
+extern crate std;
+
+use std::vec::Vec;
+
+use super::*;
+use crate::backend::Backend;
+use crate::page::Mm;
+use crate::x86_64::tests::{Event, Mock, page};
+use crate::x86_64::{ON_STACK, X86Native, Xen};
+
+fn all_flags() -> impl Iterator<Item = PteFlags> {
+    (0..64).map(|n| PteFlags {
+        valid: n & 1 != 0,
+        write: n & 2 != 0,
+        user: n & 4 != 0,
+        exec: n & 8 != 0,
+        accessed: n & 16 != 0,
+        dirty: n & 32 != 0,
+    })
+}
+
+#[test]
+fn a_word_says_what_was_put_in() {
+    for size in [Size::Small, Size::Large, Size::Huge] {
+        for said in all_flags() {
+            for page_frame in [1, 511, 2047, 0x7fff_ffff] {
+                let word = word(said, page_frame, size);
+                assert_eq!((flags(word), frame(word)), (said, page_frame), "{said:?} {size:?} {word:#x}");
+            }
+        }
+    }
+    assert_eq!(flags(0), PteFlags::default());
+}
+
+/// Bits of the architecture: a kernel page, a user page that may be executed, a protected dirty one, a PMD.
+#[test]
+fn words_are_those_of_the_hardware() {
+    let kernel = PteFlags { valid: true, write: true, accessed: true, dirty: true, ..PteFlags::default() };
+    assert_eq!(word(kernel, 0x123, Size::Small), 0x8000_0000_0012_3063);
+    assert_eq!(word(PteFlags { user: true, exec: true, ..kernel }, 0x123, Size::Small), 0x0000_0000_0012_3067);
+    assert_eq!(word(PteFlags { write: false, ..kernel }, 0x123, Size::Small), 0x8400_0000_0012_3021);
+    assert_eq!(word(kernel, 1, Size::Huge), 0x8000_0000_0020_00e3);
+}
+
+#[test]
+fn write_protection_keeps_the_dirty_state_and_makes_no_shadow_stack() {
+    for said in all_flags() {
+        let protected = write_protected(word(said, 9, Size::Small));
+        assert_eq!(flags(protected), PteFlags { write: false, ..said });
+        assert_eq!(protected & (RW | DIRTY), 0);
+    }
+    assert_eq!(write_protected(0), 0);
+}
+
+fn kernel_word(frame: u32) -> u64 {
+    word(PteFlags { valid: true, write: true, ..PteFlags::default() }, frame, Size::Small)
+}
+
+#[test]
+fn native_writes_are_stores_in_and_out_of_a_section() {
+    for depth in [0, 1] {
+        let mut cx = Mock::<X86Native>::new();
+        cx.counters(depth, 0);
+        X86Native::set_ptes(&mut cx, page(0, 3), kernel_word(7), 2);
+        let stored = |n, word| Event::Store(page(0, n).machine_address(), word);
+        assert_eq!(cx.take(), [stored(3, kernel_word(7)), stored(4, kernel_word(8))]);
+        X86Native::wrprotect_pte(&mut cx, page(0, 3));
+        assert_eq!(cx.take(), [stored(3, write_protected(kernel_word(7)))]);
+        assert_eq!(X86Native::clear_pte(&mut cx, page(0, 3)), write_protected(kernel_word(7)));
+        assert_eq!(cx.take(), [stored(3, 0)]);
+    }
+}
+
+/// Address space, size, pages, alone on this CPU; counted up, instructions here (none: everything), IPIs.
+type Stream = ((u8, Size, u16, bool), (bool, Option<u16>, bool));
+
+const STREAMS: &[Stream] = &[
+    ((1, Size::Small, 1, true), (true, Some(1), false)),
+    ((1, Size::Small, 33, true), (true, Some(33), false)),
+    ((1, Size::Small, 34, true), (true, None, false)),
+    ((1, Size::Small, 2, false), (true, Some(2), true)),
+    ((1, Size::Large, 33, false), (true, Some(33), true)),
+    ((1, Size::Huge, 33, true), (true, Some(33), false)),
+    ((1, Size::Small, 34, false), (true, None, true)),
+    ((0, Size::Small, 33, true), (false, Some(33), true)),
+    ((0, Size::Small, 34, true), (false, None, true)),
+    ((0, Size::Huge, 1, true), (false, None, true)),
+];
+
+#[test]
+fn native_tlb_streams() {
+    for &((mm, size, pages, thread_local), (counted, here, remote)) in STREAMS {
+        let mut cx = Mock::<X86Native>::new();
+        cx.thread_local = thread_local;
+        let first = PteRef { mm: Mm(mm), page: 1020, size };
+        X86Native::flush_tlb_range(&mut cx, Range { first, pages });
+        let mut expected = Vec::from_iter(counted.then_some((Op::LockXadd, 0, 0)));
+        match here {
+            Some(n) => expected.extend((0..n).map(|i| (Op::Invlpg, virtual_address(first.step(i)), 0))),
+            None => expected.push((Op::MovCr3, u64::from(mm) << 12, 0)),
+        }
+        let what = here.map_or(0, |n| virtual_address(first) + u64::from(n));
+        expected.extend(remote.then_some((Op::FlushIpi, 1, what)));
+        assert_eq!(cx.take_ops(), expected, "mm {mm}, {size:?} x {pages}");
+        assert_eq!(cx.preempt, 0);
+    }
+}
+
+#[test]
+fn an_update_outside_a_section_is_a_hypercall_of_its_own() {
+    let mut cx = Mock::<Xen>::new();
+    Xen::set_ptes(&mut cx, page(1, 3), kernel_word(7), 2);
+    let one = [Event::Note(Note::MmuImmediate), Event::Op(Op::HcMmuUpdate, ON_STACK, 1)];
+    assert_eq!(cx.take(), [one, one].concat());
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 4)), kernel_word(8));
+    assert_eq!(cx.cpus[0].fill(), (0, 0), "the buffer is left alone");
+}
+
+#[test]
+fn an_update_inside_a_section_waits_and_memory_keeps_the_old_word() {
+    let mut cx = Mock::<Xen>::new();
+    cx.counters(1, 0);
+    Xen::set_ptes(&mut cx, page(1, 3), kernel_word(7), 2);
+    assert_eq!(cx.take(), [Event::Note(Note::MmuQueued); 2]);
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 3)), 0);
+    assert_eq!(cx.cpus[0].fill(), (1, 32));
+    assert_ne!(Xen::deferred(&cx.cpus[0], &cx.threads[0]).digest, 0);
+    cx.counters(0, 0);
+    Xen::leave(&mut cx);
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 3)), kernel_word(7));
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 4)), kernel_word(8));
+    assert_eq!(Xen::deferred(&cx.cpus[0], &cx.threads[0]), Default::default());
+}
+
+#[test]
+fn clear_and_write_protect_are_updates_too() {
+    let mut cx = Mock::<Xen>::new();
+    Xen::set_ptes(&mut cx, page(1, 3), kernel_word(7), 1);
+    cx.counters(1, 0);
+    Xen::wrprotect_pte(&mut cx, page(1, 3));
+    assert_eq!(Xen::clear_pte(&mut cx, page(1, 3)), kernel_word(7), "the queued update is not seen");
+    assert_eq!(cx.cpus[0].fill(), (1, 32));
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 3)), kernel_word(7));
+    Xen::flush(&mut cx);
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 3)), 0);
+    assert!(!cx.take().iter().any(|event| matches!(event, Event::Store(..))), "the backend stores nothing itself");
+}
+
+/// The activity ends between the two questions: queued, and out at once, with what waited before.
+#[test]
+fn an_update_that_is_queued_and_issued() {
+    let mut cx = Mock::<Xen>::new();
+    let asked = core::cell::Cell::new(0);
+    xen_set_ptes(&mut cx, page(1, 3), kernel_word(7), 1, |_cx| asked.replace(asked.get() + 1) == 0);
+    let flushed = [Event::Note(Note::McFlush(1, 16)), Event::Op(Op::HcMmuUpdate, 0, 1)];
+    assert_eq!(cx.take(), [&[Event::Note(Note::MmuIssued)][..], &flushed].concat());
+}
+
+/// Address space, size, pages, alone on this CPU; command, whether the address is named, CPUs.
+const XEN_FLUSHES: &[(u8, Size, u16, bool, u64, bool, u64)] = &[
+    (1, Size::Small, 1, true, INVLPG_MULTI, true, 0b01),
+    (1, Size::Small, 1, false, INVLPG_MULTI, true, 0b11),
+    (1, Size::Large, 1, false, INVLPG_MULTI, true, 0b11),
+    (1, Size::Small, 2, true, TLB_FLUSH_MULTI, false, 0b01),
+    (1, Size::Huge, 1, false, TLB_FLUSH_MULTI, false, 0b11),
+    (0, Size::Small, 1, true, INVLPG_MULTI, true, 0b11),
+];
+
+#[test]
+fn xen_tlb_flushes() {
+    for &(mm, size, pages, thread_local, command, named, mask) in XEN_FLUSHES {
+        let mut cx = Mock::<Xen>::new();
+        cx.thread_local = thread_local;
+        let first = PteRef { mm: Mm(mm), page: 8, size };
+        Xen::flush_tlb_range(&mut cx, Range { first, pages });
+        let counted = (mm != 0).then_some((Op::LockXadd, 0, 0));
+        assert_eq!(cx.take_ops(), Vec::from_iter(counted.into_iter().chain([(Op::HcMmuextOp, 0, 1)])));
+        let words = [0, 8, 16, 24].map(|address| Xen::guest_load(&cx.cpus[0], address));
+        let address = if named { virtual_address(first) } else { 0 };
+        assert_eq!(words, [command, address, 24, mask], "mm {mm}, {size:?} x {pages}");
+        assert_eq!((cx.preempt, cx.cpus[0].fill()), (0, (0, 0)));
+    }
+}
