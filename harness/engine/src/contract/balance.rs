@@ -1,0 +1,75 @@
+//! I1 balance: a section's end restores the counters its beginning found, and neither counter ever wraps.
+//!
+//! Watches the counters around every call, and those of every task at its exit and at the end of the program: nobody
+//! may be left in a section or a pause. It may not judge a generation without counters (they are always 0 there), nor
+//! the end of a run that stopped early. It does not ask whose fault it is: an unbalanced program breaks it too.
+
+use super::{Findings, Invariant};
+use crate::program::TASKS;
+use crate::trace::{Call, Counters, Event, What};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Balance {
+    /// The counters before each call in progress: calls nest in a trace.
+    calls: Vec<Counters>,
+    /// The last known counters of every task, the switch hooks' own pauses apart.
+    last: [Counters; TASKS as usize],
+    stopped: bool,
+}
+
+impl Balance {
+    /// Takes the next event in.
+    pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
+        match event.what {
+            What::Call(_, before) => self.calls.push(before),
+            What::Return(call, after) => {
+                let Some(before) = self.calls.pop() else { return };
+                if !event.below {
+                    self.last[usize::from(call.subject_of(event.task))] = after;
+                }
+                if let Some(counter) = wrapped(call, before, after) {
+                    findings.report(Invariant::I1, at, || {
+                        format!(
+                            "{}: {counter} wrapped, from {}/{} to {}/{}",
+                            call.name(),
+                            before.enable,
+                            before.pause,
+                            after.enable,
+                            after.pause
+                        )
+                    });
+                }
+            }
+            What::Fork { child, counters } => self.last[usize::from(child)] = counters,
+            What::Exit { task, .. } => self.left_open(task, at, "ended", findings),
+            What::Stop(_) => self.stopped = true,
+            _ => {}
+        }
+    }
+
+    /// At the end of the program.
+    pub fn finish(&mut self, events: &[Event], findings: &mut Findings) {
+        if !self.stopped {
+            (0..TASKS).for_each(|task| self.left_open(task, events.len(), "is left", findings));
+        }
+    }
+
+    fn left_open(&mut self, task: u8, at: usize, how: &str, findings: &mut Findings) {
+        let left = std::mem::take(&mut self.last[usize::from(task)]);
+        if (left.enable, left.pause) != (0, 0) {
+            findings.report(Invariant::I1, at, || {
+                format!("T{task} {how} with enable_count {} and pause_count {}", left.enable, left.pause)
+            });
+        }
+    }
+}
+
+/// Which counter wrapped: one call moves a counter by one, so any other way round is a wrap.
+fn wrapped(call: Call, before: Counters, after: Counters) -> Option<&'static str> {
+    let jump = |a: u8, b: u8| a.abs_diff(b) > 1;
+    match call {
+        Call::Enable | Call::Disable => jump(before.enable, after.enable).then_some("enable_count"),
+        _ => jump(before.pause, after.pause).then_some("pause_count"),
+    }
+}

@@ -1,0 +1,164 @@
+//! The contract: oracles that read a trace and say which invariants it breaks.
+//!
+//! Each oracle is a file: what it watches, when it may not judge, and unit tests with a breaking and a non-breaking
+//! program. They share no code with subjects, nor with the machine: a trace is all they see. [`judge`] runs them all.
+//! Reported is the first violation of each invariant; what comes after it is usually its consequence.
+//!
+//! | id | oracle | watches |
+//! | --- | --- | --- |
+//! | I1 | [`balance`] | counters return to their entry values, neither wraps |
+//! | I2 | [`pairing`] | enter and leave alternate, flush only between them |
+//! | I11 | [`isolation`] | an interrupt leaves the interrupted task's counters and deferrals alone |
+//! | I12 | [`neutrality`] | a switch leaves the task as it was; the architecture's mark says what the counters say |
+//! | I15 | [`quiet`] | no warning on a legal sequence, one on an illegal one |
+//! | model | [`model`] | every call against the reference model of the counted generation |
+//!
+//! I3 to I10, I13 and I14 are about memory; they need a machine that knows what a walker sees, and are not judged yet.
+
+pub mod balance;
+pub mod isolation;
+pub mod legality;
+pub mod model;
+pub mod neutrality;
+pub mod pairing;
+pub mod quiet;
+
+use std::fmt;
+
+use crate::trace::Event;
+use legality::{Legality, Misuse};
+
+/// What is kept or broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// Balance.
+    I1,
+    /// Pairing.
+    I2,
+    /// Interrupt isolation.
+    I11,
+    /// Switch neutrality.
+    I12,
+    /// Quiet.
+    I15,
+    /// Agreement with the reference model of the counted generation.
+    Model,
+}
+
+impl Invariant {
+    /// All that are judged, in reporting order.
+    pub const ALL: [Invariant; 6] =
+        [Invariant::I1, Invariant::I2, Invariant::I11, Invariant::I12, Invariant::I15, Invariant::Model];
+
+    /// Its id and name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Invariant::I1 => "I1 balance",
+            Invariant::I2 => "I2 pairing",
+            Invariant::I11 => "I11 irq-isolation",
+            Invariant::I12 => "I12 switch-neutral",
+            Invariant::I15 => "I15 quiet",
+            Invariant::Model => "model",
+        }
+    }
+
+    /// Its id alone.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        self.name().split(' ').next().unwrap_or_default()
+    }
+}
+
+/// One broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// The event at which it broke, as an index into the trace; the trace's length for its end.
+    pub event: usize,
+    /// What was expected and what was found.
+    pub text: String,
+}
+
+/// What to expect of the subject's generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The reference model of the counted generation applies.
+    pub counted: bool,
+    /// The generation has warnings to give.
+    pub warns: bool,
+}
+
+/// What the oracles say of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The first violation of each invariant, in the order of the invariants.
+    pub violations: Vec<Violation>,
+    /// Where the program itself misused the API, if it did: the violations may then be its own.
+    pub misuse: Option<Misuse>,
+}
+
+impl Verdict {
+    /// Whether nothing was broken.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// The broken invariants' ids, or `holds`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.holds() {
+            return f.write_str("holds");
+        }
+        f.write_str("breaks")?;
+        self.violations.iter().try_for_each(|violation| write!(f, " {}", violation.invariant.id()))
+    }
+}
+
+/// Where the oracles put what they find: the first of each invariant.
+#[derive(Debug, Default)]
+pub struct Findings {
+    found: [Option<Violation>; Invariant::ALL.len()],
+}
+
+impl Findings {
+    /// Reports a violation at an event, unless its invariant broke before. The text is made only if it is kept.
+    pub fn report(&mut self, invariant: Invariant, event: usize, text: impl FnOnce() -> String) {
+        let slot = &mut self.found[invariant as usize];
+        if slot.is_none() {
+            *slot = Some(Violation { invariant, event, text: text() });
+        }
+    }
+}
+
+/// Judges a whole trace.
+#[must_use]
+pub fn judge(events: &[Event], rules: Rules) -> Verdict {
+    let mut findings = Findings::default();
+    let mut legality = Legality::default();
+    let mut balance = balance::Balance::default();
+    let mut pairing = pairing::Pairing::default();
+    let mut isolation = isolation::Isolation::default();
+    let mut neutrality = neutrality::Neutrality::default();
+    let mut quiet = quiet::Quiet::new(rules);
+    let mut model = rules.counted.then(model::Model::default);
+    for (at, event) in events.iter().enumerate() {
+        legality.watch(event);
+        balance.watch(at, event, &mut findings);
+        pairing.watch(at, event, &mut findings);
+        isolation.watch(at, event, &mut findings);
+        neutrality.watch(at, event, &mut findings);
+        quiet.watch(at, event, &legality, &mut findings);
+        if let Some(model) = &mut model {
+            model.watch(at, event, &mut findings);
+        }
+    }
+    balance.finish(events, &mut findings);
+    Verdict { violations: findings.found.into_iter().flatten().collect(), misuse: legality.misuse() }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,64 @@
+//! I15 quiet: no warning on a legal sequence, a warning on an illegal one, and death on neither.
+//!
+//! Watches warnings and BUGs against what callers may do ([`super::legality`]). A missing warning is judged at the
+//! first misuse alone, where it ends what was never begun or opens the 256th (crossings and asymmetries are not
+//! visible to the helpers until a counter wraps), and only of a generation that has warnings. After a misuse any
+//! warning may come.
+
+use super::legality::{How, Legality};
+use super::{Findings, Invariant, Rules};
+use crate::trace::{Event, What};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Quiet {
+    rules: Rules,
+    /// The misuse's call is in progress and has not warned: the operation, and how deep it lies among open calls.
+    owed: Option<(u32, usize)>,
+    misused: bool,
+    depth: usize,
+}
+
+impl Quiet {
+    /// Starts before the first event.
+    #[must_use]
+    pub fn new(rules: Rules) -> Quiet {
+        Quiet { rules, owed: None, misused: false, depth: 0 }
+    }
+
+    /// Takes the next event in; `legality` has seen it already.
+    pub fn watch(&mut self, at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
+        match event.what {
+            What::Call(..) => {
+                self.depth += 1;
+                if let Some(misuse) = legality.misuse().filter(|_| !self.misused) {
+                    self.misused = true;
+                    let warns = self.rules.warns && matches!(misuse.how, How::Underflow | How::Overflow);
+                    self.owed = warns.then_some((misuse.op, self.depth));
+                }
+            }
+            What::Warn(site) => {
+                self.owed = None;
+                if legality.misuse().is_none() {
+                    findings.report(Invariant::I15, at, || format!("WARN {site:?} on a legal sequence"));
+                }
+            }
+            What::VmBug(site) => {
+                self.owed = None;
+                findings
+                    .report(Invariant::I15, at, || format!("VM_BUG {site:?}: the kernel dies where a warning will do"));
+            }
+            What::Bug(site) => findings.report(Invariant::I15, at, || format!("BUG {site:?}: the kernel dies")),
+            What::Return(call, _) => {
+                if let Some((op, depth)) = self.owed.filter(|owed| owed.1 == self.depth) {
+                    let _ = (op, depth);
+                    self.owed = None;
+                    findings
+                        .report(Invariant::I15, at, || format!("{} was illegal here, and nothing warned", call.name()));
+                }
+                self.depth = self.depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! All that runs on a target: programs, the machine they run on, the subjects they exercise, the oracles that judge.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`program`] | the one input language: text, bytes, generator, minimiser |
+//! | [`subject`] | what is judged: a generation on a backend, behind one object-safe interface |
+//! | [`machine`] | the kernel and the processors that a program runs on |
+//! | [`trace`] | the events of one run, and their printed forms |
+//! | [`contract`] | the oracles: invariants, and the reference model of the counted generation |
+//! | [`replay`] | recorded kernel traces, checked call by call |
+//! | [`wire`] | frames between the host command and the agent |
+//!
+//! What it is not: it starts no process and reads no file; the host command and the agent do. Dependencies run one
+//! way, `core <- arches <- engine <- {agent, fuzz, snapshots, harness}`.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod contract;
+pub mod machine;
+pub mod program;
+pub mod replay;
+pub mod runner;
+pub mod subject;
+pub mod table;
+pub mod trace;
+pub mod wire;

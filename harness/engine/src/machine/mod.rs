@@ -1,0 +1,217 @@
+//! The machine: CPUs, tasks, interrupts and page tables that a program runs on, everything deterministic.
+//!
+//! It is the kernel under the subject (what `core` asks for) and the processor under the port (what `arches` asks
+//! for), and it writes the trace. In this first form memory is plain: a store is visible at once, and there is no TLB,
+//! hash table or TSB; only under Xen do the tables change when the hypervisor changes them. It judges nothing: the
+//! oracles read the trace. What an operation does when it cannot happen is said in `docs/program-language.md`.
+//!
+//! [`Machine`] is kept between runs, so that a run allocates nothing once its buffers have grown. Called by the agent,
+//! the host command and the tests.
+
+mod call;
+mod environment;
+mod memory;
+mod operation;
+mod schedule;
+
+use crate::program::{CPUS, LOCKS, Program, TASKS};
+use crate::subject::Subject;
+use crate::trace::{Counters, Event, What};
+use lazy_mmu_arches::page::Mm;
+use memory::Memory;
+
+/// One task.
+#[derive(Clone, Copy, Debug, Default)]
+struct Task {
+    exists: bool,
+    /// Its address space.
+    mm: Mm,
+    /// The CPU it runs on, or ran on last, or was moved to.
+    cpu: u8,
+    /// How many calls of it stand between their halves.
+    mid_call: u16,
+    bh_off: u16,
+    irq_off: u16,
+    /// What the program took: locks and `preempt_off`.
+    locks: u16,
+    preempt_off: u16,
+    /// What the backend took. Apart from the program's, so that what is refused is the same on every backend.
+    arch_preempt: i32,
+}
+
+/// One processor.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cpu {
+    current: u8,
+    hardirq: u16,
+    softirq: u16,
+    nmi: u16,
+}
+
+/// An open block.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    block: crate::program::Block,
+    start: u32,
+    /// What is left of a repeat.
+    again: u16,
+    cpu: u8,
+    task: u8,
+}
+
+/// The machine. See the module.
+#[derive(Debug)]
+pub struct Machine {
+    events: Vec<Event>,
+    memory: Memory,
+    tasks: [Task; TASKS as usize],
+    cpus: [Cpu; CPUS as usize],
+    locks: [Option<u8>; LOCKS as usize],
+    mutex: Option<u8>,
+    frames: Vec<Frame>,
+    /// Call sites that warned, as `operation << 2 | site`.
+    warned: Vec<u64>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Machine::new()
+    }
+}
+
+impl Machine {
+    /// A machine before its first run.
+    #[must_use]
+    pub fn new() -> Machine {
+        Machine {
+            events: Vec::new(),
+            memory: Memory::new(),
+            tasks: Default::default(),
+            cpus: Default::default(),
+            locks: Default::default(),
+            mutex: None,
+            frames: Vec::new(),
+            warned: Vec::new(),
+        }
+    }
+
+    /// Runs a program on a subject from boot, and yields the trace. The same arguments give the same trace, whatever
+    /// ran before.
+    pub fn run(&mut self, subject: &dyn Subject, program: &Program) -> &[Event] {
+        self.reset();
+        subject.reset();
+        let mut run = Run {
+            machine: self,
+            subject,
+            program,
+            cpu: 0,
+            op: 0,
+            below: 0,
+            between: None,
+            steps: 0,
+            next_frame: 1,
+            stopped: false,
+        };
+        run.boot();
+        run.range(0, program.ops().len());
+        &self.events
+    }
+
+    /// The trace of the last run.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    fn reset(&mut self) {
+        self.events.clear();
+        self.memory.reset();
+        self.frames.clear();
+        self.warned.clear();
+        self.locks = Default::default();
+        self.mutex = None;
+        // T0, T1 and T2 belong to CPU 0, T3 to CPU 1; the even ones work in U, the odd ones in V.
+        for (n, task) in self.tasks.iter_mut().enumerate() {
+            let mm = Mm(1 + (n % 2) as u8);
+            *task = Task { exists: n < 4, mm, cpu: u8::from(n == 3), ..Task::default() };
+        }
+        self.cpus = [Cpu { current: 0, ..Cpu::default() }, Cpu { current: 3, ..Cpu::default() }];
+    }
+}
+
+/// One run in progress: the machine with its subject and program.
+struct Run<'r> {
+    machine: &'r mut Machine,
+    subject: &'r dyn Subject,
+    program: &'r Program,
+    /// The CPU that acts.
+    cpu: u8,
+    /// The operation that acts.
+    op: u32,
+    /// How deep below the generic layer: in switch hooks, in an architecture's own section.
+    below: u16,
+    /// The `between` block of the call in progress that has not run yet.
+    between: Option<(usize, usize)>,
+    steps: usize,
+    next_frame: u32,
+    stopped: bool,
+}
+
+impl Run<'_> {
+    /// T1 and T2 have run before: they were switched out of CPU 0 as the backend does it.
+    fn boot(&mut self) {
+        for task in [1, 2] {
+            self.machine.cpus[0].current = task;
+            self.subject.start_context_switch(self, task);
+            self.subject.reset_cpus();
+        }
+        self.machine.cpus[0].current = 0;
+        self.machine.tasks.iter_mut().for_each(|task| task.arch_preempt = 0);
+        self.machine.events.clear();
+        for task in [1, 2] {
+            let counters = self.subject.counters(task);
+            if counters != Counters::default() {
+                self.emit(What::Away { task, counters });
+            }
+        }
+    }
+
+    fn task(&self) -> &Task {
+        &self.machine.tasks[usize::from(self.current_task())]
+    }
+
+    fn task_mut(&mut self) -> &mut Task {
+        let current = self.current_task();
+        &mut self.machine.tasks[usize::from(current)]
+    }
+
+    fn current_task(&self) -> u8 {
+        self.machine.cpus[usize::from(self.cpu)].current
+    }
+
+    /// Whether an interrupt handler runs on this CPU; unlike `in_interrupt()`, not true of a task with bottom halves
+    /// off.
+    fn in_handler(&self) -> bool {
+        let cpu = &self.machine.cpus[usize::from(self.cpu)];
+        cpu.hardirq + cpu.softirq + cpu.nmi > 0
+    }
+
+    fn interrupted(&self) -> bool {
+        self.in_handler() || self.task().bh_off > 0
+    }
+
+    fn emit(&mut self, what: What) {
+        let event = Event {
+            op: self.op,
+            cpu: self.cpu,
+            task: self.current_task(),
+            interrupt: self.interrupted(),
+            below: self.below > 0,
+            what,
+        };
+        self.machine.events.push(event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

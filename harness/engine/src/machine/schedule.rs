@@ -1,0 +1,129 @@
+//! Tasks and CPUs: switch, migrate, fork, exit, and the way back after a `between` block.
+//!
+//! A switch happens even where preemption is off: a kernel would print "scheduling while atomic" and do it all the
+//! same, and so the generic events stay those of every backend. The machine records it; an oracle may judge it.
+
+use super::Run;
+use crate::program::TASKS;
+use crate::trace::{Refusal, What};
+
+impl Run<'_> {
+    pub(super) fn switch(&mut self, next: u8) -> Result<(), Refusal> {
+        self.may_schedule()?;
+        self.may_run(next)?;
+        self.switch_to(next);
+        Ok(())
+    }
+
+    /// Scheduling is for tasks.
+    fn may_schedule(&self) -> Result<(), Refusal> {
+        if self.in_handler() { Err(Refusal::InInterrupt) } else { Ok(()) }
+    }
+
+    fn may_run(&self, next: u8) -> Result<(), Refusal> {
+        let task = &self.machine.tasks[usize::from(next)];
+        if !task.exists {
+            Err(Refusal::NoSuchTask)
+        } else if self.runs(next) {
+            Err(Refusal::Running)
+        } else if task.cpu != self.cpu {
+            Err(Refusal::Elsewhere)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn runs(&self, task: u8) -> bool {
+        self.machine.cpus.iter().any(|cpu| cpu.current == task)
+    }
+
+    /// `context_switch()` on this CPU: the hooks run with preemption off, the second while `prev` still is current
+    /// (`__switch_to()` of arch/x86/kernel/process_64.c, 7.2).
+    fn switch_to(&mut self, next: u8) {
+        let subject = self.subject;
+        let prev = self.current_task();
+        self.emit_atomic();
+        self.emit(What::SwitchOut { next, counters: subject.counters(prev) });
+        self.below += 1;
+        self.task_mut().arch_preempt += 1;
+        subject.start_context_switch(self, prev);
+        subject.end_context_switch(self, next);
+        self.task_mut().arch_preempt -= 1;
+        self.below -= 1;
+        self.machine.cpus[usize::from(self.cpu)].current = next;
+        self.machine.tasks[usize::from(next)].cpu = self.cpu;
+        self.emit(What::SwitchIn { prev, counters: subject.counters(next) });
+        self.emit_mode();
+    }
+
+    /// Scheduling with preemption off.
+    pub(super) fn emit_atomic(&mut self) {
+        let task = self.task();
+        let count = i32::from(task.locks) + i32::from(task.preempt_off) + i32::from(task.bh_off) + task.arch_preempt;
+        if count != 0 {
+            self.emit(What::Atomic(count));
+        }
+    }
+
+    pub(super) fn migrate(&mut self, task: u8, cpu: u8) -> Result<(), Refusal> {
+        self.may_schedule()?;
+        if !self.machine.tasks[usize::from(task)].exists {
+            return Err(Refusal::NoSuchTask);
+        }
+        if self.runs(task) {
+            return Err(Refusal::Running);
+        }
+        self.machine.tasks[usize::from(task)].cpu = cpu;
+        Ok(())
+    }
+
+    pub(super) fn fork(&mut self, child: u8) -> Result<(), Refusal> {
+        self.may_schedule()?;
+        if self.machine.tasks[usize::from(child)].exists {
+            return Err(Refusal::NoSuchTask);
+        }
+        let parent = self.current_task();
+        let fresh = super::Task { exists: true, mm: self.task().mm, cpu: self.cpu, ..super::Task::default() };
+        self.machine.tasks[usize::from(child)] = fresh;
+        self.subject.fork(parent, child);
+        self.emit(What::Fork { child, counters: self.subject.counters(child) });
+        Ok(())
+    }
+
+    /// The task ends. If it runs, the lowest-numbered task that can run here is next.
+    pub(super) fn exit(&mut self, task: u8) -> Result<(), Refusal> {
+        self.may_schedule()?;
+        let ending = &self.machine.tasks[usize::from(task)];
+        if !ending.exists {
+            return Err(Refusal::NoSuchTask);
+        }
+        if ending.mid_call > 0 {
+            return Err(Refusal::MidCall);
+        }
+        if self.runs(task) {
+            if task != self.current_task() {
+                return Err(Refusal::Running);
+            }
+            let next = (0..TASKS).find(|&next| self.may_run(next).is_ok()).ok_or(Refusal::NoSuccessor)?;
+            self.emit(What::Exit { task, counters: self.subject.counters(task) });
+            self.switch_to(next);
+        } else {
+            self.emit(What::Exit { task, counters: self.subject.counters(task) });
+        }
+        self.machine.tasks[usize::from(task)].exists = false;
+        Ok(())
+    }
+
+    /// After a `between` block: the task whose call is in progress goes on, on the CPU it belongs to now.
+    pub(super) fn bring_back(&mut self, cpu: u8, task: u8) {
+        let home = if self.runs(task) { cpu } else { self.machine.tasks[usize::from(task)].cpu };
+        self.cpu = home;
+        if self.runs(task) && self.current_task() != task {
+            // It runs, but was switched in on the other CPU.
+            self.cpu = 1 - home;
+        }
+        if self.current_task() != task && !self.stopped {
+            self.switch_to(task);
+        }
+    }
+}

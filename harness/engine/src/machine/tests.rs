@@ -1,0 +1,96 @@
+//! What the machine does with programs, on the backend that defers nothing.
+
+use super::*;
+use crate::program::text::parse;
+use crate::subject::{Port, registry};
+use crate::trace::{Event, line};
+
+/// The generic events of a program, one per line, `op cpu task event`.
+fn generic(subject: &str, program: &str) -> Vec<String> {
+    let subject = registry::find(subject).expect("a known subject").make(Port::Model);
+    let program = parse(program).expect("a program");
+    let mut machine = Machine::new();
+    let events = machine.run(&*subject, &program);
+    let show =
+        |e: &Event| format!("{} c{} T{}{} {}", e.op, e.cpu, e.task, if e.interrupt { "!" } else { "" }, line(&e.what));
+    events.iter().filter(|event| event.is_generic()).map(show).collect()
+}
+
+#[test]
+fn a_section_and_its_half_steps() {
+    assert_eq!(
+        generic("counted/none", "enable between { switch T1; query; switch T0 }; disable"),
+        [
+            "0 c0 T0 enable at 0/0",
+            "0 c0 T0 between the halves, at 1/0 active",
+            "2 c0 T0 switch T1",
+            "2 c0 T0 switch out, to T1, at 1/0 active",
+            "2 c0 T1 switch in, from T0, at 0/0",
+            "3 c0 T1 query",
+            "3 c0 T1 answer false",
+            "4 c0 T1 switch T0",
+            "4 c0 T1 switch out, to T0, at 0/0",
+            "4 c0 T0 switch in, from T1, at 1/0 active",
+            "0 c0 T0 hook enter (active)",
+            "0 c0 T0 enable done, 1/0 active",
+            "6 c0 T0 disable at 1/0 active",
+            "6 c0 T0 hook leave",
+            "6 c0 T0 disable done, 0/0",
+        ]
+    );
+}
+
+#[test]
+fn a_call_in_progress_goes_on_where_its_task_is() {
+    let events = generic("counted/none", "enable between { switch T1; migrate T0 1; cpu 1; query }; query");
+    assert!(events.contains(&"0 c1 T0 hook enter (active)".to_owned()), "{events:#?}");
+    assert_eq!(events.last().map(String::as_str), Some("7 c1 T0 answer true"));
+}
+
+#[test]
+fn what_no_kernel_could_do_is_refused() {
+    #[rustfmt::skip]
+    let cases = [
+        ("irq { switch T1 }", "not possible in interrupt context"),
+        ("enable between { pause }", "the task stands between the halves of a call"),
+        ("switch T5", "no such task, or it exists already"),
+        ("switch T3", "the task is running"),
+        ("migrate T1 1; switch T1", "the task belongs to the other CPU"),
+        ("lock 1; lock 1", "held already"),
+        ("preempt_on", "not held, or not off"),
+        ("bh_off; softirq { query }", "this interrupt is masked here"),
+        ("nmi { irq { query } }", "this interrupt is masked here"),
+        ("cpu 1; exit T3", "no other task could run here"),
+    ];
+    for (program, why) in cases {
+        let events = generic("counted/none", program);
+        assert!(events.iter().any(|event| event.ends_with(why)), "{program}: {events:#?}");
+        assert!(!events.iter().any(|event| event.contains("answer")), "{program}: {events:#?}");
+    }
+}
+
+#[test]
+fn a_warning_comes_once_per_call_site() {
+    let events = generic("counted/none", "repeat 3 { disable; enable }; disable");
+    let warnings: Vec<_> = events.iter().filter(|event| event.contains("WARN")).collect();
+    assert_eq!(warnings, ["1 c0 T0 WARN Disable", "2 c0 T0 WARN Enable", "4 c0 T0 WARN Disable"]);
+}
+
+#[test]
+fn a_run_is_limited_and_says_so() {
+    let events = generic("counted/none", "repeat 1000 { repeat 1000 { set K 0 x500 } }");
+    assert_eq!(events.last().map(|event| event.ends_with("limit is reached: it stops")), Some(true));
+    let deep = format!("{}query{}", "repeat 1 {".repeat(4000), "}".repeat(4000));
+    assert!(generic("counted/none", &deep).iter().any(|event| event.ends_with("answer false")));
+}
+
+#[test]
+fn a_run_does_not_depend_on_the_one_before() {
+    let subject = registry::find("counted/none").expect("a known subject").make(Port::Model);
+    let mut used = Machine::new();
+    for seed in 0..200 {
+        let program = crate::program::generate::any(seed, 60);
+        let fresh = Machine::new().run(&*subject, &program).to_vec();
+        assert_eq!(used.run(&*subject, &program), fresh, "seed {seed}:\n{program}");
+    }
+}

@@ -1,0 +1,274 @@
+//! Programs: sequences of nested calls and MMU operations, the one input language of tests, fuzzers and reports.
+//!
+//! A program is a flat list of operations in which blocks (`irq`, `between`, `repeat`, ...) open and close properly;
+//! [`text`] and [`bytes`] turn it into text and bytes and back, exactly. What an operation does when it cannot happen
+//! (a switch in interrupt context, say) is the machine's affair; here every list of operations with balanced blocks
+//! within the limits is a program. `docs/program-language.md` is the user's manual.
+
+pub mod bytes;
+pub mod generate;
+pub mod minimise;
+
+pub mod text;
+
+use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
+
+/// Tasks that can exist, `T0` to `T7`. T0 to T3 exist from the start; the others are born by `fork`.
+pub const TASKS: u8 = 8;
+/// Processors, `0` and `1`. T0 runs on 0 and T3 on 1 at the start; T1 and T2 are off the CPUs.
+pub const CPUS: u8 = 2;
+/// Page-table locks.
+pub const LOCKS: u8 = 4;
+/// Page frames that `alloc` and `free` name; frame `f` is mapped at kernel page `LINEAR_PAGE + f`.
+pub const FRAMES: u16 = 512;
+/// Operations in one program, and operations and pages one run may take.
+pub const MAX_OPS: usize = 65_536;
+/// Blocks that may be open at once.
+pub const MAX_DEPTH: usize = 4096;
+/// `between` blocks that may be open at once: each holds a call of a subject open.
+pub const MAX_BETWEEN: usize = 32;
+/// Bytes of one program's text.
+pub const MAX_TEXT: usize = 1 << 20;
+/// Pages one operation may cover.
+pub const MAX_PAGES: u16 = 512;
+
+/// Consecutive pages of one address space: what a PTE operation is applied to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// Whose: `K`, `U` or `V`.
+    pub mm: Mm,
+    /// The first page, in `0..PAGES`.
+    pub first: u16,
+    /// How many, in `0..=MAX_PAGES`; pages beyond the last one wrap to the first.
+    pub count: u16,
+    /// The size class.
+    pub size: Size,
+}
+
+impl Pages {
+    /// One page.
+    #[must_use]
+    pub fn one(mm: Mm, first: u16) -> Pages {
+        Pages { mm, first, count: 1, size: Size::Small }
+    }
+
+    /// The runs of consecutive slots it covers: two when it wraps.
+    pub fn runs(self) -> impl Iterator<Item = (PteRef, u16)> {
+        let before_wrap = self.count.min(PAGES - self.first);
+        let at = |page| PteRef { mm: self.mm, page, size: self.size };
+        [(at(self.first), before_wrap), (at(0), self.count - before_wrap)].into_iter().filter(|&(_, n)| n > 0)
+    }
+}
+
+/// What a `set` writes besides the frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Protection {
+    /// Valid, writable, not executable.
+    #[default]
+    Write,
+    /// Valid, read-only.
+    Read,
+    /// Valid, writable, executable.
+    Exec,
+    /// Not valid: a migration or swap entry.
+    Invalid,
+}
+
+/// How a page is allocated or freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Allocation {
+    /// The allocator alone.
+    #[default]
+    Plain,
+    /// With DEBUG_PAGEALLOC: the page's linear mapping is changed, as the architecture does it.
+    Debug,
+    /// The allocator may sleep.
+    Sleep,
+}
+
+/// A block's kind: what its opening brace does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// A hardware interrupt.
+    Irq,
+    /// A softirq.
+    Softirq,
+    /// A non-maskable interrupt.
+    Nmi,
+    /// What happens at the scheduling point of the call before it.
+    Between,
+    /// The block's operations so many times, 0 to 1023.
+    Repeat(u16),
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `lazy_mmu_mode_enable()`
+    Enable,
+    /// `lazy_mmu_mode_disable()`
+    Disable,
+    /// `lazy_mmu_mode_pause()`
+    Pause,
+    /// `lazy_mmu_mode_resume()`
+    Resume,
+    /// `is_lazy_mmu_mode_active()`
+    Query,
+    /// `__task_lazy_mmu_mode_pause(task)`
+    TaskPause(u8),
+    /// `__task_lazy_mmu_mode_resume(task)`
+    TaskResume(u8),
+    /// `__task_lazy_mmu_mode_active(task)`
+    TaskQuery(u8),
+    /// `arch_flush_lazy_mmu_mode()`, called from outside the generic layer (kmap, CPA).
+    Flush,
+    /// `set_ptes()`
+    Set(Pages, Protection),
+    /// `ptep_get_and_clear()`, page by page.
+    Clear(Pages),
+    /// `ptep_set_wrprotect()`, page by page.
+    Wrprotect(Pages),
+    /// `ptep_get()`, page by page.
+    Get(Pages),
+    /// A read of the page table that goes round the accessor.
+    RawGet(Pages),
+    /// A load through the mapping: what a hardware walker sees.
+    Access(Pages),
+    /// `flush_tlb_range()` or `flush_tlb_kernel_range()`.
+    TlbFlush(Pages),
+    /// The `tlb_flush()` at the end of an mmu_gather.
+    GatherFlush(Pages),
+    /// A kernel fault taken on the page: its top-level entry is synchronised, that is, set and read back.
+    Fault(u16),
+    /// The scheduler switches this CPU to the task.
+    Switch(u8),
+    /// The scheduler moves a task that is off the CPUs to a CPU.
+    Migrate(u8, u8),
+    /// The running task forks the task.
+    Fork(u8),
+    /// The task ends.
+    Exit(u8),
+    /// What follows happens on this CPU.
+    Cpu(u8),
+    /// The running task may sleep here.
+    Sleep,
+    /// Takes a page-table lock.
+    Lock(u8),
+    /// Releases it.
+    Unlock(u8),
+    /// Takes the mutex (it may sleep).
+    MutexLock,
+    /// Releases it.
+    MutexUnlock,
+    /// `local_bh_disable()`
+    BhOff,
+    /// `local_bh_enable()`
+    BhOn,
+    /// `local_irq_disable()`
+    IrqOff,
+    /// `local_irq_enable()`
+    IrqOn,
+    /// `preempt_disable()`
+    PreemptOff,
+    /// `preempt_enable()`
+    PreemptOn,
+    /// Allocates page frame so many.
+    Alloc(u16, Allocation),
+    /// Frees it.
+    Free(u16, Allocation),
+    /// Opens a block.
+    Open(Block),
+    /// Closes the innermost block.
+    Close,
+}
+
+impl Op {
+    /// Whether a `between` block after it is part of it: the calls that have two halves.
+    #[must_use]
+    pub fn has_halves(self) -> bool {
+        matches!(self, Op::Enable | Op::Disable | Op::Pause | Op::Resume | Op::TaskPause(_) | Op::TaskResume(_))
+    }
+}
+
+/// Why a list of operations is no program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A close without an open block, at this operation.
+    UnmatchedClose(usize),
+    /// A block that is never closed, opened at this operation.
+    Unclosed(usize),
+    /// Too many blocks open at this operation.
+    TooDeep(usize),
+    /// More than [`MAX_OPS`] operations.
+    TooLong,
+}
+
+/// A list of operations with balanced blocks, within the limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program {
+    ops: Vec<Op>,
+    /// For each [`Op::Open`] where its close is; 0 elsewhere.
+    closes: Vec<u32>,
+}
+
+impl Program {
+    /// Makes a program of operations.
+    ///
+    /// # Errors
+    /// Where and why the list is none.
+    pub fn new(ops: Vec<Op>) -> Result<Program, Shape> {
+        if ops.len() > MAX_OPS {
+            return Err(Shape::TooLong);
+        }
+        let mut program = Program { closes: vec![0; ops.len()], ops };
+        let mut open = Vec::new();
+        let mut between = 0;
+        for (at, op) in program.ops.iter().enumerate() {
+            match op {
+                Op::Open(block) => {
+                    between += usize::from(*block == Block::Between);
+                    if open.len() == MAX_DEPTH || between > MAX_BETWEEN {
+                        return Err(Shape::TooDeep(at));
+                    }
+                    open.push((at, *block));
+                }
+                Op::Close => {
+                    let (start, block) = open.pop().ok_or(Shape::UnmatchedClose(at))?;
+                    between -= usize::from(block == Block::Between);
+                    program.closes[start] = at as u32;
+                }
+                _ => {}
+            }
+        }
+        match open.pop() {
+            Some((at, _)) => Err(Shape::Unclosed(at)),
+            None => Ok(program),
+        }
+    }
+
+    /// The operations, in order.
+    #[must_use]
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// Where the block opened at `open` closes.
+    #[must_use]
+    pub fn close_of(&self, open: usize) -> usize {
+        self.closes[open] as usize
+    }
+
+    /// The end of the operation at `at`: one further, or behind its block.
+    #[must_use]
+    pub fn after(&self, at: usize) -> usize {
+        match self.ops[at] {
+            Op::Open(_) => self.close_of(at) + 1,
+            _ => at + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

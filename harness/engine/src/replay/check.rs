@@ -1,0 +1,374 @@
+//! The checker: what every line is held against, in the order in which a line can be wrong.
+//!
+//! First whether the line can stand here at all (the sequence, the architecture, the CPU), then whether its task may
+//! record it now (what it owes), then what it says (the counters, by the specification's own functions; the deferral,
+//! by the architecture's automaton). Whatever is refused is a line that no kernel could have recorded there.
+//!
+//! Not here: text ([`super::line`], [`super::expect`]) and streams ([`super::Replay`]).
+
+use super::cpu::{self, Cpu};
+use super::expect::{self, Hook, Owed, Refusal, refuse};
+use super::header::{Arch, Header};
+use super::line::{Event, Field, Line};
+use super::queue::{self, Scene};
+use super::summary::{Summary, Warning};
+use super::switch::Switch;
+use super::task::{Call, Early, Outcome, Task, Tasks, Whereabouts};
+
+/// All that is known of the recorded kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Checker {
+    /// What the comments have told.
+    pub header: Header,
+    /// What has been counted.
+    pub summary: Summary,
+    pub(super) tasks: Tasks,
+    pub(super) cpus: Vec<Cpu>,
+    arch: Option<Arch>,
+    next_seq: Option<u64>,
+    /// No architecture is known yet, and at this line a hook was not followed by the flush that Xen's is.
+    unflushed_at: Option<u64>,
+}
+
+impl Checker {
+    /// Checks one line, number `at` of the file.
+    pub fn line(&mut self, line: &Line, at: u64) -> Result<(), Refusal> {
+        self.sequence(line)?;
+        self.recognise(line)?;
+        let i = self.locate(line)?;
+        if self.arch == Some(Arch::XenPv) {
+            if line.event == Event::NewTask {
+                return self.new_task(line, i);
+            }
+            if self.cpus[usize::from(line.cpu)].switch != Switch::Idle {
+                return self.during_switch(line, at, i);
+            }
+        }
+        cpu::place(line, i, self.arch, &mut self.tasks, &mut self.cpus)?;
+        match line.event {
+            Event::Enable => self.call(line, at, i, Call::Enable)?,
+            Event::Disable => self.call(line, at, i, Call::Disable)?,
+            Event::Pause => self.call(line, at, i, Call::Pause)?,
+            Event::Resume => self.call(line, at, i, Call::Resume)?,
+            Event::ArchEnter => self.hook(line, at, i, Hook::Enter)?,
+            Event::ArchFlush => self.hook(line, at, i, Hook::Flush)?,
+            Event::ArchLeave => self.hook(line, at, i, Hook::Leave)?,
+            Event::TaskPause => return self.switch_starts(line, at, i),
+            Event::TaskResume => {
+                let text = format!("`task_pause` and `mc_flush` first: CPU {} is in no context switch", line.cpu);
+                return refuse(Field::Event, text);
+            }
+            _ => self.deferral(line, at, i)?,
+        }
+        if !line.irq {
+            self.tasks[i].last = Some(line.event);
+        }
+        Ok(())
+    }
+
+    /// The recorder counts every line of every CPU with one counter.
+    #[inline]
+    fn sequence(&mut self, line: &Line) -> Result<(), Refusal> {
+        if let Some(next) = self.next_seq.filter(|&next| next != line.seq) {
+            return refuse(Field::Seq, format!("seq {next}: the recorder leaves none out"));
+        }
+        self.next_seq = line.seq.checked_add(1);
+        self.summary.events += 1;
+        Ok(())
+    }
+
+    /// Some events only one architecture records: the first one tells, unless the header has.
+    #[inline]
+    fn recognise(&mut self, line: &Line) -> Result<(), Refusal> {
+        if self.arch.is_none() {
+            self.arch = self.header.arch;
+        }
+        let Some(of_event) = Arch::of_event(line.event) else { return Ok(()) };
+        match self.arch {
+            Some(arch) if arch.records(of_event) => Ok(()),
+            Some(arch) => expect::foreign_event(line, arch),
+            None => {
+                self.arch = Some(of_event);
+                match self.unflushed_at {
+                    Some(at) if of_event == Arch::XenPv => {
+                        refuse(Field::Event, format!("no event of {of_event}: the hook of line {at} had no `mc_flush`"))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Finds the line's task and CPU, and makes them if they are new.
+    #[inline]
+    fn locate(&mut self, line: &Line) -> Result<usize, Refusal> {
+        let c = usize::from(line.cpu);
+        if c >= self.cpus.len() {
+            self.cpus.resize_with(c + 1, Cpu::default);
+        }
+        if let Some((_, i)) = self.cpus[c].recent.filter(|&(pid, _)| pid == line.pid) {
+            return Ok(i);
+        }
+        let (i, new) = self.tasks.index(line.pid, line.cpu);
+        if new {
+            self.first_sight(line, i)?;
+        }
+        self.cpus[c].seen = true;
+        self.cpus[c].recent = Some((line.pid, i));
+        Ok(i)
+    }
+
+    /// A task starts at (0,0), except where nobody can know: on Xen a task may have been switched out, or new, when the
+    /// recording started, and switched-out tasks are paused; an open start hides everything.
+    #[cold]
+    fn first_sight(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
+        let open = self.header.open_start;
+        let cpu = &mut self.cpus[usize::from(line.cpu)];
+        if !(open || self.arch == Some(Arch::XenPv)) {
+            return Ok(());
+        }
+        let call = [Call::Enable, Call::Disable, Call::Pause, Call::Resume, Call::TaskPause, Call::TaskResume]
+            .into_iter()
+            .find(|call| call.event() == line.event && !line.irq);
+        let before = call.map_or(line.counts, |call| call.before(line.counts));
+        if before.0 > 0 && !open && line.event != Event::NewTask {
+            let text = format!("counts of a task outside any section: pid {} was not seen before", line.pid);
+            return refuse(Field::Enable, text);
+        }
+        let task = &mut self.tasks[i];
+        task.adopt(before);
+        if open {
+            task.vague = true;
+            task.owed = match line.event {
+                Event::ArchEnter => Owed::Hook(Hook::Enter),
+                Event::ArchFlush => Owed::Hook(Hook::Flush),
+                Event::ArchLeave => Owed::Hook(Hook::Leave),
+                Event::Barriers if !line.irq => Owed::Barriers,
+                _ => Owed::Nothing,
+            };
+            match line.event {
+                Event::BatchAdd if !cpu.seen => cpu.level = line.nr[0].saturating_sub(1),
+                Event::FlushPending if !cpu.seen => cpu.level = line.nr[0],
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A call of the API by the code that runs, or by an interrupt.
+    fn call(&mut self, line: &Line, at: u64, i: usize, call: Call) -> Result<(), Refusal> {
+        if line.irq {
+            return self.call_in_interrupt(line, at, i, call);
+        }
+        self.settle(i);
+        let task = &mut self.tasks[i];
+        if task.owed != Owed::Nothing || task.early.is_some_and(|early| early.call != call) {
+            return expect::not_owed_line(task);
+        }
+        let outcome = match task.early {
+            Some(early) if line.counts == task.counts() => early.outcome,
+            Some(_) => return expect::not_owed_line(task),
+            None => task.drive(call, false),
+        };
+        if line.counts != task.counts() {
+            return expect::wrong_outcome(line, call, outcome.before, task.counts(), task);
+        }
+        task.early = None;
+        if let Some(hook) = outcome.hook {
+            task.owed = Owed::Hook(hook);
+            task.owed_at = at;
+        }
+        self.count_call(line, at, i, call, &outcome);
+        Ok(())
+    }
+
+    /// Rows E1, D1, P1 and R1: no effect. The specification's functions are asked all the same.
+    fn call_in_interrupt(&mut self, line: &Line, at: u64, i: usize, call: Call) -> Result<(), Refusal> {
+        self.shows_counts(line, at, i)?;
+        let outcome = self.tasks[i].drive(call, true);
+        let cpu = &mut self.cpus[usize::from(line.cpu)];
+        match call {
+            Call::Enable => cpu.irq_sections = cpu.irq_sections.saturating_add(1),
+            Call::Disable => cpu.irq_sections = cpu.irq_sections.saturating_sub(1),
+            _ => {}
+        }
+        if line.counts != self.tasks[i].counts() {
+            return expect::wrong_outcome(line, call, outcome.before, self.tasks[i].counts(), &self.tasks[i]);
+        }
+        self.summary.call(call, true, &outcome);
+        Ok(())
+    }
+
+    /// Counts a call, and its warning.
+    #[inline]
+    pub(super) fn count_call(&mut self, line: &Line, at: u64, i: usize, call: Call, outcome: &Outcome) {
+        self.summary.call(call, false, outcome);
+        if outcome.warned {
+            self.tasks[i].warned = true;
+            let row = call.row(false, outcome.before);
+            self.summary.warn(Warning { line: at, pid: line.pid, event: line.event, row, counts: line.counts });
+        }
+    }
+
+    /// A hook that the generic layer is about to run.
+    fn hook(&mut self, line: &Line, at: u64, i: usize, hook: Hook) -> Result<(), Refusal> {
+        self.settle(i);
+        let task = &mut self.tasks[i];
+        if line.irq || (task.owed == Owed::Nothing && task.early.is_none()) {
+            return expect::unowed_hook(line, task);
+        }
+        if task.owed != Owed::Hook(hook) {
+            return expect::not_owed_line(task);
+        }
+        if line.counts != task.counts() {
+            return expect::wrong_counts(line, task);
+        }
+        task.owed = Owed::Nothing;
+        self.summary.hook(hook);
+        queue::hook(self.arch, hook, &mut self.scene(line, at, i));
+        Ok(())
+    }
+
+    /// A line that records what became of an update.
+    fn deferral(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
+        if !line.irq {
+            self.settle(i);
+            let task = &self.tasks[i];
+            let pays = task.owed.event().is_none_or(|owed| owed == line.event);
+            if !pays || task.early.is_some() {
+                return expect::not_owed_line(task);
+            }
+        }
+        self.shows_counts(line, at, i)?;
+        self.buffer_event(line, at, i)
+    }
+
+    /// Hands the line to the architecture's automaton.
+    pub(super) fn buffer_event(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
+        let Some(arch) = self.arch else { return Ok(()) };
+        queue::event(arch, &mut self.scene(line, at, i))
+    }
+
+    fn scene<'a>(&'a mut self, line: &'a Line, at: u64, i: usize) -> Scene<'a> {
+        let (task, cpu) = (&mut self.tasks[i], &mut self.cpus[usize::from(line.cpu)]);
+        Scene { line, at, i, task, cpu, summary: &mut self.summary }
+    }
+
+    /// The line bears its task's counts; or it is an interrupt's and shows those of a call that is not yet recorded.
+    #[inline]
+    fn shows_counts(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
+        let task = &self.tasks[i];
+        if line.counts == task.counts() {
+            self.summary.recorded_early += u64::from(line.irq && task.early.is_some());
+            return Ok(());
+        }
+        // Whatever the task owes is recorded before its next call changes a counter.
+        let can_be_early = line.irq && task.early.is_none() && task.owed.event().is_none();
+        match task.foresee(line.counts, false).filter(|_| can_be_early) {
+            Some(call) => {
+                self.note_early(call, at, i);
+                Ok(())
+            }
+            None => expect::wrong_counts(line, task),
+        }
+    }
+
+    /// Makes `call`, whose own line is still to come.
+    pub(super) fn note_early(&mut self, call: Call, at: u64, i: usize) {
+        let task = &mut self.tasks[i];
+        let outcome = task.drive(call, false);
+        task.early = Some(Early { call, outcome, at });
+        self.summary.recorded_early += 1;
+    }
+
+    /// Decides what a hook of a trace of unknown architecture has led to, now that its task records its next line.
+    #[inline]
+    fn settle(&mut self, i: usize) {
+        let task = &mut self.tasks[i];
+        if task.owed != Owed::McFlushIfXen {
+            return;
+        }
+        task.owed = if self.arch == Some(Arch::XenPv) { Owed::McFlush } else { Owed::Nothing };
+        if self.arch.is_none() {
+            self.unflushed_at.get_or_insert(task.owed_at);
+        }
+    }
+
+    /// `new_task`: the task bears the counts it will have when it is first switched in.
+    ///
+    /// A fork copies the parent's counts, outside any section. The copy may have been made while the parent ran and
+    /// be recorded while it is switched out; a kernel that gives a new task counts of its own gives it none, or the
+    /// one pause that its first `task_resume` ends.
+    fn new_task(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
+        if line.pid == 0 {
+            return Ok(()); // An idle task, but the line does not say of which CPU.
+        }
+        let (enable, pause) = line.counts;
+        if let Whereabouts::On(cpu) = self.tasks[i].whereabouts {
+            return refuse(Field::Pid, format!("a pid that is not in use: pid {} runs on CPU {cpu}", line.pid));
+        }
+        if self.tasks[i].whereabouts == Whereabouts::Unborn {
+            return refuse(Field::Pid, format!("a pid that is not in use: pid {} has not run yet", line.pid));
+        }
+        if enable != 0 {
+            return refuse(Field::Enable, "0: no task is forked inside a section".into());
+        }
+        let parent = self.tasks.find(line.nr[0]).map(|parent| parent.counts().1);
+        let copied = parent.is_none_or(|now| pause == now || pause == now.wrapping_sub(1));
+        if pause > 1 && !copied {
+            return refuse(Field::Pause, format!("the pause count of its parent, pid {}, or 0 or 1", line.nr[0]));
+        }
+        self.summary.new_tasks += 1;
+        let task = &mut self.tasks[i];
+        task.adopt(line.counts);
+        task.owed = Owed::Nothing;
+        task.early = None;
+        task.whereabouts = Whereabouts::Unborn;
+        Ok(())
+    }
+
+    /// The file ends: nobody is in a section, nothing is owed, nothing is pending.
+    pub fn end(&mut self) -> Result<(), String> {
+        self.summary.arch = self.arch.or(self.header.arch);
+        self.summary.tasks = self.tasks.all().len() as u64;
+        self.summary.cpus = self.cpus.iter().filter(|cpu| cpu.seen).count() as u64;
+        if self.header.open_end {
+            return Ok(());
+        }
+        for task in self.tasks.all() {
+            self.task_ends(task)?;
+        }
+        let judged = self.summary.warnings.total == 0;
+        for (number, cpu) in self.cpus.iter().enumerate() {
+            if let Some(debt) = cpu.debt {
+                return Err(format!("`{}` from an interrupt, owed since line {}", debt.event.name(), debt.at));
+            }
+            if cpu.level > 0 && judged {
+                return Err(format!("`flush_pending {}` on CPU {number}", cpu.level));
+            }
+            if cpu.switch != Switch::Idle {
+                return Err(format!("the end of the context switch on CPU {number}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the end of the file asks of a task. A count that wrapped below 0 is no open section: it has been warned of.
+    fn task_ends(&self, task: &Task) -> Result<(), String> {
+        if task.early.is_some() {
+            return Err(expect::early_call(task));
+        }
+        if task.owed.event().is_some() {
+            return Err(expect::owed_by(task));
+        }
+        let (enable, pause) = task.counts();
+        let paused = self.arch != Some(Arch::XenPv) && (1..128).contains(&pause);
+        if (1..128).contains(&enable) || paused {
+            return Err(format!("the end of the section of {}, which is at {enable} {pause}", task.name()));
+        }
+        if task.pending && !task.warned {
+            return Err(format!("`barriers` of {}, whose pending flag is set", task.name()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,374 @@
+//! One line of a kernel trace: the parser, and what it says when a line is none.
+//!
+//! By hand and on bytes, because a recording has hundreds of thousands of lines and is replayed on every change: one
+//! pass, no allocation, columns worked out only once something is wrong.
+//!
+//! Not here: whether a kernel could have written the line ([`super::check`]), nor how lines are cut out of a stream
+//! ([`super::Replay::feed`]). The format is that of `traces/README.md`:
+//! `<seq> <cpu> <pid> <irq:0|1> <event> <enable_count> <pause_count> [<nr> [<nr>]]`, one space between fields.
+
+use std::fmt;
+
+/// No kernel is built for more CPUs (`CONFIG_NR_CPUS` ends at 8192), so state per CPU stays bounded.
+const MAX_CPU: u64 = 8191;
+/// `PID_MAX_LIMIT` of 64-bit kernels.
+const MAX_PID: u64 = 4 * 1024 * 1024;
+
+/// What a line is about. The names are the recorder's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// `lazy_mmu_mode_enable()`.
+    Enable,
+    /// `lazy_mmu_mode_disable()`.
+    Disable,
+    /// `lazy_mmu_mode_pause()`.
+    Pause,
+    /// `lazy_mmu_mode_resume()`.
+    Resume,
+    /// `__task_lazy_mmu_mode_pause()`: Xen's switch hook takes a task off the CPU.
+    TaskPause,
+    /// `__task_lazy_mmu_mode_resume()`: Xen's switch hook puts a task on the CPU.
+    TaskResume,
+    /// The generic layer is about to run the enter hook.
+    ArchEnter,
+    /// The generic layer is about to run the flush hook.
+    ArchFlush,
+    /// The generic layer is about to run the leave hook.
+    ArchLeave,
+    /// aarch64: the pending flag was set, or found set.
+    QueueDeferred,
+    /// aarch64: not active, so the barriers come at once.
+    QueueEmitted,
+    /// aarch64: `dsb ishst; isb`.
+    Barriers,
+    /// powerpc64 and sparc64: an address joined this CPU's batch.
+    BatchAdd,
+    /// powerpc64 and sparc64: this CPU's batch was flushed.
+    FlushPending,
+    /// powerpc64 and sparc64: not active, so the one entry was flushed at once.
+    FlushImmediate,
+    /// Xen: a task is about to run for the first time.
+    NewTask,
+    /// Xen: an update was left in the multicall buffer.
+    MmuQueued,
+    /// Xen: an update was queued and the buffer flushed at once.
+    MmuIssued,
+    /// Xen: not active, so one hypercall of its own.
+    MmuImmediate,
+    /// Xen: the multicall buffer was flushed.
+    McFlush,
+}
+
+/// Every event with the recorder's name for it and the number of fields that follow the counts.
+const EVENTS: [(Event, &str, usize); 20] = [
+    (Event::Enable, "enable", 0),
+    (Event::Disable, "disable", 0),
+    (Event::Pause, "pause", 0),
+    (Event::Resume, "resume", 0),
+    (Event::TaskPause, "task_pause", 0),
+    (Event::TaskResume, "task_resume", 0),
+    (Event::ArchEnter, "arch_enter", 0),
+    (Event::ArchFlush, "arch_flush", 0),
+    (Event::ArchLeave, "arch_leave", 0),
+    (Event::QueueDeferred, "queue_deferred", 0),
+    (Event::QueueEmitted, "queue_emitted", 0),
+    (Event::Barriers, "barriers", 0),
+    (Event::BatchAdd, "batch_add", 1),
+    (Event::FlushPending, "flush_pending", 1),
+    (Event::FlushImmediate, "flush_immediate", 1),
+    (Event::NewTask, "new_task", 1),
+    (Event::MmuQueued, "mmu_queued", 0),
+    (Event::MmuIssued, "mmu_issued", 0),
+    (Event::MmuImmediate, "mmu_immediate", 0),
+    (Event::McFlush, "mc_flush", 2),
+];
+
+impl Event {
+    /// The recorder's name of the event.
+    pub fn name(self) -> &'static str {
+        EVENTS[self as usize].1
+    }
+
+    /// How many fields follow the two counts.
+    fn extra_fields(self) -> usize {
+        EVENTS[self as usize].2
+    }
+
+    /// Twenty comparisons of short strings would be most of a line's cost: the first byte and the length leave two.
+    fn parse(name: &[u8]) -> Option<Event> {
+        let is = |event: Event| (event.name().as_bytes() == name).then_some(event);
+        match (*name.first()?, name.len()) {
+            (b'e', _) => is(Event::Enable),
+            (b'd', _) => is(Event::Disable),
+            (b'p', _) => is(Event::Pause),
+            (b'r', _) => is(Event::Resume),
+            (b't', 10) => is(Event::TaskPause),
+            (b't', _) => is(Event::TaskResume),
+            (b'a', _) => is(Event::ArchLeave).or_else(|| is(Event::ArchEnter)).or_else(|| is(Event::ArchFlush)),
+            (b'q', 14) => is(Event::QueueDeferred),
+            (b'q', _) => is(Event::QueueEmitted),
+            (b'b', 8) => is(Event::Barriers),
+            (b'b', _) => is(Event::BatchAdd),
+            (b'f', 13) => is(Event::FlushPending),
+            (b'f', _) => is(Event::FlushImmediate),
+            (b'n', _) => is(Event::NewTask),
+            (b'm', 10) => is(Event::MmuQueued).or_else(|| is(Event::MmuIssued)),
+            (b'm', 13) => is(Event::MmuImmediate),
+            (b'm', _) => is(Event::McFlush),
+            _ => None,
+        }
+    }
+}
+
+/// A field of a line, in the order in which they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The recorder's global counter.
+    Seq,
+    /// The CPU the line was recorded on.
+    Cpu,
+    /// The task that ran there, or that an interrupt interrupted.
+    Pid,
+    /// Whether `in_interrupt()` was true.
+    Irq,
+    /// What happened.
+    Event,
+    /// `enable_count` after the call.
+    Enable,
+    /// `pause_count` after the call.
+    Pause,
+    /// The first number of an event that has one.
+    First,
+    /// The second number of `mc_flush`.
+    Second,
+}
+
+const FIELDS: [Field; 9] = [
+    Field::Seq,
+    Field::Cpu,
+    Field::Pid,
+    Field::Irq,
+    Field::Event,
+    Field::Enable,
+    Field::Pause,
+    Field::First,
+    Field::Second,
+];
+
+impl Field {
+    fn name(self) -> &'static str {
+        match self {
+            Field::Seq => "<seq>",
+            Field::Cpu => "<cpu>",
+            Field::Pid => "<pid>",
+            Field::Irq => "<irq>",
+            Field::Event => "<event>",
+            Field::Enable => "<enable_count>",
+            Field::Pause => "<pause_count>",
+            Field::First => "<nr>",
+            Field::Second => "<argument bytes>",
+        }
+    }
+
+    /// The largest number the field can hold.
+    fn max(self) -> u64 {
+        match self {
+            Field::Seq => u64::MAX,
+            Field::Cpu => MAX_CPU,
+            Field::Pid | Field::First | Field::Second => MAX_PID,
+            Field::Irq => 1,
+            Field::Enable | Field::Pause => u8::MAX as u64,
+            Field::Event => 0,
+        }
+    }
+
+    /// The 1-based column at which the field starts in `raw`, or the column just after the line if it has no such field.
+    pub fn column(self, raw: &[u8]) -> u32 {
+        let mut at = 0;
+        for field in raw.split(|&byte| byte == b' ').take(self as usize) {
+            at += field.len() + 1;
+        }
+        column(at.min(raw.len()))
+    }
+}
+
+/// Turns a byte offset into a column; lines are far shorter than `u32` can count.
+pub fn column(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX - 1) + 1
+}
+
+/// One parsed event line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The recorder's global counter.
+    pub seq: u64,
+    /// The CPU the line was recorded on.
+    pub cpu: u16,
+    /// Whether `in_interrupt()` was true.
+    pub irq: bool,
+    /// What happened.
+    pub event: Event,
+    /// The task that ran there, or that an interrupt interrupted.
+    pub pid: u32,
+    /// `enable_count` and `pause_count` after the call.
+    pub counts: (u8, u8),
+    /// The numbers that follow the counts; those the event does not have are 0.
+    pub nr: [u32; 2],
+}
+
+impl Line {
+    /// Parses `raw`, a line without its newline that is no comment.
+    pub fn parse(raw: &[u8]) -> Result<Line, LineError> {
+        let mut cursor = Cursor { raw, at: 0, field: Field::Seq };
+        let seq = cursor.number()?;
+        let cpu = cursor.number()? as u16; // at most MAX_CPU
+        let pid = cursor.number()? as u32; // at most MAX_PID
+        let irq = cursor.number()? != 0;
+        let event = cursor.event()?;
+        let counts = (cursor.number()? as u8, cursor.number()? as u8); // at most 255
+        let mut nr = [0; 2];
+        for slot in nr.iter_mut().take(event.extra_fields()) {
+            *slot = cursor.number()? as u32;
+        }
+        cursor.end(event)?;
+        Ok(Line { seq, cpu, irq, event, pid, counts, nr })
+    }
+}
+
+impl fmt::Display for Line {
+    /// The part a reader needs to recognise the line: event, counts and numbers, then who and where.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (enable, pause) = self.counts;
+        write!(f, "`{} {enable} {pause}", self.event.name())?;
+        for nr in &self.nr[..self.event.extra_fields()] {
+            write!(f, " {nr}")?;
+        }
+        let context = if self.irq { "an interrupt over pid" } else { "pid" };
+        write!(f, "` from {context} {} on CPU {}", self.pid, self.cpu)
+    }
+}
+
+/// Where the parser stands: the next field to read, and where it starts.
+struct Cursor<'a> {
+    raw: &'a [u8],
+    at: usize,
+    field: Field,
+}
+
+impl<'a> Cursor<'a> {
+    /// The bytes up to the next space or the end, and the step over the space.
+    #[inline]
+    fn take(&mut self) -> Result<&'a [u8], LineError> {
+        let rest = self.raw.get(self.at..).unwrap_or_default();
+        let token = rest.split(|&byte| byte == b' ').next().unwrap_or_default();
+        if token.is_empty() {
+            return Err(self.error(LineFault::Missing(self.field)));
+        }
+        Ok(token)
+    }
+
+    #[inline]
+    fn step(&mut self, width: usize) {
+        self.at += width + 1;
+        self.field = FIELDS[(self.field as usize + 1).min(FIELDS.len() - 1)];
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<u64, LineError> {
+        let start = self.at;
+        let rest = self.raw.get(start..).unwrap_or_default();
+        let mut value: u64 = 0;
+        let mut width = 0;
+        for &byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            let next = value.checked_mul(10).and_then(|tens| tens.checked_add(u64::from(digit)));
+            value = next.ok_or_else(|| self.error(LineFault::OutOfRange(self.field)))?;
+            width += 1;
+        }
+        if width == 0 || !matches!(rest.get(width), None | Some(b' ')) {
+            self.take()?; // An empty field is a missing one.
+            return Err(self.error(LineFault::NotANumber(self.field)));
+        }
+        if value > self.field.max() {
+            return Err(self.error(LineFault::OutOfRange(self.field)));
+        }
+        self.step(width);
+        Ok(value)
+    }
+
+    #[inline]
+    fn event(&mut self) -> Result<Event, LineError> {
+        let token = self.take()?;
+        let event = Event::parse(token).ok_or_else(|| self.error(LineFault::UnknownEvent))?;
+        self.step(token.len());
+        Ok(event)
+    }
+
+    /// The line must be used up; the last field's step has moved one past its end.
+    fn end(&self, event: Event) -> Result<(), LineError> {
+        if self.at == self.raw.len() + 1 {
+            return Ok(());
+        }
+        Err(self.error(LineFault::Extra(event)))
+    }
+
+    #[cold]
+    fn error(&self, fault: LineFault) -> LineError {
+        LineError { column: column(self.at.min(self.raw.len())), fault }
+    }
+}
+
+/// Why a line is no line of a trace, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineError {
+    /// 1-based, in bytes.
+    pub column: u32,
+    /// What is wrong there.
+    pub fault: LineFault,
+}
+
+/// What can be wrong with a line as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFault {
+    /// The line ends, or a second space stands, where the field should be.
+    Missing(Field),
+    /// Something follows the last field of the event.
+    Extra(Event),
+    /// The field is no decimal number.
+    NotANumber(Field),
+    /// The number is larger than the field can hold.
+    OutOfRange(Field),
+    /// No recorder writes such an event.
+    UnknownEvent,
+    /// A comment is not text: a NUL byte, or not UTF-8.
+    NotText,
+    /// The line is longer than any a recorder writes.
+    TooLong,
+    /// The file ends inside the line.
+    Truncated,
+    /// The file ends without a single event.
+    NoEvents,
+}
+
+impl fmt::Display for LineFault {
+    /// What should have stood there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LineFault::Missing(field) => write!(f, "{} after one space", field.name()),
+            LineFault::Extra(event) => {
+                let count = 7 + event.extra_fields();
+                write!(f, "the end of the line: `{}` has {count} fields", event.name())
+            }
+            LineFault::NotANumber(field) => write!(f, "{}, a decimal number", field.name()),
+            LineFault::OutOfRange(field) => write!(f, "{}, a number from 0 to {}", field.name(), field.max()),
+            LineFault::UnknownEvent => write!(f, "the name of an event"),
+            LineFault::NotText => write!(f, "text in UTF-8 without NUL bytes"),
+            LineFault::TooLong => write!(f, "a line of at most {} bytes", super::MAX_LINE),
+            LineFault::Truncated => write!(f, "a newline at the end of the last line"),
+            LineFault::NoEvents => write!(f, "at least one event line"),
+        }
+    }
+}

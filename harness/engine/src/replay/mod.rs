@@ -1,0 +1,229 @@
+//! Replay of kernel traces: every call, hook and deferral that a real kernel recorded, held against the specification.
+//!
+//! What it is: a reader of the form of `traces/README.md` and a checker that drives `lazy_mmu_core`'s `counted`
+//! generation with every recorded call, task by task, and refuses a line that no kernel could have recorded there.
+//! Memory is bounded by the tasks and CPUs of the recording, not by its length.
+//!
+//! What it is not: a model of a kernel. It knows what a trace shows; where several kernels could have recorded a line
+//! it accepts the line. It opens no files and decompresses nothing.
+//!
+//! Who calls it: `lazymmu replay`, which feeds it bytes and turns a [`Kind`] into an exit code.
+//!
+//! ```
+//! use lazy_mmu_engine::replay::Replay;
+//! let mut replay = Replay::new("two lines");
+//! replay.feed(b"# lazy MMU mode trace: arm64\n0 0 1 1 enable 0 0\n1 0 1 1 disable 0 0\n")?;
+//! let summary = replay.finish()?;
+//! assert_eq!(summary.calls_in_interrupt, 2);
+//! # Ok::<(), lazy_mmu_engine::replay::Rejection>(())
+//! ```
+
+mod check;
+mod cpu;
+mod expect;
+mod header;
+mod line;
+mod queue;
+mod summary;
+mod switch;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+pub use header::Arch;
+pub use line::Event;
+pub use summary::{Summary, Warning, Warnings};
+
+use check::Checker;
+use expect::Refusal;
+use line::{Line, LineError, LineFault};
+use std::fmt;
+
+/// The longest line that is read, newline not counted. A recorder's are under 400 bytes, its header included.
+pub const MAX_LINE: usize = 4096;
+
+/// What is wrong with a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The input is no trace: exit code 2.
+    Malformed,
+    /// A line that no kernel could have recorded there: exit code 1.
+    Impossible,
+}
+
+/// Where a trace is wrong and what should have stood there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// What is wrong with it.
+    pub kind: Kind,
+    /// The line in the file, from 1; the one after the last if the file ends too early.
+    pub line: u64,
+    /// The column in bytes, from 1.
+    pub column: u32,
+    /// What should have stood there.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rejection { line, column, expected, found, .. } = self;
+        write!(f, "{line}:{column}: expected {expected}, found {found}")
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// A replay that is going on.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    checker: Checker,
+    /// Lines completed.
+    lines: u64,
+    /// The start of a line that the last chunk did not end; at most [`MAX_LINE`] bytes.
+    partial: Vec<u8>,
+    /// The rejection, once there is one: the replay goes no further.
+    rejection: Option<Rejection>,
+}
+
+impl Replay {
+    /// Starts a replay; `name` is what the summary calls the recording.
+    pub fn new(name: &str) -> Self {
+        let mut checker = Checker::default();
+        checker.summary.name = name.to_owned();
+        Replay { checker, lines: 0, partial: Vec::new(), rejection: None }
+    }
+
+    /// Replays the next bytes of the recording, in chunks of any size.
+    ///
+    /// After a rejection every further call returns the same one.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
+        if let Some(rejection) = &self.rejection {
+            return Err(rejection.clone());
+        }
+        self.split(bytes).inspect_err(|rejection| self.rejection = Some(rejection.clone()))
+    }
+
+    /// Ends the recording and says what was in it.
+    pub fn finish(mut self) -> Result<Summary, Rejection> {
+        if let Some(rejection) = self.rejection {
+            return Err(rejection);
+        }
+        if !self.partial.is_empty() {
+            let column = line::column(self.partial.len());
+            return Err(self.malformed(&[], LineError { column, fault: LineFault::Truncated }));
+        }
+        if self.checker.summary.events == 0 {
+            return Err(self.malformed(&[], LineError { column: 1, fault: LineFault::NoEvents }));
+        }
+        self.checker.summary.lines = self.lines;
+        match self.checker.end() {
+            Ok(()) => Ok(self.checker.summary),
+            Err(expected) => {
+                let (kind, line, found) = (Kind::Impossible, self.lines + 1, "the end of the file".to_owned());
+                Err(Rejection { kind, line, column: 1, expected, found })
+            }
+        }
+    }
+
+    /// Cuts the bytes into lines; what is left without a newline waits for the next chunk.
+    fn split(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
+        let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+        if !self.partial.is_empty() {
+            let Some(rest) = lines.next() else { return Ok(()) };
+            self.join(rest)?;
+        }
+        for line in lines {
+            match line.strip_suffix(b"\n") {
+                Some(whole) => self.line(whole)?,
+                None => self.join(line)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends to the line that is being collected, and replays it if it is now whole.
+    fn join(&mut self, rest: &[u8]) -> Result<(), Rejection> {
+        if self.partial.len() + rest.len() > MAX_LINE + 1 {
+            return Err(self.malformed(&[], too_long()));
+        }
+        let mut collected = std::mem::take(&mut self.partial);
+        collected.extend_from_slice(rest);
+        if let Some(whole) = collected.strip_suffix(b"\n") {
+            self.line(whole)?;
+            collected.clear();
+        }
+        self.partial = collected; // Its allocation serves the next one.
+        Ok(())
+    }
+
+    /// Replays one line.
+    fn line(&mut self, raw: &[u8]) -> Result<(), Rejection> {
+        if raw.len() > MAX_LINE {
+            return Err(self.malformed(&[], too_long()));
+        }
+        if raw.first() == Some(&b'#') {
+            self.comment(raw)?;
+        } else {
+            let line = Line::parse(raw).map_err(|error| self.malformed(raw, error))?;
+            self.checker.line(&line, self.lines + 1).map_err(|refusal| self.impossible(raw, &line, refusal))?;
+        }
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// A comment must be text; before the first event it is a header line.
+    fn comment(&mut self, raw: &[u8]) -> Result<(), Rejection> {
+        let nul = raw.iter().position(|&byte| byte == 0);
+        let text = std::str::from_utf8(raw);
+        let bad = nul.or(text.as_ref().err().map(std::str::Utf8Error::valid_up_to));
+        match (text, bad) {
+            (Ok(text), None) => {
+                if self.checker.summary.events == 0 {
+                    self.checker.header.read(text);
+                }
+                Ok(())
+            }
+            (_, at) => {
+                let column = line::column(at.unwrap_or(0));
+                Err(self.malformed(raw, LineError { column, fault: LineFault::NotText }))
+            }
+        }
+    }
+
+    #[cold]
+    fn malformed(&self, raw: &[u8], error: LineError) -> Rejection {
+        let found = match error.fault {
+            LineFault::TooLong => "a longer line".to_owned(),
+            LineFault::Truncated => "the end of the file".to_owned(),
+            LineFault::NoEvents => "the end of the file".to_owned(),
+            _ => token(raw, error.column),
+        };
+        let (kind, line, expected) = (Kind::Malformed, self.lines + 1, error.fault.to_string());
+        Rejection { kind, line, column: error.column, expected, found }
+    }
+
+    #[cold]
+    fn impossible(&self, raw: &[u8], line: &Line, refusal: Refusal) -> Rejection {
+        let (kind, column) = (Kind::Impossible, refusal.field.column(raw));
+        Rejection { kind, line: self.lines + 1, column, expected: refusal.expected, found: line.to_string() }
+    }
+}
+
+fn too_long() -> LineError {
+    LineError { column: line::column(MAX_LINE), fault: LineFault::TooLong }
+}
+
+/// What stands at `column`, up to the next space, in a form that is safe to print.
+fn token(raw: &[u8], column: u32) -> String {
+    let rest = raw.get(column as usize - 1..).unwrap_or_default();
+    let token = rest.split(|&byte| byte == b' ').next().unwrap_or_default();
+    let shown = &token[..token.len().min(40)];
+    match (rest.is_empty(), token.is_empty()) {
+        (true, _) => "the end of the line".to_owned(),
+        (_, true) => "a space".to_owned(),
+        _ => format!("`{}`", shown.escape_ascii()),
+    }
+}

@@ -1,0 +1,312 @@
+//! What each architecture does with an update and with a hook: its deferral automaton.
+//!
+//! aarch64 has one flag per task, powerpc64 hash and sparc64 one batch per CPU, Xen one multicall buffer per CPU. Each
+//! automaton is what `docs/specification.md` (tables 10.7 and 10.8, `spec/arch.md` 1, 3.1, 4.1 and 5) says of the
+//! write path, reduced to what a recording shows.
+//!
+//! Not here: counters, and whose turn it is ([`super::check`]). A task-context line has passed the check that its task
+//! owes no other line before it comes here.
+
+use super::cpu::Cpu;
+use super::expect::{Hook, Owed, Refusal, refuse, wrong_activity};
+use super::header::Arch;
+use super::line::{Event, Field, Line};
+use super::summary::Summary;
+use super::task::Task;
+
+/// The batch of powerpc64 (`PPC64_TLB_BATCH_NR`) and sparc64 (`TLB_BATCH_NR`).
+pub const BATCH: u32 = 192;
+/// Xen: calls in a multicall buffer (`MC_BATCH`).
+const MC_ENTRIES: u32 = 32;
+/// Xen: bytes of arguments that never fit in a multicall buffer (`MC_ARGS`): one less is the most it holds.
+const MC_ARGS: u32 = 512;
+/// Xen: the arguments of one page-table update (`struct mmu_update`).
+const UPDATE: u32 = 16;
+
+/// A line and what it is about: its number, its task, its CPU.
+pub struct Scene<'a> {
+    /// The line.
+    pub line: &'a Line,
+    /// Its number in the file.
+    pub at: u64,
+    /// The task's index.
+    pub i: usize,
+    /// The task.
+    pub task: &'a mut Task,
+    /// The CPU.
+    pub cpu: &'a mut Cpu,
+    /// What is counted.
+    pub summary: &'a mut Summary,
+}
+
+impl Scene<'_> {
+    /// Whether the mode is active for the code that recorded the line: never in an interrupt.
+    #[inline]
+    fn is_active(&self) -> bool {
+        !self.line.irq && self.task.is_active()
+    }
+
+    #[inline]
+    fn owe(&mut self, owed: Owed) {
+        self.task.owed = owed;
+        self.task.owed_at = self.at;
+    }
+
+    /// Refuses the line unless the mode is (or is not) active for it; `instead` is what a kernel records otherwise.
+    #[inline]
+    fn require_active(&self, active: bool, instead: &str) -> Result<(), Refusal> {
+        if self.is_active() == active { Ok(()) } else { wrong_activity(self.line, self.task, instead) }
+    }
+
+    /// An interrupt over the task has one more line of `event` to record.
+    fn irq_owes(&mut self, event: Event) {
+        self.cpu.owe(event, self.i, self.at);
+        self.task.held_by_irq = Some(self.line.cpu);
+    }
+
+    /// Whether an interrupt owed the line; it has now paid.
+    fn irq_pays(&mut self) -> bool {
+        let (paid, settled) = self.cpu.pay(self.line.event);
+        if settled {
+            self.task.held_by_irq = None;
+        }
+        paid
+    }
+}
+
+/// What the architecture's hook leads to. The line that records the hook comes before the hook runs.
+#[inline]
+pub fn hook(arch: Option<Arch>, hook: Hook, scene: &mut Scene) {
+    match arch {
+        Some(Arch::Aarch64) => aarch64_hook(hook, scene),
+        Some(arch) if arch.is_batched() => batch_hook(hook, scene),
+        Some(Arch::XenPv) if hook != Hook::Enter => scene.owe(Owed::McFlush),
+        None if hook != Hook::Enter => scene.owe(Owed::McFlushIfXen),
+        _ => {}
+    }
+}
+
+/// A line that records what became of an update.
+#[inline]
+pub fn event(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
+    match arch {
+        Arch::Aarch64 => aarch64_event(scene),
+        Arch::XenPv => xen_event(scene),
+        _ => batch_event(arch, scene),
+    }
+}
+
+/// `arch_flush_lazy_mmu_mode()` of arm64: test and clear the flag, barriers if it was set. Leave is the same.
+fn aarch64_hook(hook: Hook, scene: &mut Scene) {
+    if hook != Hook::Enter && std::mem::take(&mut scene.task.pending) {
+        scene.owe(Owed::Barriers);
+    }
+}
+
+/// `queue_pte_barriers()` and `emit_pte_barriers()` of arm64.
+fn aarch64_event(scene: &mut Scene) -> Result<(), Refusal> {
+    match scene.line.event {
+        Event::QueueDeferred => {
+            scene.require_active(true, "queue_emitted")?;
+            scene.task.pending = true;
+            scene.summary.deferred += 1;
+        }
+        Event::QueueEmitted => {
+            scene.require_active(false, "queue_deferred")?;
+            scene.summary.immediate += 1;
+            if scene.line.irq {
+                scene.irq_owes(Event::Barriers);
+            } else {
+                scene.owe(Owed::Barriers);
+            }
+        }
+        _ if scene.line.irq => {
+            if !scene.irq_pays() {
+                direct_barriers(scene)?;
+            }
+        }
+        _ if scene.task.owed == Owed::Barriers => {
+            scene.task.owed = Owed::Nothing;
+            if scene.task.last != Some(Event::QueueEmitted) {
+                scene.summary.completions += 1;
+            }
+        }
+        _ => direct_barriers(scene)?,
+    }
+    Ok(())
+}
+
+/// `ptep_try_set()` emits barriers of its own, lazy or not, and leaves the pending flag alone.
+///
+/// Its callers are callbacks of `apply_to_page_range()`, so it runs inside a section (which has no effect in an
+/// interrupt). Right after a hook that found the flag clear no callback can have run yet: barriers there are those of
+/// a hook that should have found it set.
+fn direct_barriers(scene: &mut Scene) -> Result<(), Refusal> {
+    let after_hook = matches!(scene.task.last, Some(Event::ArchFlush | Event::ArchLeave));
+    let open = if scene.line.irq { scene.cpu.irq_sections > 0 } else { scene.is_active() && !after_hook };
+    if open {
+        scene.summary.direct_barriers += 1;
+        return Ok(());
+    }
+    if scene.task.vague && after_hook {
+        // The recording started amid this section: something may have been pending already.
+        scene.task.vague = false;
+        scene.summary.completions += 1;
+        return Ok(());
+    }
+    let who = scene.task.name();
+    refuse(Field::Event, format!("no barriers: nothing of {who} is pending, and no `queue_emitted` came before"))
+}
+
+/// Enter and leave of powerpc64 hash and sparc64 hold preemption off; flush and leave empty this CPU's batch.
+fn batch_hook(hook: Hook, scene: &mut Scene) {
+    if hook == Hook::Enter {
+        scene.task.holds = scene.task.holds.saturating_add(1);
+        scene.task.binding = scene.task.bound.is_none();
+        return;
+    }
+    if hook == Hook::Leave {
+        scene.task.holds = scene.task.holds.saturating_sub(1);
+    }
+    if scene.cpu.level > 0 {
+        scene.owe(Owed::FlushPending);
+    } else {
+        release(scene);
+    }
+}
+
+/// Preemption is on again once the last hold is gone and the leave hook has nothing more to do.
+fn release(scene: &mut Scene) {
+    if scene.task.holds == 0 && scene.task.bound.take().is_some() {
+        scene.cpu.owner = None;
+    }
+}
+
+/// `hpte_need_flush()` of powerpc64 hash, `tlb_batch_add_one()` of sparc64, and the flush of a batch.
+fn batch_event(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
+    match scene.line.event {
+        Event::BatchAdd => batch_add(scene),
+        Event::FlushPending => flush_pending(arch, scene),
+        _ => {
+            scene.require_active(false, "batch_add")?;
+            if scene.line.nr[0] != 1 {
+                return refuse(Field::First, "1: the one entry that is flushed at once".into());
+            }
+            if scene.line.irq {
+                scene.irq_pays();
+            }
+            scene.summary.immediate += 1;
+            Ok(())
+        }
+    }
+}
+
+fn batch_add(scene: &mut Scene) -> Result<(), Refusal> {
+    scene.require_active(true, "flush_immediate")?;
+    let (level, cpu) = (scene.cpu.level, scene.line.cpu);
+    if scene.line.nr[0] != level + 1 {
+        return refuse(Field::First, format!("{}: the batch of CPU {cpu} holds {level}", level + 1));
+    }
+    scene.cpu.level = level + 1;
+    scene.summary.deferred += 1;
+    if scene.cpu.level == BATCH {
+        scene.owe(Owed::FlushPending);
+    }
+    Ok(())
+}
+
+/// A flush takes the whole batch, whatever caused it: a hook, a full batch, another mm or page size, `tlb_flush()`.
+fn flush_pending(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
+    let (level, cpu) = (scene.cpu.level, scene.line.cpu);
+    if level == 0 {
+        return refuse(Field::Event, format!("no `flush_pending`: the batch of CPU {cpu} is empty"));
+    }
+    if scene.line.nr[0] != level {
+        return refuse(Field::First, format!("{level}: the batch of CPU {cpu} holds {level}"));
+    }
+    if scene.line.irq {
+        // sparc64 tests for another mm before it asks whether the mode is active; powerpc64 leaves the batch alone.
+        if arch == Arch::Powerpc64Hash {
+            return refuse(Field::Irq, "no `flush_pending` from an interrupt, which leaves the batch alone".into());
+        }
+        scene.irq_owes(Event::FlushImmediate);
+    }
+    scene.cpu.level = 0;
+    scene.summary.completions += 1;
+    if scene.task.owed == Owed::FlushPending {
+        scene.task.owed = Owed::Nothing;
+        release(scene);
+    }
+    Ok(())
+}
+
+/// The multicall buffer of Xen PV. Other calls than page-table updates share it and are not recorded, so what a flush
+/// reports has a lower bound, the updates known to be queued, and an upper one, the buffer.
+fn xen_event(scene: &mut Scene) -> Result<(), Refusal> {
+    let just_queued = std::mem::take(&mut scene.cpu.just_queued);
+    match scene.line.event {
+        Event::MmuQueued => {
+            scene.require_active(true, "mmu_immediate")?;
+            scene.cpu.queued += 1;
+            scene.cpu.just_queued = true;
+            scene.summary.deferred += 1;
+            if scene.cpu.queued * UPDATE > MC_ARGS {
+                let most = MC_ARGS / UPDATE - 1;
+                let text = format!("`mc_flush` first: the buffer of CPU {} holds {most} updates", scene.line.cpu);
+                return refuse(Field::Event, text);
+            }
+        }
+        Event::MmuIssued => {
+            scene.require_active(false, "mmu_queued")?;
+            scene.cpu.queued = 0;
+            scene.summary.immediate += 1;
+        }
+        Event::MmuImmediate => {
+            scene.require_active(false, "mmu_queued")?;
+            scene.summary.immediate += 1;
+        }
+        _ => {
+            mc_flush(scene, just_queued)?;
+            if !scene.line.irq {
+                scene.task.owed = Owed::Nothing;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a flush of the multicall buffer says it issued, and empties the buffer.
+fn mc_flush(scene: &mut Scene, just_queued: bool) -> Result<(), Refusal> {
+    let [entries, bytes] = scene.line.nr;
+    let queued = scene.cpu.queued;
+    scene.summary.completions += 1;
+    scene.cpu.queued = 0;
+    if entries > MC_ENTRIES {
+        return refuse(Field::First, format!("at most {MC_ENTRIES} entries"));
+    }
+    if bytes >= MC_ARGS {
+        return refuse(Field::Second, format!("less than {MC_ARGS} bytes of arguments"));
+    }
+    if entries == 0 && bytes > 0 {
+        return refuse(Field::Second, "0 bytes of arguments for 0 entries".into());
+    }
+    if entries == 0 && queued > 0 {
+        return refuse(
+            Field::First,
+            format!("at least 1 entry: {queued} updates are queued on CPU {}", scene.line.cpu),
+        );
+    }
+    if bytes < queued * UPDATE {
+        // A buffer too full for one more update is flushed first. A recorder that notes the update before it makes
+        // room writes the two lines in the other order, and the update is still in the buffer.
+        let full = bytes + UPDATE >= MC_ARGS || entries == MC_ENTRIES;
+        if just_queued && full && bytes >= (queued - 1) * UPDATE {
+            scene.cpu.queued = 1;
+            return Ok(());
+        }
+        let least = queued * UPDATE;
+        let text = format!("at least {least} bytes: {queued} updates are queued on CPU {}", scene.line.cpu);
+        return refuse(Field::Second, text);
+    }
+    Ok(())
+}

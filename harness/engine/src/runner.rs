@@ -1,0 +1,127 @@
+//! Running many programs: one machine and one set of subjects, kept between runs, and a summary of each run.
+//!
+//! It is what the agent does on a target and the host command does natively, in the same code, so that their
+//! summaries can be compared. Not here: frames and processes.
+
+use crate::contract::{Invariant, Verdict, judge};
+use crate::machine::Machine;
+use crate::program::{Program, bytes, generate};
+use crate::subject::registry::{Descriptor, SUBJECTS};
+use crate::subject::{Port, Subject};
+use crate::trace::{Event, digest};
+use crate::wire::Summary;
+
+/// Bit of [`Summary::broken`] that says the program misused the API.
+pub const MISUSED: u16 = 1 << 15;
+
+/// A machine with the subjects it has run.
+pub struct Runner {
+    machine: Machine,
+    made: Vec<[Option<Box<dyn Subject>>; 2]>,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Runner::new()
+    }
+}
+
+impl Runner {
+    /// A runner that has run nothing yet.
+    #[must_use]
+    pub fn new() -> Runner {
+        Runner { machine: Machine::new(), made: SUBJECTS.iter().map(|_| [None, None]).collect() }
+    }
+
+    /// Runs a program on the subject at `index` of the registry, which must exist, and judges it.
+    pub fn run(&mut self, index: usize, port: Port, program: &Program) -> (&[Event], Verdict) {
+        let descriptor = &SUBJECTS[index];
+        let subject = self.made[index][port as usize].get_or_insert_with(|| descriptor.make(port));
+        let events = self.machine.run(&**subject, program);
+        let verdict = judge(events, descriptor.generation.rules());
+        (events, verdict)
+    }
+
+    /// Runs a program and sums the run up.
+    pub fn summary(&mut self, index: usize, port: Port, program: &Program) -> Summary {
+        let (events, verdict) = self.run(index, port, program);
+        summarise(events, &verdict)
+    }
+
+    /// Generates programs from consecutive seeds and sums them all up in one. `broken` holds every invariant that any
+    /// of them broke; the digests mix theirs in order.
+    pub fn generated(&mut self, index: usize, port: Port, batch: Generated) -> Summary {
+        let mut sum = Summary::default();
+        for seed in batch.seeds() {
+            let one = self.summary(index, port, &batch.program(seed));
+            sum.generic = lazy_mmu_arches::backend::mix(sum.generic, one.generic);
+            sum.all = lazy_mmu_arches::backend::mix(sum.all, one.all);
+            sum.broken |= one.broken;
+            sum.events = sum.events.wrapping_add(one.events);
+            sum.programs += 1;
+        }
+        sum
+    }
+}
+
+/// A batch of generated programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// The first seed.
+    pub seed: u64,
+    /// How many programs.
+    pub count: u32,
+    /// Operations of each, about.
+    pub length: u32,
+    /// Whether they keep to the rules.
+    pub legal: bool,
+}
+
+impl Generated {
+    /// The seeds, one program each.
+    pub fn seeds(self) -> impl Iterator<Item = u64> {
+        (0..u64::from(self.count)).map(move |i| self.seed.wrapping_add(i))
+    }
+
+    /// The program of a seed.
+    #[must_use]
+    pub fn program(self, seed: u64) -> Program {
+        let length = self.length as usize;
+        if self.legal { generate::legal(seed, length) } else { generate::any(seed, length) }
+    }
+}
+
+/// What a run comes to.
+#[must_use]
+pub fn summarise(events: &[Event], verdict: &Verdict) -> Summary {
+    let broken = verdict.violations.iter().fold(0, |bits, violation| bits | 1 << violation.invariant as u16);
+    let misused = if verdict.misuse.is_some() { MISUSED } else { 0 };
+    Summary {
+        generic: digest(events.iter().filter(|event| event.is_generic())),
+        all: digest(events),
+        broken: broken | misused,
+        events: events.len() as u32,
+        programs: 1,
+    }
+}
+
+/// The invariants named by [`Summary::broken`], or `holds`.
+#[must_use]
+pub fn broken_text(broken: u16) -> String {
+    let ids: Vec<_> =
+        Invariant::ALL.iter().filter(|invariant| broken >> **invariant as u16 & 1 == 1).map(|i| i.id()).collect();
+    if ids.is_empty() { "holds".to_owned() } else { format!("breaks {}", ids.join(" ")) }
+}
+
+/// Digest of the subjects' names, for the handshake.
+#[must_use]
+pub fn subjects_digest() -> u64 {
+    let names = SUBJECTS.iter().flat_map(|subject: &Descriptor| subject.name.bytes().chain([0]));
+    names.fold(0, |sum, byte| lazy_mmu_arches::backend::mix(sum, byte.into()))
+}
+
+/// A program from the wire.
+#[must_use]
+pub fn decode(program: &[u8]) -> Program {
+    bytes::decode(program)
+}

@@ -1,0 +1,330 @@
+//! Our generations and backends behind the [`Subject`] interface.
+//!
+//! [`Ours`] holds a generation's and a backend's state; for the length of one call a [`Cx`] joins it with the machine,
+//! and is the `Kernel`, the `Hooks` and the `Context` that `core` and `arches` ask for. Nothing is decided here: each
+//! method hands one question to whom it belongs.
+
+use std::marker::PhantomData;
+
+use lazy_mmu_arches::asm;
+use lazy_mmu_arches::backend::{Backend, Deferred};
+use lazy_mmu_arches::context::{Context, Note};
+use lazy_mmu_arches::insn::{Insn, Isa};
+use lazy_mmu_arches::page::{Mm, PteFlags, PteRef, Range, Size};
+use lazy_mmu_core::hooks::Hooks;
+use lazy_mmu_core::kernel::{BugSite, Kernel, TaskState, WarnSite};
+
+use super::{Env, Pagealloc, Port, Subject};
+use crate::program::{CPUS, TASKS};
+use crate::trace::{Call, Counters, Hook};
+
+/// How a generation is driven: its per-task state and its calls.
+pub trait Generation<B: Backend>: Sized {
+    /// Its state per task.
+    type State: Default;
+    /// Whether that state says if the mode is active.
+    const KEEPS_COUNTERS: bool;
+
+    /// One call of the API. `task` is whom `task_pause` and `task_resume` name, else the running task.
+    fn call(cx: &mut Cx<'_, '_, Self, B>, call: Call);
+    /// The activity query.
+    fn is_active(cx: &Cx<'_, '_, Self, B>) -> bool;
+    /// A task's own activity, interrupt context not asked.
+    fn task_active(cx: &Cx<'_, '_, Self, B>, task: u8) -> bool;
+    /// A state as counters.
+    fn counters(state: &Self::State) -> Counters;
+    /// `to` becomes a copy of `from`; `None` is the state at boot.
+    fn copy(from: Option<&Self::State>, to: &Self::State);
+}
+
+/// A generation on one of our backends.
+pub struct Ours<G: Generation<B>, B: Backend> {
+    states: [G::State; TASKS as usize],
+    threads: [B::Thread; TASKS as usize],
+    per_cpu: [B::PerCpu; CPUS as usize],
+    port: Port,
+}
+
+impl<G: Generation<B>, B: Backend> Ours<G, B> {
+    /// A subject as at boot.
+    #[must_use]
+    pub fn new(port: Port) -> Self {
+        Ours {
+            states: std::array::from_fn(|_| G::State::default()),
+            threads: std::array::from_fn(|_| B::Thread::default()),
+            per_cpu: std::array::from_fn(|_| B::PerCpu::default()),
+            port,
+        }
+    }
+
+    fn cx<'s, 'e>(&'s self, env: &'e mut dyn Env) -> Cx<'s, 'e, G, B> {
+        Cx { ours: self, env, generation: PhantomData }
+    }
+}
+
+/// A subject joined with the machine for the length of a call.
+pub struct Cx<'s, 'e, G: Generation<B>, B: Backend> {
+    ours: &'s Ours<G, B>,
+    env: &'e mut dyn Env,
+    generation: PhantomData<G>,
+}
+
+impl<'s, G: Generation<B>, B: Backend> Cx<'s, '_, G, B> {
+    /// The state of a task, free of this borrow.
+    pub fn state(&self, task: u8) -> &'s G::State {
+        &self.ours.states[usize::from(task)]
+    }
+
+    /// The query where the backend itself keeps the answer (before 7.0).
+    pub fn arch_mode(&self) -> bool {
+        B::arch_mode(self).unwrap_or(false)
+    }
+
+    /// Tells the machine that a hook of the backend runs.
+    pub fn record_hook(&mut self, hook: Hook) {
+        let active = G::is_active(self);
+        self.env.hook(hook, active);
+    }
+}
+
+impl<G: Generation<B>, B: Backend> Kernel for Cx<'_, '_, G, B> {
+    type Task = u8;
+
+    #[inline]
+    fn current(&self) -> u8 {
+        self.env.current()
+    }
+
+    #[inline]
+    fn in_interrupt(&self) -> bool {
+        self.env.in_interrupt()
+    }
+
+    fn preempt_disable(&mut self) {
+        self.env.preempt_disable();
+    }
+
+    fn preempt_enable(&mut self) {
+        self.env.preempt_enable();
+    }
+
+    fn warn_once(&mut self, site: WarnSite) {
+        self.env.warn_once(site);
+    }
+
+    fn vm_bug(&mut self, site: WarnSite) {
+        self.env.vm_bug(site);
+    }
+
+    fn bug(&mut self, site: BugSite) {
+        self.env.bug(site);
+    }
+
+    #[inline]
+    fn schedule_point(&mut self) {
+        self.env.schedule_point();
+    }
+}
+
+impl<G: Generation<B>, B: Backend> TaskState<G::State> for Cx<'_, '_, G, B> {
+    #[inline]
+    fn task_state(&self, task: u8) -> &G::State {
+        self.state(task)
+    }
+}
+
+impl<G: Generation<B>, B: Backend> Hooks for Cx<'_, '_, G, B> {
+    fn arch_enter_lazy_mmu_mode(&mut self) {
+        self.record_hook(Hook::Enter);
+        B::enter(self);
+    }
+
+    fn arch_flush_lazy_mmu_mode(&mut self) {
+        self.record_hook(Hook::Flush);
+        B::flush(self);
+    }
+
+    fn arch_leave_lazy_mmu_mode(&mut self) {
+        self.record_hook(Hook::Leave);
+        B::leave(self);
+    }
+}
+
+impl<G: Generation<B>, B: Backend> Context for Cx<'_, '_, G, B> {
+    type PerCpu = B::PerCpu;
+    type Thread = B::Thread;
+
+    #[inline]
+    fn this_cpu(&self) -> &B::PerCpu {
+        &self.ours.per_cpu[usize::from(self.env.cpu())]
+    }
+
+    fn thread(&self, task: u8) -> &B::Thread {
+        &self.ours.threads[usize::from(task)]
+    }
+
+    #[inline]
+    fn is_lazy_mmu_mode_active(&mut self) -> bool {
+        G::is_active(self)
+    }
+
+    fn task_lazy_mmu_mode_active(&mut self, task: u8) -> bool {
+        G::task_active(self, task)
+    }
+
+    fn task_lazy_mmu_mode_pause(&mut self, task: u8) {
+        self.env.nested_call(Call::TaskPause(task));
+        G::call(self, Call::TaskPause(task));
+        self.env.nested_return(Call::TaskPause(task));
+    }
+
+    fn task_lazy_mmu_mode_resume(&mut self, task: u8) {
+        self.env.nested_call(Call::TaskResume(task));
+        G::call(self, Call::TaskResume(task));
+        self.env.nested_return(Call::TaskResume(task));
+    }
+
+    fn pte_load(&mut self, at: PteRef) -> u64 {
+        self.env.pte_load(at)
+    }
+
+    fn pte_store(&mut self, at: PteRef, word: u64) {
+        self.env.pte_store(at, word);
+    }
+
+    fn execute(&mut self, insn: Insn) -> u64 {
+        if self.ours.port == Port::Asm {
+            asm::execute(insn);
+        }
+        self.env.execute(insn)
+    }
+
+    fn is_thread_local(&self, mm: Mm) -> bool {
+        self.env.is_thread_local(mm)
+    }
+
+    fn cpus(&self) -> u8 {
+        self.env.cpus()
+    }
+
+    fn cpu(&self) -> u8 {
+        self.env.cpu()
+    }
+
+    fn note(&mut self, note: Note) {
+        self.env.note(note);
+    }
+}
+
+impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
+    fn isa(&self) -> Option<Isa> {
+        B::ISA
+    }
+
+    fn pagealloc(&self) -> Pagealloc {
+        match B::ISA {
+            Some(Isa::Aarch64) => Pagealloc::Section,
+            Some(Isa::X86_64) => Pagealloc::DirectThenFlush,
+            _ => Pagealloc::Direct,
+        }
+    }
+
+    fn reset(&self) {
+        self.states.iter().for_each(|state| G::copy(None, state));
+        self.threads.iter().for_each(B::reset_thread);
+        self.reset_cpus();
+    }
+
+    fn reset_cpus(&self) {
+        self.per_cpu.iter().for_each(B::reset_cpu);
+    }
+
+    fn keeps_counters(&self) -> bool {
+        G::KEEPS_COUNTERS
+    }
+
+    fn fork(&self, parent: u8, child: u8) {
+        G::copy(Some(&self.states[usize::from(parent)]), &self.states[usize::from(child)]);
+        B::reset_thread(&self.threads[usize::from(child)]);
+    }
+
+    fn call(&self, env: &mut dyn Env, call: Call) {
+        G::call(&mut self.cx(env), call);
+    }
+
+    fn is_active(&self, env: &mut dyn Env) -> bool {
+        G::is_active(&self.cx(env))
+    }
+
+    fn counters(&self, task: u8) -> Counters {
+        G::counters(&self.states[usize::from(task)])
+    }
+
+    fn flush(&self, env: &mut dyn Env) {
+        B::flush(&mut self.cx(env));
+    }
+
+    fn set_ptes(&self, env: &mut dyn Env, at: PteRef, word: u64, n: u16) {
+        B::set_ptes(&mut self.cx(env), at, word, n);
+    }
+
+    fn clear_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
+        B::clear_pte(&mut self.cx(env), at)
+    }
+
+    fn wrprotect_pte(&self, env: &mut dyn Env, at: PteRef) {
+        B::wrprotect_pte(&mut self.cx(env), at);
+    }
+
+    fn get_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
+        B::get_pte(&mut self.cx(env), at)
+    }
+
+    fn flush_tlb_range(&self, env: &mut dyn Env, range: Range) {
+        B::flush_tlb_range(&mut self.cx(env), range);
+    }
+
+    fn gather_flush(&self, env: &mut dyn Env, range: Range) {
+        B::gather_flush(&mut self.cx(env), range);
+    }
+
+    fn start_context_switch(&self, env: &mut dyn Env, prev: u8) {
+        B::start_context_switch(&mut self.cx(env), prev);
+    }
+
+    fn end_context_switch(&self, env: &mut dyn Env, next: u8) {
+        B::end_context_switch(&mut self.cx(env), next);
+    }
+
+    fn arch_mode(&self, env: &mut dyn Env) -> Option<bool> {
+        B::arch_mode(&self.cx(env))
+    }
+
+    fn deferred(&self, cpu: u8, task: u8) -> Deferred {
+        B::deferred(&self.per_cpu[usize::from(cpu)], &self.threads[usize::from(task)])
+    }
+
+    fn guest_load(&self, cpu: u8, address: u64) -> u64 {
+        B::guest_load(&self.per_cpu[usize::from(cpu)], address)
+    }
+
+    fn guest_store(&self, cpu: u8, address: u64, value: u64) {
+        B::guest_store(&self.per_cpu[usize::from(cpu)], address, value);
+    }
+
+    fn pte_word(&self, flags: PteFlags, frame: u32, size: Size) -> u64 {
+        B::pte_word(flags, frame, size)
+    }
+
+    fn pte_flags(&self, word: u64) -> PteFlags {
+        B::pte_flags(word)
+    }
+
+    fn pte_frame(&self, word: u64) -> u32 {
+        B::pte_frame(word)
+    }
+
+    fn touched(&self, word: u64) -> u64 {
+        B::touched(word)
+    }
+}

@@ -1,0 +1,207 @@
+//! The subjects by name: `generation/backend`, such as `counted/sparc64`; a kernel version may follow, as in
+//! `counted/x86_64-xen@7.0`.
+//!
+//! Every generation runs on every backend in the form that backend had then. Called by whoever takes a subject's name
+//! from a user, and by `check`, which runs them all.
+
+use lazy_mmu_arches::aarch64::{Aarch64, Aarch64Stateless, Aarch64Token};
+use lazy_mmu_arches::backend::{Backend, TokenBackend};
+use lazy_mmu_arches::insn::Isa;
+use lazy_mmu_arches::none::NoMode;
+use lazy_mmu_arches::powerpc64::{Hash, HashStateless, HashToken, Radix};
+use lazy_mmu_arches::sparc64::{Sparc64, SparcStateless, SparcToken, Sun4v};
+use lazy_mmu_arches::x86_64::{X86Native, Xen, Xen70, Xen71, XenNested, XenStateless, XenToken};
+
+use super::adapter::{Generation, Ours};
+use super::generations::{Counted, NestingV3, NestingV4, Stateless, Tokens};
+use super::{Port, Subject};
+use crate::contract::Rules;
+
+/// A generation, in the order of history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GenerationName {
+    /// Before 7.0.
+    Stateless,
+    /// v2.
+    Token,
+    /// v3.
+    NestingV3,
+    /// v4.
+    NestingV4,
+    /// v5, v6, 7.0 to 7.2.
+    Counted,
+}
+
+impl GenerationName {
+    /// All, in the order of history.
+    pub const ALL: [GenerationName; 5] = [
+        GenerationName::Stateless,
+        GenerationName::Token,
+        GenerationName::NestingV3,
+        GenerationName::NestingV4,
+        GenerationName::Counted,
+    ];
+
+    /// Its name in a subject's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            GenerationName::Stateless => "stateless",
+            GenerationName::Token => "token",
+            GenerationName::NestingV3 => "nesting-v3",
+            GenerationName::NestingV4 => "nesting-v4",
+            GenerationName::Counted => "counted",
+        }
+    }
+
+    /// What its oracles may expect.
+    #[must_use]
+    pub fn rules(self) -> Rules {
+        Rules {
+            counted: self == GenerationName::Counted,
+            warns: !matches!(self, GenerationName::Stateless | GenerationName::Token),
+        }
+    }
+}
+
+/// A subject's name and how it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptor {
+    /// `generation/backend`.
+    pub name: &'static str,
+    /// Its generation.
+    pub generation: GenerationName,
+    /// Its backend's name, version included.
+    pub backend: &'static str,
+    /// Whose instructions it uses.
+    pub isa: Option<Isa>,
+    make: fn(Port) -> Box<dyn Subject>,
+}
+
+impl Descriptor {
+    /// Makes the subject.
+    #[must_use]
+    pub fn make(&self, port: Port) -> Box<dyn Subject> {
+        (self.make)(port)
+    }
+
+    /// Whether the `asm` port can execute its instructions in this build.
+    #[must_use]
+    pub fn has_asm_here(&self) -> bool {
+        self.isa.is_some() && self.isa == Isa::of_this_build()
+    }
+}
+
+fn make<G: Generation<B> + 'static, B: Backend + 'static>(port: Port) -> Box<dyn Subject> {
+    Box::new(Ours::<G, B>::new(port))
+}
+
+fn tokens<B: TokenBackend + 'static>(port: Port) -> Box<dyn Subject> {
+    make::<Tokens, B>(port)
+}
+
+macro_rules! subjects {
+    ($($generation:ident: $($name:literal $backend:literal $type:ty => $make:expr;)*)*) => {
+        /// Every subject, by generation in the order of history.
+        pub const SUBJECTS: &[Descriptor] = &[$($(Descriptor {
+            name: concat!($name, "/", $backend),
+            generation: GenerationName::$generation,
+            backend: $backend,
+            isa: <$type as Backend>::ISA,
+            make: $make,
+        },)*)*];
+    };
+}
+
+subjects! {
+    Stateless:
+    "stateless" "aarch64" Aarch64Stateless => make::<Stateless, Aarch64Stateless>;
+    "stateless" "powerpc64-hash" HashStateless => make::<Stateless, HashStateless>;
+    "stateless" "powerpc64-radix" Radix => make::<Stateless, Radix>;
+    "stateless" "sparc64" SparcStateless => make::<Stateless, SparcStateless>;
+    "stateless" "x86_64-native" X86Native => make::<Stateless, X86Native>;
+    "stateless" "x86_64-xen" XenStateless => make::<Stateless, XenStateless>;
+    "stateless" "x86_64-xen@6.6" XenNested => make::<Stateless, XenNested>;
+    "stateless" "none" NoMode => make::<Stateless, NoMode>;
+    Token:
+    "token" "aarch64" Aarch64Token => tokens::<Aarch64Token>;
+    "token" "powerpc64-hash" HashToken => tokens::<HashToken>;
+    "token" "powerpc64-radix" Radix => tokens::<Radix>;
+    "token" "sparc64" SparcToken => tokens::<SparcToken>;
+    "token" "x86_64-native" X86Native => tokens::<X86Native>;
+    "token" "x86_64-xen" XenToken => tokens::<XenToken>;
+    "token" "none" NoMode => tokens::<NoMode>;
+    NestingV3:
+    "nesting-v3" "aarch64" Aarch64 => make::<NestingV3, Aarch64>;
+    "nesting-v3" "powerpc64-hash" Hash => make::<NestingV3, Hash>;
+    "nesting-v3" "powerpc64-radix" Radix => make::<NestingV3, Radix>;
+    "nesting-v3" "sparc64" Sparc64 => make::<NestingV3, Sparc64>;
+    "nesting-v3" "x86_64-native" X86Native => make::<NestingV3, X86Native>;
+    "nesting-v3" "x86_64-xen" Xen70 => make::<NestingV3, Xen70>;
+    "nesting-v3" "none" NoMode => make::<NestingV3, NoMode>;
+    NestingV4:
+    "nesting-v4" "aarch64" Aarch64 => make::<NestingV4, Aarch64>;
+    "nesting-v4" "powerpc64-hash" Hash => make::<NestingV4, Hash>;
+    "nesting-v4" "powerpc64-radix" Radix => make::<NestingV4, Radix>;
+    "nesting-v4" "sparc64" Sparc64 => make::<NestingV4, Sparc64>;
+    "nesting-v4" "x86_64-native" X86Native => make::<NestingV4, X86Native>;
+    "nesting-v4" "x86_64-xen" Xen70 => make::<NestingV4, Xen70>;
+    "nesting-v4" "none" NoMode => make::<NestingV4, NoMode>;
+    Counted:
+    "counted" "aarch64" Aarch64 => make::<Counted, Aarch64>;
+    "counted" "powerpc64-hash" Hash => make::<Counted, Hash>;
+    "counted" "powerpc64-radix" Radix => make::<Counted, Radix>;
+    "counted" "sparc64" Sparc64 => make::<Counted, Sparc64>;
+    "counted" "sparc64-sun4v" Sun4v => make::<Counted, Sun4v>;
+    "counted" "x86_64-native" X86Native => make::<Counted, X86Native>;
+    "counted" "x86_64-xen" Xen => make::<Counted, Xen>;
+    "counted" "x86_64-xen@7.0" Xen70 => make::<Counted, Xen70>;
+    "counted" "x86_64-xen@7.1" Xen71 => make::<Counted, Xen71>;
+    "counted" "none" NoMode => make::<Counted, NoMode>;
+}
+
+/// Other names of backends: what people say.
+const ALIASES: &[(&str, &str)] =
+    &[("powerpc64", "powerpc64-hash"), ("x86_64", "x86_64-native"), ("xen", "x86_64-xen"), ("arm64", "aarch64")];
+
+/// Finds a subject by name or alias. A backend alone is the counted generation on it.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Descriptor> {
+    let (generation, backend) = name.split_once('/').unwrap_or(("counted", name));
+    let (plain, version) = backend.split_once('@').map_or((backend, None), |(plain, version)| (plain, Some(version)));
+    let plain = ALIASES.iter().find(|alias| alias.0 == plain).map_or(plain, |alias| alias.1);
+    SUBJECTS.iter().find(|subject| {
+        let (known, known_version) =
+            subject.backend.split_once('@').map_or((subject.backend, None), |(known, v)| (known, Some(v)));
+        subject.generation.name() == generation && known == plain && known_version == version
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_found_by_its_name_and_by_what_people_say() {
+        for subject in SUBJECTS {
+            assert_eq!(find(subject.name).map(|found| found.name), Some(subject.name));
+        }
+        assert_eq!(find("xen").map(|found| found.name), Some("counted/x86_64-xen"));
+        assert_eq!(find("stateless/powerpc64").map(|found| found.name), Some("stateless/powerpc64-hash"));
+        assert_eq!(find("counted/xen@7.0").map(|found| found.name), Some("counted/x86_64-xen@7.0"));
+        assert!(find("counted/vax").is_none());
+        assert!(find("counted/aarch64@7.0").is_none());
+        assert!(find("").is_none());
+    }
+
+    #[test]
+    fn every_generation_runs_on_every_backend() {
+        for generation in GenerationName::ALL {
+            for backend in
+                ["aarch64", "powerpc64-hash", "powerpc64-radix", "sparc64", "x86_64-native", "x86_64-xen", "none"]
+            {
+                assert!(SUBJECTS.iter().any(|s| s.generation == generation && s.backend == backend), "{backend}");
+            }
+        }
+    }
+}

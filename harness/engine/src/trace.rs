@@ -1,0 +1,431 @@
+//! The trace: the ordered events of one run. No address of this process, no time, no host order is in it.
+//!
+//! Events are of two kinds. *Generic* ones tell what the program did and what the generic layer answered: of one
+//! generation they are the same on every backend (rule 9). *Architecture* ones tell what the backend did with it:
+//! deferrals, instructions, stores, what a walker saw. Written by the machine, read by the oracles; [`digest`] and
+//! [`line()`] are its two printed forms. The timeline is `crate::trace::timeline`.
+
+pub mod timeline;
+
+use std::fmt::Write as _;
+
+use lazy_mmu_arches::backend::{Deferred, mix};
+use lazy_mmu_arches::context::Note;
+use lazy_mmu_arches::insn::Insn;
+use lazy_mmu_arches::page::PteRef;
+use lazy_mmu_core::kernel::{BugSite, WarnSite};
+
+use crate::program::{Block, Op};
+
+/// A task's counters as its generation keeps them, and whether they say that updates may be deferred.
+///
+/// `nesting` shows its level, and 1 for a paused section; `token` shows how many tokens are out; `stateless` has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// `enable_count`, or the nesting level.
+    pub enable: u8,
+    /// `pause_count`.
+    pub pause: u8,
+    /// What the task's own state says, interrupt context not asked.
+    pub active: bool,
+}
+
+/// A call of the generic API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `lazy_mmu_mode_enable()`
+    Enable,
+    /// `lazy_mmu_mode_disable()`
+    Disable,
+    /// `lazy_mmu_mode_pause()`
+    Pause,
+    /// `lazy_mmu_mode_resume()`
+    Resume,
+    /// `__task_lazy_mmu_mode_pause(task)`
+    TaskPause(u8),
+    /// `__task_lazy_mmu_mode_resume(task)`
+    TaskResume(u8),
+}
+
+impl Call {
+    /// Its name in programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Call::Enable => "enable",
+            Call::Disable => "disable",
+            Call::Pause => "pause",
+            Call::Resume => "resume",
+            Call::TaskPause(_) => "task_pause",
+            Call::TaskResume(_) => "task_resume",
+        }
+    }
+
+    /// The task whose counters it moves, when `current` runs it.
+    #[must_use]
+    pub fn subject_of(self, current: u8) -> u8 {
+        match self {
+            Call::TaskPause(task) | Call::TaskResume(task) => task,
+            _ => current,
+        }
+    }
+}
+
+/// A hook that the generic layer called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// `arch_enter_lazy_mmu_mode()`
+    Enter,
+    /// `arch_flush_lazy_mmu_mode()`
+    Flush,
+    /// `arch_leave_lazy_mmu_mode()`
+    Leave,
+}
+
+impl Hook {
+    /// Its short name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Hook::Enter => "enter",
+            Hook::Flush => "flush",
+            Hook::Leave => "leave",
+        }
+    }
+}
+
+/// Why the machine did not do an operation: no kernel could have come there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Tasks do not do that in interrupt context.
+    InInterrupt,
+    /// The running task stands between the halves of a call: it does nothing else until that is done.
+    MidCall,
+    /// The task does not exist, or exists already (`fork`).
+    NoSuchTask,
+    /// The task runs, here or on the other CPU.
+    Running,
+    /// The task belongs to the other CPU; `migrate` moves it.
+    Elsewhere,
+    /// The lock or mutex is held; the machine does not spin.
+    Held,
+    /// It was not taken (or bottom halves, interrupts, preemption were not off).
+    NotHeld,
+    /// That interrupt cannot come now: masked, or a more urgent one runs.
+    Masked,
+    /// No other task could run here.
+    NoSuccessor,
+}
+
+impl Refusal {
+    /// The reason in words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Refusal::InInterrupt => "not possible in interrupt context",
+            Refusal::MidCall => "the task stands between the halves of a call",
+            Refusal::NoSuchTask => "no such task, or it exists already",
+            Refusal::Running => "the task is running",
+            Refusal::Elsewhere => "the task belongs to the other CPU",
+            Refusal::Held => "held already",
+            Refusal::NotHeld => "not held, or not off",
+            Refusal::Masked => "this interrupt is masked here",
+            Refusal::NoSuccessor => "no other task could run here",
+        }
+    }
+}
+
+/// Why a run ended before its program did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A `BUG_ON` of the backend: the kernel is dead.
+    Bug,
+    /// The run took as many operations and pages as a run may.
+    Limit,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A call begins; the counters before it, of the task it is about.
+    Call(Call, Counters),
+    /// The scheduling point of the call, where the `between` block runs; the counters there.
+    Point(Counters),
+    /// The generic layer calls a hook; the answer of the activity query there.
+    Hook(Hook, bool),
+    /// `VM_WARN_ON_ONCE` fires, the first time at this call site.
+    Warn(WarnSite),
+    /// v3's `VM_BUG_ON` fires; the machine goes on as a kernel without DEBUG_VM.
+    VmBug(WarnSite),
+    /// A backend's `BUG_ON` fires.
+    Bug(BugSite),
+    /// The call ends; the counters after it.
+    Return(Call, Counters),
+    /// A query is answered.
+    Answer(bool),
+    /// An operation that is no call begins.
+    Op(Op),
+    /// A block begins; the running task's counters.
+    Open(Block, Counters),
+    /// It ends.
+    Close(Block, Counters),
+    /// The CPU is about to leave this task for `next`; its counters before any hook.
+    SwitchOut {
+        /// Who comes.
+        next: u8,
+        /// Who goes: its counters.
+        counters: Counters,
+    },
+    /// The CPU now runs this task, after `prev`; its counters after every hook.
+    SwitchIn {
+        /// Who went.
+        prev: u8,
+        /// Who came: its counters.
+        counters: Counters,
+    },
+    /// Architecture: at boot, a task that is off the CPUs and was put there by a hook that moves counters (Xen 7.2).
+    Away {
+        /// Who.
+        task: u8,
+        /// With what counters.
+        counters: Counters,
+    },
+    /// The task forked `child`, which starts with these counters.
+    Fork {
+        /// Who is new.
+        child: u8,
+        /// With what counters.
+        counters: Counters,
+    },
+    /// The task `task` ended with these counters.
+    Exit {
+        /// Who.
+        task: u8,
+        /// With what counters.
+        counters: Counters,
+    },
+    /// The operation was not done.
+    Refused(Refusal),
+    /// The run ends here.
+    Stop(Stop),
+
+    /// Architecture: what became of an update.
+    Note(Note),
+    /// Architecture: an instruction reached the hardware.
+    Insn(Insn),
+    /// Architecture: a PTE changed in memory.
+    Store(PteRef, u64),
+    /// Architecture: what was read of a PTE, by its accessor or round it: the frame, if it is a valid entry.
+    Read(PteRef, Option<u32>),
+    /// Architecture: what a walker sees there: the frame, if it finds a valid entry.
+    Walk(PteRef, Option<u32>),
+    /// Architecture: what is held back on this CPU and for this task, at the edges of an interrupt.
+    Held(Deferred),
+    /// Architecture: what the backend itself keeps as "the mode is on", and what the query says.
+    Mode {
+        /// The architecture's own mark.
+        arch: bool,
+        /// The running task's counters' view.
+        task: bool,
+    },
+    /// Architecture: the task was scheduled away, or might sleep, with this preempt_count; below 0 where a leave came
+    /// without its enter.
+    Atomic(i32),
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The operation of the program during which it happened, from 0.
+    pub op: u32,
+    /// The CPU.
+    pub cpu: u8,
+    /// The task that runs there.
+    pub task: u8,
+    /// Whether `in_interrupt()` was true.
+    pub interrupt: bool,
+    /// Whether it happened below the generic layer: in a context switch hook, or in an architecture's own section.
+    pub below: bool,
+    /// What.
+    pub what: What,
+}
+
+impl Event {
+    /// Whether it is the same on every backend of a generation.
+    #[must_use]
+    pub fn is_generic(&self) -> bool {
+        !self.below
+            && !matches!(
+                self.what,
+                What::Note(_)
+                    | What::Insn(_)
+                    | What::Store(..)
+                    | What::Read(..)
+                    | What::Walk(..)
+                    | What::Held(_)
+                    | What::Mode { .. }
+                    | What::Away { .. }
+                    | What::Atomic(_)
+            )
+    }
+}
+
+/// One event as one line of text, without its context: the snapshots' and reports' form.
+#[must_use]
+pub fn line(what: &What) -> String {
+    let counters = |c: &Counters| format!("{}/{}{}", c.enable, c.pause, if c.active { " active" } else { "" });
+    match what {
+        What::Call(call, before) => match call {
+            Call::TaskPause(task) | Call::TaskResume(task) => {
+                format!("{} T{task} at {}", call.name(), counters(before))
+            }
+            _ => format!("{} at {}", call.name(), counters(before)),
+        },
+        What::Point(at) => format!("between the halves, at {}", counters(at)),
+        What::Hook(hook, active) => format!("hook {}{}", hook.name(), if *active { " (active)" } else { "" }),
+        What::Warn(site) => format!("WARN {site:?}"),
+        What::VmBug(site) => format!("VM_BUG {site:?}"),
+        What::Bug(site) => format!("BUG {site:?}"),
+        What::Return(call, after) => format!("{} done, {}", call.name(), counters(after)),
+        What::Answer(active) => format!("answer {active}"),
+        What::Op(op) => op.to_string(),
+        What::Open(block, at) => format!("{} at {}", Op::Open(*block), counters(at)),
+        What::Close(_, at) => format!("}} at {}", counters(at)),
+        What::SwitchOut { next, counters: at } => format!("switch out, to T{next}, at {}", counters(at)),
+        What::SwitchIn { prev, counters: at } => format!("switch in, from T{prev}, at {}", counters(at)),
+        What::Away { task, counters: at } => format!("T{task} is away at {}", counters(at)),
+        What::Fork { child, counters: at } => format!("forked T{child} at {}", counters(at)),
+        What::Exit { task, counters: at } => format!("T{task} ended at {}", counters(at)),
+        What::Refused(why) => format!("refused: {}", why.text()),
+        What::Stop(Stop::Bug) => "the kernel is dead: the run stops".to_owned(),
+        What::Stop(Stop::Limit) => "the run's limit is reached: it stops".to_owned(),
+        What::Note(note) => note_line(*note),
+        What::Insn(insn) => insn_line(insn),
+        What::Store(at, word) => format!("store {} = {word:#x}", place(*at)),
+        What::Read(at, frame) => format!("read {} -> {}", place(*at), frame_text(*frame)),
+        What::Walk(at, frame) => format!("walk {} -> {}", place(*at), frame_text(*frame)),
+        What::Held(held) => match (held.pending, held.entries) {
+            (false, 0) => "held back: nothing".to_owned(),
+            (true, 0) => "held back: the barriers".to_owned(),
+            (_, n) => format!("held back: {n} entries"),
+        },
+        What::Mode { arch, task } => format!("mode: architecture {arch}, task {task}"),
+        What::Atomic(count) => format!("scheduling while atomic: preempt_count {count}"),
+    }
+}
+
+fn place(at: PteRef) -> String {
+    format!("{}[{}]", ["K", "U", "V"][usize::from(at.mm.0 % 3)], at.page)
+}
+
+fn frame_text(frame: Option<u32>) -> String {
+    frame.map_or_else(|| "no entry".to_owned(), |frame| format!("frame {frame}"))
+}
+
+fn note_line(note: Note) -> String {
+    match note {
+        Note::QueueDeferred => "queue_deferred".to_owned(),
+        Note::QueueEmitted => "queue_emitted".to_owned(),
+        Note::Barriers => "barriers".to_owned(),
+        Note::BatchAdd(level) => format!("batch_add {level}"),
+        Note::FlushPending(n) => format!("flush_pending {n}"),
+        Note::FlushImmediate => "flush_immediate 1".to_owned(),
+        Note::MmuQueued => "mmu_queued".to_owned(),
+        Note::MmuIssued => "mmu_issued".to_owned(),
+        Note::MmuImmediate => "mmu_immediate".to_owned(),
+        Note::McFlush(entries, bytes) => format!("mc_flush {entries} {bytes}"),
+    }
+}
+
+fn insn_line(insn: &Insn) -> String {
+    let mut text = insn.op.mnemonic().to_owned();
+    if insn.a != 0 || insn.b != 0 {
+        let _ = write!(text, " {:#x}", insn.a);
+    }
+    if insn.b != 0 {
+        let _ = write!(text, ", {:#x}", insn.b);
+    }
+    text
+}
+
+/// A digest of events, in order: equal on every host and target for equal events.
+#[must_use]
+pub fn digest<'e>(events: impl IntoIterator<Item = &'e Event>) -> u64 {
+    let mut sum = 0;
+    for event in events {
+        let context = u64::from(event.op) << 32
+            | u64::from(event.cpu) << 24
+            | u64::from(event.task) << 16
+            | u64::from(event.interrupt) << 9
+            | u64::from(event.below) << 8;
+        let (kind, a, b) = words(&event.what);
+        sum = mix(mix(mix(sum, context | kind), a), b);
+    }
+    sum
+}
+
+/// An event's kind and operands as numbers, for [`digest`].
+fn words(what: &What) -> (u64, u64, u64) {
+    let counters = |c: &Counters| u64::from(c.enable) << 16 | u64::from(c.pause) << 8 | u64::from(c.active);
+    let call = |call: &Call| match *call {
+        Call::Enable => 0,
+        Call::Disable => 1,
+        Call::Pause => 2,
+        Call::Resume => 3,
+        Call::TaskPause(task) => 4 | u64::from(task) << 8,
+        Call::TaskResume(task) => 5 | u64::from(task) << 8,
+    };
+    let at = |at: &PteRef| at.machine_address() << 2 | at.size as u64;
+    let frame = |frame: &Option<u32>| frame.map_or(0, |frame| u64::from(frame) + 1);
+    let block = |block: &Block| match *block {
+        Block::Irq => 0,
+        Block::Softirq => 1,
+        Block::Nmi => 2,
+        Block::Between => 3,
+        Block::Repeat(n) => 4 | u64::from(n) << 8,
+    };
+    match what {
+        What::Call(c, before) => (1, call(c), counters(before)),
+        What::Point(at) => (2, 0, counters(at)),
+        What::Hook(hook, active) => (3, *hook as u64, u64::from(*active)),
+        What::Warn(site) => (4, *site as u64, 0),
+        What::VmBug(site) => (5, *site as u64, 0),
+        What::Bug(site) => (6, *site as u64, 0),
+        What::Return(c, after) => (7, call(c), counters(after)),
+        What::Answer(active) => (8, u64::from(*active), 0),
+        What::Op(op) => {
+            let record = crate::program::bytes::record(*op);
+            let mut wide = [0; 8];
+            wide[..record.len()].copy_from_slice(&record);
+            (9, u64::from_le_bytes(wide), 0)
+        }
+        What::Open(b, at) => (10, block(b), counters(at)),
+        What::Close(b, at) => (11, block(b), counters(at)),
+        What::SwitchOut { next, counters: c } => (12, u64::from(*next), counters(c)),
+        What::SwitchIn { prev, counters: c } => (13, u64::from(*prev), counters(c)),
+        What::Fork { child, counters: c } => (14, u64::from(*child), counters(c)),
+        What::Exit { task, counters: c } => (15, u64::from(*task), counters(c)),
+        What::Refused(why) => (16, *why as u64, 0),
+        What::Stop(stop) => (17, *stop as u64, 0),
+        What::Note(note) => match *note {
+            Note::QueueDeferred => (18, 0, 0),
+            Note::QueueEmitted => (18, 1, 0),
+            Note::Barriers => (18, 2, 0),
+            Note::BatchAdd(n) => (18, 3, u64::from(n)),
+            Note::FlushPending(n) => (18, 4, u64::from(n)),
+            Note::FlushImmediate => (18, 5, 0),
+            Note::MmuQueued => (18, 6, 0),
+            Note::MmuIssued => (18, 7, 0),
+            Note::MmuImmediate => (18, 8, 0),
+            Note::McFlush(entries, bytes) => (18, 9, u64::from(entries) << 16 | u64::from(bytes)),
+        },
+        What::Insn(insn) => (19, insn.a, mix(insn.op as u64, insn.b)),
+        What::Store(p, word) => (20, at(p), *word),
+        What::Read(p, f) => (21, at(p), frame(f)),
+        What::Walk(p, f) => (22, at(p), frame(f)),
+        What::Held(held) => (23, u64::from(held.pending) << 16 | u64::from(held.entries), held.digest),
+        What::Mode { arch, task } => (24, u64::from(*arch), u64::from(*task)),
+        What::Away { task, counters: c } => (26, u64::from(*task), counters(c)),
+        What::Atomic(count) => (25, i64::from(*count) as u64, 0),
+    }
+}

@@ -1,0 +1,401 @@
+//! Frames between the host command and the agent: length, kind, payload, all integers big-endian.
+//!
+//! The agent is the same engine built for a target; this is the whole of what crosses its stdin and stdout. A version
+//! and a digest of the subjects' names open the conversation, so that an old agent is told apart before it answers
+//! anything. Not here: processes and deadlines (host command), running programs ([`crate::runner`]).
+
+use std::io::{self, Read, Write};
+
+/// Changes whenever a frame's meaning does.
+pub const VERSION: u16 = 1;
+
+/// The longest frame either side accepts: 64 MiB.
+pub const MAX_FRAME: u32 = 64 << 20;
+
+/// What a frame says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Both ways, first: who speaks.
+    Hello {
+        /// [`VERSION`].
+        version: u16,
+        /// The target's architecture, as `std::env::consts::ARCH` has it; empty from the host.
+        arch: String,
+        /// Digest of the subjects' names, in order.
+        subjects: u64,
+    },
+    /// To the agent: run programs on a subject.
+    Batch {
+        /// The subject's place in the registry.
+        subject: u8,
+        /// 0: model, 1: asm.
+        port: u8,
+        /// Programs as bytes.
+        programs: Vec<Vec<u8>>,
+    },
+    /// From the agent: one summary per program of the batch, in order.
+    Results(Vec<Summary>),
+    /// To the agent: run one program and answer with its events.
+    Show {
+        /// The subject's place in the registry.
+        subject: u8,
+        /// 0: model, 1: asm.
+        port: u8,
+        /// The program as bytes.
+        program: Vec<u8>,
+    },
+    /// To the agent: generate programs and run them; answered by [`Frame::Results`] of one summary, the digest of all.
+    Generate {
+        /// The subject's place in the registry.
+        subject: u8,
+        /// 0: model, 1: asm.
+        port: u8,
+        /// The first seed.
+        seed: u64,
+        /// How many programs.
+        count: u32,
+        /// Operations of each, about.
+        length: u32,
+        /// Whether they keep to the rules.
+        legal: bool,
+    },
+    /// To the agent: render the transition tables.
+    Tables,
+    /// From the agent: text, for `Show` and `Tables`.
+    Text(String),
+    /// To the agent: a recorded kernel trace begins; its name.
+    Replay(String),
+    /// To the agent: bytes of it.
+    ReplayData(Vec<u8>),
+    /// To the agent: it ended.
+    ReplayEnd,
+    /// From the agent: what became of it. The summary, or the rejection.
+    Replayed(Result<String, String>),
+    /// From the agent: a panic in the program at this place of the batch.
+    Panicked {
+        /// Its place.
+        program: u32,
+        /// What the panic said.
+        message: String,
+    },
+    /// To the agent: end.
+    Bye,
+}
+
+/// What the agent says of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Digest of the generic events.
+    pub generic: u64,
+    /// Digest of all events.
+    pub all: u64,
+    /// Bit per invariant broken, in the order of `Invariant::ALL`; bit 15: the program misused the API.
+    pub broken: u16,
+    /// How many events.
+    pub events: u32,
+    /// Programs summed up here.
+    pub programs: u32,
+}
+
+/// Why a frame could not be read.
+#[derive(Debug)]
+pub enum WireError {
+    /// The stream ended, or broke.
+    Io(io::Error),
+    /// What came is no frame.
+    Garbled(&'static str),
+}
+
+impl std::fmt::Display for WireError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WireError::Io(error) => write!(f, "the stream broke: {error}"),
+            WireError::Garbled(what) => write!(f, "garbled frame: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
+
+impl From<io::Error> for WireError {
+    fn from(error: io::Error) -> Self {
+        WireError::Io(error)
+    }
+}
+
+/// Writes one frame; the caller flushes.
+///
+/// # Errors
+/// What the stream says.
+pub fn write(stream: &mut impl Write, frame: &Frame) -> io::Result<()> {
+    let payload = Payload::of(frame);
+    stream.write_all(&(payload.0.len() as u32).to_be_bytes())?;
+    stream.write_all(&payload.0)
+}
+
+/// A frame's bytes, length included.
+#[must_use]
+pub fn bytes(frame: &Frame) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing into memory cannot fail.
+    let _ = write(&mut bytes, frame);
+    bytes
+}
+
+/// Reads one frame.
+///
+/// # Errors
+/// The stream ended or broke, or what came is no frame.
+pub fn read(stream: &mut impl Read) -> Result<Frame, WireError> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if length > MAX_FRAME {
+        return Err(WireError::Garbled("a frame longer than 64 MiB"));
+    }
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload)?;
+    parse(&payload)
+}
+
+/// Parses a frame's payload, its length stripped.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(payload: &[u8]) -> Result<Frame, WireError> {
+    let mut from = Reader(payload);
+    let frame = from.frame()?;
+    if from.0.is_empty() { Ok(frame) } else { Err(WireError::Garbled("bytes after the frame's end")) }
+}
+
+struct Payload(Vec<u8>);
+
+impl Payload {
+    fn of(frame: &Frame) -> Payload {
+        let mut to = Payload(Vec::new());
+        match frame {
+            Frame::Hello { version, arch, subjects } => {
+                to.u8(0).u16(*version).bytes(arch.as_bytes()).u64(*subjects);
+            }
+            Frame::Batch { subject, port, programs } => {
+                to.u8(1).u8(*subject).u8(*port).u32(programs.len() as u32);
+                programs.iter().for_each(|program| {
+                    to.bytes(program);
+                });
+            }
+            Frame::Results(results) => {
+                to.u8(2).u32(results.len() as u32);
+                for r in results {
+                    to.u64(r.generic).u64(r.all).u16(r.broken).u32(r.events).u32(r.programs);
+                }
+            }
+            Frame::Show { subject, port, program } => {
+                to.u8(3).u8(*subject).u8(*port).bytes(program);
+            }
+            Frame::Generate { subject, port, seed, count, length, legal } => {
+                to.u8(4).u8(*subject).u8(*port).u64(*seed).u32(*count).u32(*length).u8(u8::from(*legal));
+            }
+            Frame::Tables => {
+                to.u8(5);
+            }
+            Frame::Text(text) => {
+                to.u8(6).bytes(text.as_bytes());
+            }
+            Frame::Replay(name) => {
+                to.u8(7).bytes(name.as_bytes());
+            }
+            Frame::ReplayData(data) => {
+                to.u8(8).bytes(data);
+            }
+            Frame::ReplayEnd => {
+                to.u8(9);
+            }
+            Frame::Replayed(Ok(summary)) => {
+                to.u8(10).u8(1).bytes(summary.as_bytes());
+            }
+            Frame::Replayed(Err(rejection)) => {
+                to.u8(10).u8(0).bytes(rejection.as_bytes());
+            }
+            Frame::Panicked { program, message } => {
+                to.u8(11).u32(*program).bytes(message.as_bytes());
+            }
+            Frame::Bye => {
+                to.u8(12);
+            }
+        }
+        to
+    }
+
+    fn u8(&mut self, n: u8) -> &mut Self {
+        self.0.push(n);
+        self
+    }
+
+    fn u16(&mut self, n: u16) -> &mut Self {
+        self.0.extend(n.to_be_bytes());
+        self
+    }
+
+    fn u32(&mut self, n: u32) -> &mut Self {
+        self.0.extend(n.to_be_bytes());
+        self
+    }
+
+    fn u64(&mut self, n: u64) -> &mut Self {
+        self.0.extend(n.to_be_bytes());
+        self
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.u32(bytes.len() as u32);
+        self.0.extend(bytes);
+        self
+    }
+}
+
+struct Reader<'b>(&'b [u8]);
+
+impl Reader<'_> {
+    fn frame(&mut self) -> Result<Frame, WireError> {
+        Ok(match self.u8()? {
+            0 => Frame::Hello { version: self.u16()?, arch: self.text()?, subjects: self.u64()? },
+            1 => Frame::Batch {
+                subject: self.u8()?,
+                port: self.u8()?,
+                programs: {
+                    let count = self.count(4)?;
+                    (0..count).map(|_| self.bytes()).collect::<Result<_, _>>()?
+                },
+            },
+            2 => {
+                let count = self.count(26)?;
+                Frame::Results((0..count).map(|_| self.summary()).collect::<Result<_, _>>()?)
+            }
+            3 => Frame::Show { subject: self.u8()?, port: self.u8()?, program: self.bytes()? },
+            4 => Frame::Generate {
+                subject: self.u8()?,
+                port: self.u8()?,
+                seed: self.u64()?,
+                count: self.u32()?,
+                length: self.u32()?,
+                legal: self.u8()? != 0,
+            },
+            5 => Frame::Tables,
+            6 => Frame::Text(self.text()?),
+            7 => Frame::Replay(self.text()?),
+            8 => Frame::ReplayData(self.bytes()?),
+            9 => Frame::ReplayEnd,
+            10 => match self.u8()? {
+                0 => Frame::Replayed(Err(self.text()?)),
+                _ => Frame::Replayed(Ok(self.text()?)),
+            },
+            11 => Frame::Panicked { program: self.u32()?, message: self.text()? },
+            12 => Frame::Bye,
+            _ => return Err(WireError::Garbled("an unknown kind of frame")),
+        })
+    }
+
+    fn summary(&mut self) -> Result<Summary, WireError> {
+        Ok(Summary {
+            generic: self.u64()?,
+            all: self.u64()?,
+            broken: self.u16()?,
+            events: self.u32()?,
+            programs: self.u32()?,
+        })
+    }
+
+    /// A count of items of at least `size` bytes: never more than the payload can hold.
+    fn count(&mut self, size: usize) -> Result<usize, WireError> {
+        let count = self.u32()? as usize;
+        if count > self.0.len() / size {
+            return Err(WireError::Garbled("more items than bytes"));
+        }
+        Ok(count)
+    }
+
+    fn take(&mut self, n: usize) -> Result<&[u8], WireError> {
+        let (taken, rest) = self.0.split_at_checked(n).ok_or(WireError::Garbled("it ends too early"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn u8(&mut self) -> Result<u8, WireError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, WireError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, WireError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, WireError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, WireError> {
+        let length = self.u32()? as usize;
+        Ok(self.take(length)?.to_vec())
+    }
+
+    fn text(&mut self) -> Result<String, WireError> {
+        String::from_utf8(self.bytes()?).map_err(|_| WireError::Garbled("text that is not UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples() -> Vec<Frame> {
+        let summary = Summary { generic: 1, all: u64::MAX, broken: 0x8001, events: 7, programs: 1 };
+        vec![
+            Frame::Hello { version: VERSION, arch: "sparc64".into(), subjects: 99 },
+            Frame::Batch { subject: 3, port: 1, programs: vec![vec![], vec![1, 2, 3]] },
+            Frame::Results(vec![summary, Summary::default()]),
+            Frame::Show { subject: 0, port: 0, program: vec![0; 12] },
+            Frame::Generate { subject: 1, port: 0, seed: 5, count: 6, length: 7, legal: true },
+            Frame::Tables,
+            Frame::Text("a table".into()),
+            Frame::Replay("arm64".into()),
+            Frame::ReplayData(vec![b'#'; 100]),
+            Frame::ReplayEnd,
+            Frame::Replayed(Ok("fine".into())),
+            Frame::Replayed(Err("line 3".into())),
+            Frame::Panicked { program: 9, message: "index out of bounds".into() },
+            Frame::Bye,
+        ]
+    }
+
+    #[test]
+    fn frames_come_back_as_they_went() {
+        for frame in samples() {
+            assert_eq!(read(&mut bytes(&frame).as_slice()).expect("a frame"), frame);
+        }
+    }
+
+    #[test]
+    fn a_cut_or_padded_frame_is_refused() {
+        for frame in samples() {
+            let whole = bytes(&frame);
+            for cut in 0..whole.len() {
+                assert!(read(&mut &whole[..cut]).is_err(), "{frame:?} cut at {cut}");
+            }
+            let mut padded = whole[4..].to_vec();
+            padded.push(0);
+            assert!(parse(&padded).is_err(), "{frame:?}");
+        }
+        assert!(parse(&[77]).is_err());
+        assert!(parse(&[1, 0, 0, 255, 255, 255, 255]).is_err(), "a count that no payload can hold");
+        assert!(read(&mut [255u8; 8].as_slice()).is_err(), "a length that no frame has");
+    }
+}
