@@ -1,0 +1,202 @@
+//! The conversation: one answer per request, in order.
+
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lazy_mmu_engine::replay::{Rejection, Replay};
+use lazy_mmu_engine::runner::{Generated, Runner, decode, subjects_digest};
+use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
+use lazy_mmu_engine::table;
+use lazy_mmu_engine::trace::line;
+use lazy_mmu_engine::wire::{self, Frame, VERSION, WireError};
+
+/// Answers frames until the host says goodbye or its end of the pipe closes.
+///
+/// # Errors
+/// A frame that is none, a host of another version, or a broken pipe.
+pub fn serve(input: impl Read, output: impl Write) -> Result<(), WireError> {
+    let mut agent = Agent { input: BufReader::new(input), output: BufWriter::new(output), runner: Runner::new() };
+    let hello = agent.next()?;
+    if hello != (Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() }) {
+        return Err(WireError::Garbled("the host speaks another version; rebuild the agent"));
+    }
+    let arch = std::env::consts::ARCH.to_owned();
+    agent.answer(&Frame::Hello { version: VERSION, arch, subjects: subjects_digest() })?;
+    loop {
+        let frame = match agent.next() {
+            Err(WireError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            frame => frame?,
+        };
+        match frame {
+            Frame::Bye => return Ok(()),
+            Frame::Replay(name) => agent.replay(&name)?,
+            request => {
+                let answer = agent.request(request)?;
+                agent.answer(&answer)?;
+            }
+        }
+    }
+}
+
+struct Agent<I, O> {
+    input: I,
+    output: O,
+    runner: Runner,
+}
+
+impl<I: Read, O: Write> Agent<I, O> {
+    fn next(&mut self) -> Result<Frame, WireError> {
+        wire::read(&mut self.input)
+    }
+
+    fn answer(&mut self, frame: &Frame) -> Result<(), WireError> {
+        wire::write(&mut self.output, frame)?;
+        Ok(self.output.flush()?)
+    }
+
+    fn request(&mut self, request: Frame) -> Result<Frame, WireError> {
+        Ok(match request {
+            Frame::Batch { subject, port, programs } => {
+                let (subject, port) = known(subject, port)?;
+                self.batch(subject, port, &programs)
+            }
+            Frame::Show { subject, port, program } => {
+                let (subject, port) = known(subject, port)?;
+                self.guarded(0, |runner| {
+                    let (events, verdict) = runner.run(subject, port, &decode(&program));
+                    let mut text = String::new();
+                    for event in events {
+                        let mark = (if event.interrupt { "!" } else { "" }, if event.is_generic() { "" } else { ". " });
+                        let context = format!("{} c{} T{}{} {}", event.op, event.cpu, event.task, mark.0, mark.1);
+                        text.push_str(&format!("{context}{}\n", line(&event.what)));
+                    }
+                    Frame::Text(format!("{text}{verdict}\n"))
+                })
+            }
+            Frame::Generate { subject, port, seed, count, length, legal } => {
+                let (subject, port) = known(subject, port)?;
+                let batch = Generated { seed, count, length, legal };
+                self.guarded(0, |runner| Frame::Results(vec![runner.generated(subject, port, batch)]))
+            }
+            Frame::Tables => self.guarded(0, |_| Frame::Text(GenerationName::ALL.map(table::render).join("\n"))),
+            _ => return Err(WireError::Garbled("a frame that is no request")),
+        })
+    }
+
+    fn batch(&mut self, subject: usize, port: Port, programs: &[Vec<u8>]) -> Frame {
+        let mut results = Vec::with_capacity(programs.len());
+        for (at, program) in programs.iter().enumerate() {
+            let mut summary = None;
+            let answer = self.guarded(at as u32, |runner| {
+                summary = Some(runner.summary(subject, port, &decode(program)));
+                Frame::Bye
+            });
+            match summary {
+                Some(summary) => results.push(summary),
+                None => return answer,
+            }
+        }
+        Frame::Results(results)
+    }
+
+    /// Runs something; a panic becomes an answer, and the runner a fresh one.
+    fn guarded(&mut self, program: u32, run: impl FnOnce(&mut Runner) -> Frame) -> Frame {
+        let runner = &mut self.runner;
+        match catch_unwind(AssertUnwindSafe(|| run(runner))) {
+            Ok(frame) => frame,
+            Err(panic) => {
+                let message = panic.downcast_ref::<String>().cloned();
+                let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                self.runner = Runner::new();
+                Frame::Panicked { program, message: message.unwrap_or_else(|| "a panic without a text".to_owned()) }
+            }
+        }
+    }
+
+    /// A recorded kernel trace, streamed in; the data after a rejection is read and dropped.
+    fn replay(&mut self, name: &str) -> Result<(), WireError> {
+        let mut replay = Replay::new(name);
+        let mut rejected: Option<Rejection> = None;
+        loop {
+            match self.next()? {
+                Frame::ReplayData(data) if rejected.is_none() => rejected = replay.feed(&data).err(),
+                Frame::ReplayData(_) => {}
+                Frame::ReplayEnd => break,
+                _ => return Err(WireError::Garbled("not a part of a replay")),
+            }
+        }
+        let outcome = match rejected {
+            Some(rejection) => Err(rejection),
+            None => replay.finish(),
+        };
+        let answer = outcome.map(|summary| summary.to_string()).map_err(|rejection| rejection.to_string());
+        self.answer(&Frame::Replayed(answer))
+    }
+}
+
+/// A subject and a port that exist.
+fn known(subject: u8, port: u8) -> Result<(usize, Port), WireError> {
+    let subject = usize::from(subject);
+    let port = match port {
+        0 => Port::Model,
+        1 if SUBJECTS.get(subject).is_some_and(|subject| subject.has_asm_here()) => Port::Asm,
+        _ => return Err(WireError::Garbled("a port that this build does not have")),
+    };
+    if subject < SUBJECTS.len() { Ok((subject, port)) } else { Err(WireError::Garbled("an unknown subject")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lazy_mmu_engine::program::bytes::encode;
+    use lazy_mmu_engine::program::text::parse;
+
+    /// What the agent answers to requests, the handshake done.
+    fn conversation(requests: &[Frame]) -> (Vec<Frame>, Result<(), WireError>) {
+        let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() };
+        let input: Vec<u8> = std::iter::once(&hello).chain(requests).flat_map(wire::bytes).collect();
+        let mut output = Vec::new();
+        let ended = serve(input.as_slice(), &mut output);
+        let mut answers = output.as_slice();
+        let answers = std::iter::from_fn(|| wire::read(&mut answers).ok()).collect();
+        (answers, ended)
+    }
+
+    #[test]
+    fn a_batch_is_summed_up_program_by_program() {
+        let programs = ["enable; disable", "disable", "enable; disable"];
+        let programs = programs.map(|text| encode(&parse(text).expect("a program"))).to_vec();
+        let (answers, ended) = conversation(&[Frame::Batch { subject: 0, port: 0, programs }, Frame::Bye]);
+        assert!(ended.is_ok());
+        let Some(Frame::Results(results)) = answers.get(1) else { panic!("{answers:?}") };
+        assert_eq!(results.len(), 3);
+        assert_eq!(results[0], results[2]);
+        assert_ne!(results[0].all, results[1].all);
+        assert_eq!((results[0].broken, results[1].broken & 2), (0, 2));
+    }
+
+    #[test]
+    fn another_version_is_refused_before_anything_runs() {
+        let hello = Frame::Hello { version: VERSION + 1, arch: String::new(), subjects: subjects_digest() };
+        let mut output = Vec::new();
+        assert!(serve(wire::bytes(&hello).as_slice(), &mut output).is_err());
+        assert!(output.is_empty());
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused() {
+        for request in [
+            Frame::Batch { subject: 255, port: 0, programs: vec![] },
+            Frame::Batch { subject: 0, port: 9, programs: vec![] },
+            Frame::ReplayEnd,
+        ] {
+            assert!(conversation(&[request]).1.is_err());
+        }
+    }
+
+    #[test]
+    fn it_ends_when_its_input_does() {
+        assert!(conversation(&[Frame::Tables]).1.is_ok());
+    }
+}
