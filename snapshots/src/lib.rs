@@ -1,0 +1,50 @@
+//! The program collection, and what its snapshots hold.
+//!
+//! A program is a file under `programs/`, named `family/name`; being there is all it takes to be in the collection.
+//! For each, `snaps/` holds one reviewed snapshot shared by all targets: its generic events under the counted
+//! generation and the verdict of every subject. Where backends do different things with it, `snaps/arch__*.snap` holds
+//! theirs; `snaps/table__*.snap` holds each generation's transition table.
+//!
+//! Not here: running on targets (the host command). Called by the tests of this package, on every target, and by
+//! `lazymmu check`, which compares what each target did with what is reviewed.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod render;
+
+/// A program of the collection.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// `family/name`.
+    pub name: &'static str,
+    /// Its text, comments included.
+    pub text: &'static str,
+    /// The snapshot file as reviewed; `None` for a program that has none yet.
+    pub reviewed: Option<&'static str>,
+}
+
+impl Entry {
+    /// The snapshot's body, without insta's header.
+    #[must_use]
+    pub fn reviewed_body(&self) -> Option<&'static str> {
+        let (_, body) = self.reviewed?.strip_prefix("---\n")?.split_once("\n---\n")?;
+        Some(body)
+    }
+
+    /// What the program is about: its leading comment.
+    #[must_use]
+    pub fn about(&self) -> String {
+        let comment = self.text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
+        comment.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The collection, by name.
+pub const PROGRAMS: &[Entry] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+
+/// Finds a program by its name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Entry> {
+    PROGRAMS.iter().find(|entry| entry.name == name)
+}
