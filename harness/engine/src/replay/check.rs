@@ -10,10 +10,10 @@ use super::cpu::{self, Cpu};
 use super::expect::{self, Hook, Owed, Refusal, refuse};
 use super::header::{Arch, Header};
 use super::line::{Event, Field, Line};
-use super::queue::{self, Scene};
+use super::queue::{self, Habits, Scene};
 use super::summary::{Summary, Warning};
 use super::switch::Switch;
-use super::task::{Call, Early, Outcome, Task, Tasks, Whereabouts};
+use super::task::{Call, Early, Outcome, Task, Tasks};
 
 /// All that is known of the recorded kernel.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +24,11 @@ pub struct Checker {
     pub summary: Summary,
     pub(super) tasks: Tasks,
     pub(super) cpus: Vec<Cpu>,
-    arch: Option<Arch>,
+    pub(super) arch: Option<Arch>,
     next_seq: Option<u64>,
     /// No architecture is known yet, and at this line a hook was not followed by the flush that Xen's is.
     unflushed_at: Option<u64>,
+    habits: Habits,
 }
 
 impl Checker {
@@ -43,6 +44,10 @@ impl Checker {
             if self.cpus[usize::from(line.cpu)].switch != Switch::Idle {
                 return self.during_switch(line, at, i);
             }
+            if line.event == Event::TaskResume {
+                let text = format!("`task_pause` and `mc_flush` first: CPU {} is in no context switch", line.cpu);
+                return refuse(Field::Event, text);
+            }
         }
         cpu::place(line, i, self.arch, &mut self.tasks, &mut self.cpus)?;
         match line.event {
@@ -54,10 +59,6 @@ impl Checker {
             Event::ArchFlush => self.hook(line, at, i, Hook::Flush)?,
             Event::ArchLeave => self.hook(line, at, i, Hook::Leave)?,
             Event::TaskPause => return self.switch_starts(line, at, i),
-            Event::TaskResume => {
-                let text = format!("`task_pause` and `mc_flush` first: CPU {} is in no context switch", line.cpu);
-                return refuse(Field::Event, text);
-            }
             _ => self.deferral(line, at, i)?,
         }
         if !line.irq {
@@ -118,49 +119,12 @@ impl Checker {
         Ok(i)
     }
 
-    /// A task starts at (0,0), except where nobody can know: on Xen a task may have been switched out, or new, when the
-    /// recording started, and switched-out tasks are paused; an open start hides everything.
-    #[cold]
-    fn first_sight(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
-        let open = self.header.open_start;
-        let cpu = &mut self.cpus[usize::from(line.cpu)];
-        if !(open || self.arch == Some(Arch::XenPv)) {
-            return Ok(());
-        }
-        let call = [Call::Enable, Call::Disable, Call::Pause, Call::Resume, Call::TaskPause, Call::TaskResume]
-            .into_iter()
-            .find(|call| call.event() == line.event && !line.irq);
-        let before = call.map_or(line.counts, |call| call.before(line.counts));
-        if before.0 > 0 && !open && line.event != Event::NewTask {
-            let text = format!("counts of a task outside any section: pid {} was not seen before", line.pid);
-            return refuse(Field::Enable, text);
-        }
-        let task = &mut self.tasks[i];
-        task.adopt(before);
-        if open {
-            task.vague = true;
-            task.owed = match line.event {
-                Event::ArchEnter => Owed::Hook(Hook::Enter),
-                Event::ArchFlush => Owed::Hook(Hook::Flush),
-                Event::ArchLeave => Owed::Hook(Hook::Leave),
-                Event::Barriers if !line.irq => Owed::Barriers,
-                _ => Owed::Nothing,
-            };
-            match line.event {
-                Event::BatchAdd if !cpu.seen => cpu.level = line.nr[0].saturating_sub(1),
-                Event::FlushPending if !cpu.seen => cpu.level = line.nr[0],
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// A call of the API by the code that runs, or by an interrupt.
     fn call(&mut self, line: &Line, at: u64, i: usize, call: Call) -> Result<(), Refusal> {
         if line.irq {
             return self.call_in_interrupt(line, at, i, call);
         }
-        self.settle(i);
+        self.settle(line, i)?;
         let task = &mut self.tasks[i];
         if task.owed != Owed::Nothing || task.early.is_some_and(|early| early.call != call) {
             return expect::not_owed_line(task);
@@ -212,7 +176,9 @@ impl Checker {
 
     /// A hook that the generic layer is about to run.
     fn hook(&mut self, line: &Line, at: u64, i: usize, hook: Hook) -> Result<(), Refusal> {
-        self.settle(i);
+        if !line.irq {
+            self.settle(line, i)?;
+        }
         let task = &mut self.tasks[i];
         if line.irq || (task.owed == Owed::Nothing && task.early.is_none()) {
             return expect::unowed_hook(line, task);
@@ -232,7 +198,7 @@ impl Checker {
     /// A line that records what became of an update.
     fn deferral(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
         if !line.irq {
-            self.settle(i);
+            self.settle(line, i)?;
             let task = &self.tasks[i];
             let pays = task.owed.event().is_none_or(|owed| owed == line.event);
             if !pays || task.early.is_some() {
@@ -240,7 +206,12 @@ impl Checker {
             }
         }
         self.shows_counts(line, at, i)?;
-        self.buffer_event(line, at, i)
+        self.buffer_event(line, at, i)?;
+        let task = &mut self.tasks[i];
+        if !line.irq && line.event == Event::McFlush && task.owed == Owed::McFlush {
+            task.owed = Owed::Nothing; // A context switch's flush goes another way and pays nothing.
+        }
+        Ok(())
     }
 
     /// Hands the line to the architecture's automaton.
@@ -251,7 +222,7 @@ impl Checker {
 
     fn scene<'a>(&'a mut self, line: &'a Line, at: u64, i: usize) -> Scene<'a> {
         let (task, cpu) = (&mut self.tasks[i], &mut self.cpus[usize::from(line.cpu)]);
-        Scene { line, at, i, task, cpu, summary: &mut self.summary }
+        Scene { line, at, i, task, cpu, summary: &mut self.summary, habits: &mut self.habits }
     }
 
     /// The line bears its task's counts; or it is an interrupt's and shows those of a call that is not yet recorded.
@@ -281,49 +252,20 @@ impl Checker {
         self.summary.recorded_early += 1;
     }
 
-    /// Decides what a hook of a trace of unknown architecture has led to, now that its task records its next line.
+    /// What the task's last line left undecided, its next one, `line`, decides.
     #[inline]
-    fn settle(&mut self, i: usize) {
+    fn settle(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
         let task = &mut self.tasks[i];
-        if task.owed != Owed::McFlushIfXen {
-            return;
+        if task.owed == Owed::McFlushIfXen {
+            task.owed = if self.arch == Some(Arch::XenPv) { Owed::McFlush } else { Owed::Nothing };
+            if self.arch.is_none() {
+                self.unflushed_at.get_or_insert(task.owed_at);
+            }
         }
-        task.owed = if self.arch == Some(Arch::XenPv) { Owed::McFlush } else { Owed::Nothing };
-        if self.arch.is_none() {
-            self.unflushed_at.get_or_insert(task.owed_at);
+        let flushed = line.event == Event::McFlush;
+        if std::mem::take(&mut task.issued) && !self.habits.issue_then_flush.keeps(flushed) {
+            return refuse(Field::Event, "`mc_flush`: in this recording it follows every `mmu_issued`".into());
         }
-    }
-
-    /// `new_task`: the task bears the counts it will have when it is first switched in.
-    ///
-    /// A fork copies the parent's counts, outside any section. The copy may have been made while the parent ran and
-    /// be recorded while it is switched out; a kernel that gives a new task counts of its own gives it none, or the
-    /// one pause that its first `task_resume` ends.
-    fn new_task(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
-        if line.pid == 0 {
-            return Ok(()); // An idle task, but the line does not say of which CPU.
-        }
-        let (enable, pause) = line.counts;
-        if let Whereabouts::On(cpu) = self.tasks[i].whereabouts {
-            return refuse(Field::Pid, format!("a pid that is not in use: pid {} runs on CPU {cpu}", line.pid));
-        }
-        if self.tasks[i].whereabouts == Whereabouts::Unborn {
-            return refuse(Field::Pid, format!("a pid that is not in use: pid {} has not run yet", line.pid));
-        }
-        if enable != 0 {
-            return refuse(Field::Enable, "0: no task is forked inside a section".into());
-        }
-        let parent = self.tasks.find(line.nr[0]).map(|parent| parent.counts().1);
-        let copied = parent.is_none_or(|now| pause == now || pause == now.wrapping_sub(1));
-        if pause > 1 && !copied {
-            return refuse(Field::Pause, format!("the pause count of its parent, pid {}, or 0 or 1", line.nr[0]));
-        }
-        self.summary.new_tasks += 1;
-        let task = &mut self.tasks[i];
-        task.adopt(line.counts);
-        task.owed = Owed::Nothing;
-        task.early = None;
-        task.whereabouts = Whereabouts::Unborn;
         Ok(())
     }
 

@@ -41,8 +41,8 @@ pub enum Owed {
     Hook(Hook),
     /// aarch64: the barriers of `queue_emitted`, or of a hook that found the pending flag set.
     Barriers,
-    /// powerpc64 and sparc64: the flush of a full batch, or of a hook that found the batch not empty.
-    FlushPending,
+    /// powerpc64 and sparc64: the flush of this many entries, by a full batch or by a hook that found it not empty.
+    FlushPending(u32),
     /// Xen: the multicall flush that every leave and every flush is.
     McFlush,
     /// As [`Owed::McFlush`] if the trace turns out to be Xen's, else nothing: no line has told yet.
@@ -56,7 +56,7 @@ impl Owed {
             Owed::Nothing | Owed::McFlushIfXen => None,
             Owed::Hook(hook) => Some(hook.event()),
             Owed::Barriers => Some(Event::Barriers),
-            Owed::FlushPending => Some(Event::FlushPending),
+            Owed::FlushPending(_) => Some(Event::FlushPending),
             Owed::McFlush => Some(Event::McFlush),
         }
     }
@@ -101,7 +101,12 @@ pub fn wrong_outcome<T>(line: &Line, call: Call, before: (u8, u8), after: (u8, u
 pub fn owed_by(task: &Task) -> String {
     let name = task.owed.event().map_or("nothing", Event::name);
     let (enable, pause) = task.counts();
-    format!("`{name} {enable} {pause}` from {}, owed since line {}", task.name(), task.owed_at)
+    let numbers = match task.owed {
+        Owed::FlushPending(entries) => format!(" {entries}"),
+        Owed::McFlush => " <entries> <argument bytes>".to_owned(),
+        _ => String::new(),
+    };
+    format!("`{name} {enable} {pause}{numbers}` from {}, owed since line {}", task.name(), task.owed_at)
 }
 
 /// The call that an interrupt's line showed before it was recorded, and that must be the task's next line.

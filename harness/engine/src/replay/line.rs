@@ -4,7 +4,7 @@
 //! pass, no allocation, columns worked out only once something is wrong.
 //!
 //! Not here: whether a kernel could have written the line ([`super::check`]), nor how lines are cut out of a stream
-//! ([`super::Replay::feed`]). The format is that of `traces/README.md`:
+//! ([`super::Replay::feed`]). The format is the recorder's:
 //! `<seq> <cpu> <pid> <irq:0|1> <event> <enable_count> <pause_count> [<nr> [<nr>]]`, one space between fields.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Replay of kernel traces: every call, hook and deferral that a real kernel recorded, held against the specification.
 //!
-//! What it is: a reader of the form of `traces/README.md` and a checker that drives `lazy_mmu_core`'s `counted`
+//! What it is: a reader of the recorder's text form and a checker that drives `lazy_mmu_core`'s `counted`
 //! generation with every recorded call, task by task, and refuses a line that no kernel could have recorded there.
 //! Memory is bounded by the tasks and CPUs of the recording, not by its length.
 //!
@@ -18,6 +18,7 @@
 //! # Ok::<(), lazy_mmu_engine::replay::Rejection>(())
 //! ```
 
+mod arrival;
 mod check;
 mod cpu;
 mod expect;

@@ -1,8 +1,8 @@
 //! What each architecture does with an update and with a hook: its deferral automaton.
 //!
 //! aarch64 has one flag per task, powerpc64 hash and sparc64 one batch per CPU, Xen one multicall buffer per CPU. Each
-//! automaton is what `docs/specification.md` (tables 10.7 and 10.8, `spec/arch.md` 1, 3.1, 4.1 and 5) says of the
-//! write path, reduced to what a recording shows.
+//! automaton is what `docs/specification.md` (tables 10.7 and 10.8) says of the write path, reduced to what a recording
+//! shows.
 //!
 //! Not here: counters, and whose turn it is ([`super::check`]). A task-context line has passed the check that its task
 //! owes no other line before it comes here.
@@ -23,6 +23,41 @@ const MC_ARGS: u32 = 512;
 /// Xen: the arguments of one page-table update (`struct mmu_update`).
 const UPDATE: u32 = 16;
 
+/// How often a recorder must have done a thing, without an exception, before it is taken to do it always.
+const HABIT: u32 = 64;
+
+/// Something that some recorders always do and no rule demands, learnt from the recording itself.
+///
+/// Xen's buffer holds calls that are not recorded, so a line too few or too many there often breaks no rule. It does
+/// break what the recording has shown before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habit {
+    kept: u32,
+    broken: bool,
+}
+
+impl Habit {
+    /// Notes one more occasion; false if it breaks a habit that was established.
+    pub fn keeps(&mut self, kept: bool) -> bool {
+        if kept {
+            self.kept = self.kept.saturating_add(1);
+            return true;
+        }
+        let established = !self.broken && self.kept >= HABIT;
+        self.broken = true;
+        !established
+    }
+}
+
+/// The habits of a recorder of Xen PV.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habits {
+    /// `mmu_issued` in task context is followed by the `mc_flush` that issues it.
+    pub issue_then_flush: Habit,
+    /// A flush of one entry that holds updates holds exactly the recorded ones.
+    pub flush_is_exact: Habit,
+}
+
 /// A line and what it is about: its number, its task, its CPU.
 pub struct Scene<'a> {
     /// The line.
@@ -37,6 +72,8 @@ pub struct Scene<'a> {
     pub cpu: &'a mut Cpu,
     /// What is counted.
     pub summary: &'a mut Summary,
+    /// What has been learnt of the recorder.
+    pub habits: &'a mut Habits,
 }
 
 impl Scene<'_> {
@@ -148,7 +185,7 @@ fn direct_barriers(scene: &mut Scene) -> Result<(), Refusal> {
         scene.summary.direct_barriers += 1;
         return Ok(());
     }
-    if scene.task.vague && after_hook {
+    if scene.task.vague && after_hook && !scene.line.irq {
         // The recording started amid this section: something may have been pending already.
         scene.task.vague = false;
         scene.summary.completions += 1;
@@ -169,7 +206,7 @@ fn batch_hook(hook: Hook, scene: &mut Scene) {
         scene.task.holds = scene.task.holds.saturating_sub(1);
     }
     if scene.cpu.level > 0 {
-        scene.owe(Owed::FlushPending);
+        scene.owe(Owed::FlushPending(scene.cpu.level));
     } else {
         release(scene);
     }
@@ -210,7 +247,7 @@ fn batch_add(scene: &mut Scene) -> Result<(), Refusal> {
     scene.cpu.level = level + 1;
     scene.summary.deferred += 1;
     if scene.cpu.level == BATCH {
-        scene.owe(Owed::FlushPending);
+        scene.owe(Owed::FlushPending(BATCH));
     }
     Ok(())
 }
@@ -233,7 +270,7 @@ fn flush_pending(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
     }
     scene.cpu.level = 0;
     scene.summary.completions += 1;
-    if scene.task.owed == Owed::FlushPending {
+    if matches!(scene.task.owed, Owed::FlushPending(_)) {
         scene.task.owed = Owed::Nothing;
         release(scene);
     }
@@ -260,17 +297,13 @@ fn xen_event(scene: &mut Scene) -> Result<(), Refusal> {
             scene.require_active(false, "mmu_queued")?;
             scene.cpu.queued = 0;
             scene.summary.immediate += 1;
+            scene.task.issued = !scene.line.irq;
         }
         Event::MmuImmediate => {
             scene.require_active(false, "mmu_queued")?;
             scene.summary.immediate += 1;
         }
-        _ => {
-            mc_flush(scene, just_queued)?;
-            if !scene.line.irq {
-                scene.task.owed = Owed::Nothing;
-            }
-        }
+        _ => mc_flush(scene, just_queued)?,
     }
     Ok(())
 }
@@ -278,22 +311,13 @@ fn xen_event(scene: &mut Scene) -> Result<(), Refusal> {
 /// Checks what a flush of the multicall buffer says it issued, and empties the buffer.
 fn mc_flush(scene: &mut Scene, just_queued: bool) -> Result<(), Refusal> {
     let [entries, bytes] = scene.line.nr;
-    let queued = scene.cpu.queued;
+    let queued = std::mem::take(&mut scene.cpu.queued);
     scene.summary.completions += 1;
-    scene.cpu.queued = 0;
-    if entries > MC_ENTRIES {
-        return refuse(Field::First, format!("at most {MC_ENTRIES} entries"));
-    }
-    if bytes >= MC_ARGS {
-        return refuse(Field::Second, format!("less than {MC_ARGS} bytes of arguments"));
-    }
-    if entries == 0 && bytes > 0 {
-        return refuse(Field::Second, "0 bytes of arguments for 0 entries".into());
-    }
+    buffer_holds(entries, bytes)?;
     if entries == 0 && queued > 0 {
         return refuse(
             Field::First,
-            format!("at least 1 entry: {queued} updates are queued on CPU {}", scene.line.cpu),
+            format!("at least 1 entry: CPU {} has queued {}", scene.line.cpu, updates(queued)),
         );
     }
     if bytes < queued * UPDATE {
@@ -305,8 +329,33 @@ fn mc_flush(scene: &mut Scene, just_queued: bool) -> Result<(), Refusal> {
             return Ok(());
         }
         let least = queued * UPDATE;
-        let text = format!("at least {least} bytes: {queued} updates are queued on CPU {}", scene.line.cpu);
+        let text = format!("at least {least} bytes: CPU {} has queued {}", scene.line.cpu, updates(queued));
         return refuse(Field::Second, text);
+    }
+    if entries == 1 && queued > 0 && !scene.habits.flush_is_exact.keeps(bytes == queued * UPDATE) {
+        let exact = queued * UPDATE;
+        return refuse(Field::Second, format!("{exact} bytes in 1 entry, which holds {} as recorded", updates(queued)));
+    }
+    Ok(())
+}
+
+fn updates(count: u32) -> String {
+    if count == 1 { "1 update".to_owned() } else { format!("{count} updates") }
+}
+
+/// What the buffer can hold at all.
+fn buffer_holds(entries: u32, bytes: u32) -> Result<(), Refusal> {
+    if entries > MC_ENTRIES {
+        return refuse(Field::First, format!("at most {MC_ENTRIES} entries"));
+    }
+    if bytes >= MC_ARGS {
+        return refuse(Field::Second, format!("less than {MC_ARGS} bytes of arguments"));
+    }
+    if entries == 0 && bytes > 0 {
+        return refuse(Field::Second, "0 bytes of arguments for 0 entries".into());
+    }
+    if bytes % 8 != 0 {
+        return refuse(Field::Second, "a multiple of 8 bytes, as every call's arguments are".into());
     }
     Ok(())
 }

@@ -114,11 +114,12 @@ impl Checker {
         let flushed = matches!(self.cpus[c].switch, Switch::Flushed(_));
         match line.event {
             Event::TaskResume if flushed => self.next_is_resumed(line, at, i, step),
-            Event::McFlush | Event::MmuIssued | Event::MmuImmediate if i == step.prev => {
+            Event::McFlush | Event::MmuQueued | Event::MmuIssued | Event::MmuImmediate if i == step.prev => {
                 if line.counts != self.tasks[i].counts() {
                     return wrong_counts(line, &self.tasks[i]);
                 }
                 self.buffer_event(line, at, i)?;
+                self.tasks[i].issued = false; // The flush that ends the switch issues it in any case.
                 let flush = line.event == Event::McFlush;
                 self.cpus[c].switch = if flush { Switch::Flushed(step) } else { Switch::Between(step) };
                 Ok(())

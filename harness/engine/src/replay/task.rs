@@ -135,6 +135,8 @@ pub struct Task {
     pub whereabouts: Whereabouts,
     /// The CPU on which an interrupt of it has still to record something.
     pub held_by_irq: Option<u16>,
+    /// Xen: its last line is `mmu_issued`.
+    pub issued: bool,
     /// The recording starts amid sections, and nothing has shown yet whether something is pending.
     pub vague: bool,
 }
@@ -169,6 +171,7 @@ impl Task {
             binding: false,
             whereabouts: Whereabouts::Unknown,
             held_by_irq: None,
+            issued: false,
             vague: false,
         }
     }
