@@ -20,6 +20,16 @@ fn main() -> io::Result<()> {
         let _ = writeln!(list, "    Entry {{ name: {name:?}, text: include_str!({file:?}), reviewed: {reviewed} }},");
     }
     list.push_str("]\n");
+    let mut tables = String::from("&[\n");
+    for entry in fs::read_dir(here.join("snaps"))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(name) = name.strip_prefix("table__").and_then(|name| name.strip_suffix(".snap")) {
+            let _ = writeln!(tables, "    ({name:?}, include_str!({path:?})),");
+        }
+    }
+    tables.push_str("]\n");
+    fs::write(out.join("tables.rs"), tables)?;
     println!("cargo::rerun-if-changed=programs");
     println!("cargo::rerun-if-changed=snaps");
     fs::write(out.join("programs.rs"), list)

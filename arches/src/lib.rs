@@ -14,6 +14,7 @@
 #![no_std]
 #![deny(missing_docs)]
 #![cfg_attr(target_arch = "sparc64", feature(asm_experimental_arch))]
+#![cfg_attr(not(target_arch = "sparc64"), forbid(unstable_features))]
 
 pub mod aarch64;
 pub mod asm;

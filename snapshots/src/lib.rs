@@ -28,8 +28,7 @@ impl Entry {
     /// The snapshot's body, without insta's header.
     #[must_use]
     pub fn reviewed_body(&self) -> Option<&'static str> {
-        let (_, body) = self.reviewed?.strip_prefix("---\n")?.split_once("\n---\n")?;
-        Some(body)
+        body(self.reviewed?)
     }
 
     /// What the program is about: its leading comment.
@@ -42,6 +41,19 @@ impl Entry {
 
 /// The collection, by name.
 pub const PROGRAMS: &[Entry] = include!(concat!(env!("OUT_DIR"), "/programs.rs"));
+
+const TABLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
+
+/// The reviewed transition table of a generation, by its name.
+#[must_use]
+pub fn table(generation: &str) -> Option<&'static str> {
+    body(TABLES.iter().find(|table| table.0 == generation)?.1)
+}
+
+/// A snapshot file's body, without insta's header.
+fn body(file: &'static str) -> Option<&'static str> {
+    Some(file.strip_prefix("---\n")?.split_once("\n---\n")?.1)
+}
 
 /// Finds a program by its name.
 #[must_use]

@@ -8,7 +8,7 @@ use lazy_mmu_engine::runner::{Generated, Runner, decode, subjects_digest};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::table;
-use lazy_mmu_engine::trace::line;
+use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{self, Frame, VERSION, WireError};
 
 /// Answers frames until the host says goodbye or its end of the pipe closes.
@@ -65,13 +65,7 @@ impl<I: Read, O: Write> Agent<I, O> {
                 let (subject, port) = known(subject, port)?;
                 self.guarded(0, |runner| {
                     let (events, verdict) = runner.run(subject, port, &decode(&program));
-                    let mut text = String::new();
-                    for event in events {
-                        let mark = (if event.interrupt { "!" } else { "" }, if event.is_generic() { "" } else { ". " });
-                        let context = format!("{} c{} T{}{} {}", event.op, event.cpu, event.task, mark.0, mark.1);
-                        text.push_str(&format!("{context}{}\n", line(&event.what)));
-                    }
-                    Frame::Text(format!("{text}{verdict}\n"))
+                    Frame::Text(format!("{}{verdict}\n", listing(events)))
                 })
             }
             Frame::Generate { subject, port, seed, count, length, legal } => {

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod contract;
+pub mod exercise;
 pub mod machine;
 pub mod program;
 pub mod replay;

@@ -3,12 +3,12 @@
 //! It is what the agent does on a target and the host command does natively, in the same code, so that their
 //! summaries can be compared. Not here: frames and processes.
 
-use crate::contract::{Invariant, Verdict, judge};
+use crate::contract::{Invariant, Judge, Verdict};
 use crate::machine::Machine;
 use crate::program::{Program, bytes, generate};
 use crate::subject::registry::{Descriptor, SUBJECTS};
 use crate::subject::{Port, Subject};
-use crate::trace::{Event, digest};
+use crate::trace::{Event, digests};
 use crate::wire::Summary;
 
 /// Bit of [`Summary::broken`] that says the program misused the API.
@@ -17,6 +17,7 @@ pub const MISUSED: u16 = 1 << 15;
 /// A machine with the subjects it has run.
 pub struct Runner {
     machine: Machine,
+    judge: Judge,
     made: Vec<[Option<Box<dyn Subject>>; 2]>,
 }
 
@@ -30,7 +31,11 @@ impl Runner {
     /// A runner that has run nothing yet.
     #[must_use]
     pub fn new() -> Runner {
-        Runner { machine: Machine::new(), made: SUBJECTS.iter().map(|_| [None, None]).collect() }
+        Runner {
+            machine: Machine::new(),
+            judge: Judge::default(),
+            made: SUBJECTS.iter().map(|_| [None, None]).collect(),
+        }
     }
 
     /// Runs a program on the subject at `index` of the registry, which must exist, and judges it.
@@ -38,7 +43,7 @@ impl Runner {
         let descriptor = &SUBJECTS[index];
         let subject = self.made[index][port as usize].get_or_insert_with(|| descriptor.make(port));
         let events = self.machine.run(&**subject, program);
-        let verdict = judge(events, descriptor.generation.rules());
+        let verdict = self.judge.judge(events, descriptor.generation.rules());
         (events, verdict)
     }
 
@@ -96,13 +101,8 @@ impl Generated {
 pub fn summarise(events: &[Event], verdict: &Verdict) -> Summary {
     let broken = verdict.violations.iter().fold(0, |bits, violation| bits | 1 << violation.invariant as u16);
     let misused = if verdict.misuse.is_some() { MISUSED } else { 0 };
-    Summary {
-        generic: digest(events.iter().filter(|event| event.is_generic())),
-        all: digest(events),
-        broken: broken | misused,
-        events: events.len() as u32,
-        programs: 1,
-    }
+    let (generic, all) = digests(events);
+    Summary { generic, all, broken: broken | misused, events: events.len() as u32, programs: 1 }
 }
 
 /// The invariants named by [`Summary::broken`], or `holds`.

@@ -64,6 +64,20 @@ impl Bench {
         self.events(ops).iter().filter(skipped).copied().collect()
     }
 
+    /// What the call leaves behind, seen by the task itself.
+    fn after(&mut self, state: &[(Op, u8)], call: Op, interrupt: bool) -> String {
+        let mut ops: Vec<Op> = state.iter().flat_map(|&(op, times)| (0..times).map(move |_| op)).collect();
+        ops.extend(if interrupt { vec![Op::Open(Block::Irq), call, Op::Close] } else { vec![call] });
+        ops.push(Op::Query);
+        let events = self.events(ops);
+        let mode = match events.last().map(|event| event.what) {
+            Some(What::Answer(true)) => "on",
+            Some(What::Answer(false)) => "off",
+            _ => return "dead".to_owned(),
+        };
+        format!("{mode:<4} {:+}", self.machine.preempt_count(0))
+    }
+
     fn step(&mut self, state: &[(Op, u8)], call: Op, interrupt: bool) -> Step {
         let events = self.call(state, call, interrupt);
         let mut step = Step::default();
@@ -182,7 +196,7 @@ fn difference(by: i16) -> String {
 /// Tables 10.2 and 10.3: the state is the backend's, outside a section, inside one, and inside two.
 fn by_backend(generation: GenerationName) -> String {
     let mut text = format!(
-        "{}: what a call does on each backend; the hook the generic layer calls, then the backend's own events\n",
+        "{}: the hook a call runs and what the backend does, then whether the mode is on and the preempt_count after\n",
         generation.name()
     );
     for subject in SUBJECTS.iter().filter(|subject| subject.generation == generation) {
@@ -193,7 +207,8 @@ fn by_backend(generation: GenerationName) -> String {
                 for interrupt in [false, true] {
                     let events = bench.call(&[(Op::Enable, enables)], call, interrupt);
                     let context = if interrupt { "interrupt" } else { "task" };
-                    let _ = writeln!(text, "  {name:<8} {state:<8} {context:<10} {}", effect(&events));
+                    let after = bench.after(&[(Op::Enable, enables)], call, interrupt);
+                    let _ = writeln!(text, "  {name:<8} {state:<8} {context:<10} {:<44} {after}", effect(&events));
                 }
             }
         }

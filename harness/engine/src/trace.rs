@@ -2,7 +2,7 @@
 //!
 //! Events are of two kinds. *Generic* ones tell what the program did and what the generic layer answered: of one
 //! generation they are the same on every backend (rule 9). *Architecture* ones tell what the backend did with it:
-//! deferrals, instructions, stores, what a walker saw. Written by the machine, read by the oracles; [`digest`] and
+//! deferrals, instructions, stores, what a walker saw. Written by the machine, read by the oracles; [`digests`] and
 //! [`line()`] are its two printed forms. The timeline is `crate::trace::timeline`.
 
 pub mod timeline;
@@ -270,6 +270,18 @@ impl Event {
     }
 }
 
+/// A whole trace, one line per event with its context: what a target and the host compare when their digests differ.
+#[must_use]
+pub fn listing(events: &[Event]) -> String {
+    let mut text = String::new();
+    for event in events {
+        let interrupt = if event.interrupt { "!" } else { "" };
+        let below = if event.below { "_" } else { "" };
+        let _ = writeln!(text, "{} c{} T{}{interrupt}{below} {}", event.op, event.cpu, event.task, line(&event.what));
+    }
+    text
+}
+
 /// One event as one line of text, without its context: the snapshots' and reports' form.
 #[must_use]
 pub fn line(what: &What) -> String {
@@ -348,10 +360,11 @@ fn insn_line(insn: &Insn) -> String {
     text
 }
 
-/// A digest of events, in order: equal on every host and target for equal events.
+/// Digests of a trace, of its generic events and of all of them, in order: equal on every host and target for equal
+/// events.
 #[must_use]
-pub fn digest<'e>(events: impl IntoIterator<Item = &'e Event>) -> u64 {
-    let mut sum = 0;
+pub fn digests(events: &[Event]) -> (u64, u64) {
+    let (mut generic, mut all) = (0, 0);
     for event in events {
         let context = u64::from(event.op) << 32
             | u64::from(event.cpu) << 24
@@ -359,12 +372,16 @@ pub fn digest<'e>(events: impl IntoIterator<Item = &'e Event>) -> u64 {
             | u64::from(event.interrupt) << 9
             | u64::from(event.below) << 8;
         let (kind, a, b) = words(&event.what);
-        sum = mix(mix(mix(sum, context | kind), a), b);
+        let own = mix(mix(context | kind, a), b);
+        all = mix(all, own);
+        if event.is_generic() {
+            generic = mix(generic, own);
+        }
     }
-    sum
+    (generic, all)
 }
 
-/// An event's kind and operands as numbers, for [`digest`].
+/// An event's kind and operands as numbers, for [`digests`].
 fn words(what: &What) -> (u64, u64, u64) {
     let counters = |c: &Counters| u64::from(c.enable) << 16 | u64::from(c.pause) << 8 | u64::from(c.active);
     let call = |call: &Call| match *call {

@@ -19,6 +19,13 @@ pub struct Balance {
 }
 
 impl Balance {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.calls.clear();
+        self.last = Default::default();
+        self.stopped = false;
+    }
+
     /// Takes the next event in.
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {

@@ -30,6 +30,12 @@ pub struct Isolation {
 }
 
 impl Isolation {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.handlers.clear();
+        self.leaving = Deferred::default();
+    }
+
     /// Takes the next event in.
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {

@@ -64,6 +64,13 @@ pub struct Legality {
 }
 
 impl Legality {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.open.iter_mut().for_each(Vec::clear);
+        self.handlers.clear();
+        self.misuse = None;
+    }
+
     /// The first misuse so far.
     #[must_use]
     pub fn misuse(&self) -> Option<Misuse> {

@@ -25,7 +25,7 @@ pub mod quiet;
 
 use std::fmt;
 
-use crate::trace::Event;
+use crate::trace::{Event, What};
 use legality::{Legality, Misuse};
 
 /// What is kept or broken.
@@ -82,7 +82,7 @@ pub struct Violation {
 }
 
 /// What to expect of the subject's generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// The reference model of the counted generation applies.
     pub counted: bool,
@@ -134,30 +134,64 @@ impl Findings {
     }
 }
 
-/// Judges a whole trace.
+/// Judges a whole trace, once. Who judges many keeps a [`Judge`].
 #[must_use]
 pub fn judge(events: &[Event], rules: Rules) -> Verdict {
-    let mut findings = Findings::default();
-    let mut legality = Legality::default();
-    let mut balance = balance::Balance::default();
-    let mut pairing = pairing::Pairing::default();
-    let mut isolation = isolation::Isolation::default();
-    let mut neutrality = neutrality::Neutrality::default();
-    let mut quiet = quiet::Quiet::new(rules);
-    let mut model = rules.counted.then(model::Model::default);
-    for (at, event) in events.iter().enumerate() {
-        legality.watch(event);
-        balance.watch(at, event, &mut findings);
-        pairing.watch(at, event, &mut findings);
-        isolation.watch(at, event, &mut findings);
-        neutrality.watch(at, event, &mut findings);
-        quiet.watch(at, event, &legality, &mut findings);
-        if let Some(model) = &mut model {
-            model.watch(at, event, &mut findings);
+    Judge::default().judge(events, rules)
+}
+
+/// The oracles, kept between traces so that judging allocates nothing once their buffers have grown.
+#[derive(Debug, Default)]
+pub struct Judge {
+    legality: Legality,
+    balance: balance::Balance,
+    pairing: pairing::Pairing,
+    isolation: isolation::Isolation,
+    neutrality: neutrality::Neutrality,
+    quiet: quiet::Quiet,
+    model: model::Model,
+}
+
+impl Judge {
+    /// Judges a whole trace; what was judged before does not matter.
+    #[must_use]
+    pub fn judge(&mut self, events: &[Event], rules: Rules) -> Verdict {
+        let mut findings = Findings::default();
+        self.reset(rules);
+        for (at, event) in events.iter().enumerate() {
+            // What no oracle watches yet is most of a long trace; of the notes only those that force something out
+            // matter, and those to one oracle.
+            match event.what {
+                What::Insn(_) | What::Store(..) | What::Read(..) | What::Walk(..) | What::Op(_) => continue,
+                What::Note(_) => {
+                    self.isolation.watch(at, event, &mut findings);
+                    continue;
+                }
+                _ => {}
+            }
+            self.legality.watch(event);
+            self.balance.watch(at, event, &mut findings);
+            self.pairing.watch(at, event, &mut findings);
+            self.isolation.watch(at, event, &mut findings);
+            self.neutrality.watch(at, event, &mut findings);
+            self.quiet.watch(at, event, &self.legality, &mut findings);
+            if rules.counted {
+                self.model.watch(at, event, &mut findings);
+            }
         }
+        self.balance.finish(events, &mut findings);
+        Verdict { violations: findings.found.into_iter().flatten().collect(), misuse: self.legality.misuse() }
     }
-    balance.finish(events, &mut findings);
-    Verdict { violations: findings.found.into_iter().flatten().collect(), misuse: legality.misuse() }
+
+    fn reset(&mut self, rules: Rules) {
+        self.legality.reset();
+        self.balance.reset();
+        self.pairing.reset();
+        self.isolation.reset();
+        self.neutrality.reset();
+        self.quiet.reset(rules);
+        self.model.reset();
+    }
 }
 
 #[cfg(test)]

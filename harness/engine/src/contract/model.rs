@@ -96,6 +96,16 @@ pub struct Model {
 }
 
 impl Model {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        for task in &mut self.tasks {
+            task.sections.0.clear();
+            task.pauses.0.clear();
+        }
+        self.calls.clear();
+        self.spent.clear();
+    }
+
     /// Takes the next event in.
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {

@@ -16,6 +16,11 @@ pub struct Neutrality {
 }
 
 impl Neutrality {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.away = Default::default();
+    }
+
     /// Takes the next event in.
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {

@@ -17,6 +17,12 @@ pub struct Pairing {
 }
 
 impl Pairing {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.calls.clear();
+        self.entered = Default::default();
+    }
+
     /// Takes the next event in.
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {

@@ -10,20 +10,19 @@ use super::{Findings, Invariant, Rules};
 use crate::trace::{Event, What};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Quiet {
     rules: Rules,
-    /// The misuse's call is in progress and has not warned: the operation, and how deep it lies among open calls.
-    owed: Option<(u32, usize)>,
+    /// The misuse's call is in progress and has not warned: how deep it lies among open calls.
+    owed: Option<usize>,
     misused: bool,
     depth: usize,
 }
 
 impl Quiet {
-    /// Starts before the first event.
-    #[must_use]
-    pub fn new(rules: Rules) -> Quiet {
-        Quiet { rules, owed: None, misused: false, depth: 0 }
+    /// Before the first event.
+    pub fn reset(&mut self, rules: Rules) {
+        *self = Quiet { rules, ..Quiet::default() };
     }
 
     /// Takes the next event in; `legality` has seen it already.
@@ -34,7 +33,7 @@ impl Quiet {
                 if let Some(misuse) = legality.misuse().filter(|_| !self.misused) {
                     self.misused = true;
                     let warns = self.rules.warns && matches!(misuse.how, How::Underflow | How::Overflow);
-                    self.owed = warns.then_some((misuse.op, self.depth));
+                    self.owed = warns.then_some(self.depth);
                 }
             }
             What::Warn(site) => {
@@ -50,8 +49,7 @@ impl Quiet {
             }
             What::Bug(site) => findings.report(Invariant::I15, at, || format!("BUG {site:?}: the kernel dies")),
             What::Return(call, _) => {
-                if let Some((op, depth)) = self.owed.filter(|owed| owed.1 == self.depth) {
-                    let _ = (op, depth);
+                if self.owed == Some(self.depth) {
                     self.owed = None;
                     findings
                         .report(Invariant::I15, at, || format!("{} was illegal here, and nothing warned", call.name()));

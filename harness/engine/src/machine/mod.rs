@@ -39,6 +39,12 @@ struct Task {
     arch_preempt: i32,
 }
 
+impl Task {
+    fn preempt_count(&self) -> i32 {
+        i32::from(self.locks) + i32::from(self.preempt_off) + i32::from(self.bh_off) + self.arch_preempt
+    }
+}
+
 /// One processor.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cpu {
@@ -121,6 +127,13 @@ impl Machine {
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// A task's `preempt_count` after the last run, the bottom halves' part included; below 0 where a leave came
+    /// without its enter.
+    #[must_use]
+    pub fn preempt_count(&self, task: u8) -> i32 {
+        self.tasks[usize::from(task % TASKS)].preempt_count()
     }
 
     fn reset(&mut self) {

@@ -58,8 +58,7 @@ impl Run<'_> {
 
     /// Scheduling with preemption off.
     pub(super) fn emit_atomic(&mut self) {
-        let task = self.task();
-        let count = i32::from(task.locks) + i32::from(task.preempt_off) + i32::from(task.bh_off) + task.arch_preempt;
+        let count = self.task().preempt_count();
         if count != 0 {
             self.emit(What::Atomic(count));
         }

@@ -1,0 +1,97 @@
+//! What a set of runs exercised, counted from their events: a check that never nested a pause must not pass as if it
+//! had (rule 8).
+//!
+//! Not a judgement of any run. Called by `lazymmu check`, which fails if a kind stayed at zero.
+
+use lazy_mmu_arches::context::Note;
+
+use crate::program::Block;
+use crate::trace::{Call, Event, What};
+
+/// Kinds of event that a check must have met.
+pub const KINDS: [&str; 12] = [
+    "nested sections",
+    "nested pauses",
+    "sections in a pause",
+    "calls in interrupt context",
+    "interrupts",
+    "injections between halves",
+    "switches between halves",
+    "switches in a section",
+    "batches at capacity",
+    "hypercalls at capacity",
+    "immediate updates",
+    "warnings",
+];
+
+/// How often each of [`KINDS`] was met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exercised {
+    /// In the order of [`KINDS`].
+    pub counts: [u64; KINDS.len()],
+}
+
+impl Exercised {
+    /// Adds one run.
+    pub fn add(&mut self, events: &[Event]) {
+        let mut at_point = 0u32;
+        for event in events {
+            if let Some(kind) = kind(event, &mut at_point) {
+                self.counts[kind] += 1;
+            }
+        }
+    }
+
+    /// The kinds that were never met.
+    pub fn missing(&self) -> impl Iterator<Item = &'static str> {
+        KINDS.into_iter().zip(self.counts).filter(|(_, count)| *count == 0).map(|(kind, _)| kind)
+    }
+}
+
+/// Which kind an event is, as a place in [`KINDS`]. `at_point` counts the calls that stand at their scheduling point.
+fn kind(event: &Event, at_point: &mut u32) -> Option<usize> {
+    match event.what {
+        What::Return(call, after) => {
+            *at_point = at_point.saturating_sub(1);
+            match call {
+                Call::Enable | Call::Disable if event.interrupt => Some(3),
+                Call::Enable if after.pause > 0 => Some(2),
+                Call::Enable if after.enable > 1 => Some(0),
+                Call::Pause if after.pause > 1 => Some(1),
+                _ => None,
+            }
+        }
+        What::Open(Block::Irq | Block::Softirq | Block::Nmi, _) => Some(4),
+        What::Point(_) => {
+            *at_point += 1;
+            Some(5)
+        }
+        What::SwitchOut { .. } if *at_point > 0 => Some(6),
+        What::SwitchOut { counters, .. } if counters.active => Some(7),
+        What::Note(Note::FlushPending(192)) => Some(8),
+        What::Note(Note::McFlush(_, 496..)) => Some(9),
+        What::Note(Note::QueueEmitted | Note::FlushImmediate | Note::MmuImmediate) => Some(10),
+        What::Warn(_) => Some(11),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Machine;
+    use crate::program::text::parse;
+    use crate::subject::{Port, registry};
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let subject = registry::find("sparc64").expect("a known subject").make(Port::Model);
+        let mut machine = Machine::new();
+        let mut exercised = Exercised::default();
+        let program =
+            parse("enable between { irq { enable } }; enable; pause; pause; enable; set U 1; access U 1; clear U 1");
+        exercised.add(machine.run(&*subject, &program.expect("a program")));
+        assert_eq!(exercised.counts, [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0]);
+        assert!(exercised.missing().any(|kind| kind == "warnings"));
+    }
+}

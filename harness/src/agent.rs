@@ -1,0 +1,271 @@
+//! The host's end of the agent: one long-lived child per target, asked and answered in frames.
+//!
+//! A child that dies is started again and the batch is bisected until the program that kills it is known. Not here:
+//! processes as such ([`crate::process`]), what an answer means ([`crate::check`]). Called by `check`, `run`, `bench`.
+
+use std::fmt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use lazy_mmu_engine::runner::subjects_digest;
+use lazy_mmu_engine::wire::{self, Frame, MAX_FRAME, Summary, VERSION};
+
+use crate::process::{self, Child};
+
+/// How long one answer may take. Generous: an emulator on a loaded machine is slow, and a hang is a hang.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Why the agent did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It ended, or could not be started or talked to.
+    #[error("the agent died: {status}{said}")]
+    Died {
+        /// How, in words.
+        status: String,
+        /// What it wrote on standard error, if anything, on a line of its own.
+        said: String,
+    },
+    /// It did not answer in time and was killed.
+    #[error("the agent did not answer within {0} s and was killed")]
+    Silent(u64),
+    /// It answered, but not what was asked.
+    #[error("the agent answered what was not asked: {0}")]
+    Garbled(String),
+}
+
+/// What became of one program of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran.
+    Ran(Summary),
+    /// It made the engine panic.
+    Panicked(String),
+    /// It killed the agent, or hung it.
+    Crashed(String),
+}
+
+/// A batch to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'p> {
+    /// The subject's place in the registry.
+    pub subject: u8,
+    /// The port's number on the wire.
+    pub port: u8,
+    /// Programs as bytes.
+    pub programs: &'p [Vec<u8>],
+}
+
+/// An agent that is started when it is first asked, and again after it died.
+pub struct Agent {
+    start: Box<dyn Fn() -> Command + Send>,
+    patience: Duration,
+    child: Option<Child>,
+    arch: String,
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("child", &self.child).field("arch", &self.arch).finish_non_exhaustive()
+    }
+}
+
+impl Agent {
+    /// An agent that `start` starts.
+    pub fn new(start: impl Fn() -> Command + Send + 'static) -> Agent {
+        Agent { start: Box::new(start), patience: PATIENCE, child: None, arch: String::new() }
+    }
+
+    /// The same with another deadline per answer.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Agent {
+        self.patience = patience;
+        self
+    }
+
+    /// The architecture the agent says it runs on.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn arch(&mut self) -> Result<&str, AgentError> {
+        self.running()?;
+        Ok(&self.arch)
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// No answer came; the child is dead then, and the next question starts another.
+    pub fn ask(&mut self, question: &Frame) -> Result<Frame, AgentError> {
+        self.tell(question)?;
+        let deadline = Instant::now() + self.patience;
+        let child = self.running()?;
+        let answer = receive(child, deadline);
+        answer.map_err(|error| self.give_up(error))
+    }
+
+    /// Sends a frame that is not answered: a part of a stream.
+    ///
+    /// # Errors
+    /// The child is dead.
+    pub fn tell(&mut self, frame: &Frame) -> Result<(), AgentError> {
+        let deadline = Instant::now() + self.patience;
+        let bytes = wire::bytes(frame);
+        let sent = self.running()?.write_all(&bytes, deadline);
+        sent.map_err(|error| self.give_up(Receive::Process(error)))
+    }
+
+    /// Runs every program of a batch, whatever some of them do to the agent. Outcomes come in the batch's order.
+    ///
+    /// # Errors
+    /// The agent cannot even be started, or answers nonsense.
+    pub fn batch(&mut self, batch: Batch<'_>) -> Result<Vec<Outcome>, AgentError> {
+        let Batch { subject, port, programs } = batch;
+        if programs.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.running()?;
+        match self.ask(&Frame::Batch { subject, port, programs: programs.to_vec() }) {
+            Ok(Frame::Results(results)) if results.len() == programs.len() => {
+                Ok(results.into_iter().map(Outcome::Ran).collect())
+            }
+            Ok(Frame::Panicked { program, message }) if (program as usize) < programs.len() => {
+                let (before, rest) = programs.split_at(program as usize);
+                let mut outcomes = self.batch(Batch { programs: before, ..batch })?;
+                outcomes.push(Outcome::Panicked(message));
+                outcomes.extend(self.batch(Batch { programs: &rest[1..], ..batch })?);
+                Ok(outcomes)
+            }
+            Ok(other) => Err(AgentError::Garbled(format!("{other:?}").chars().take(80).collect())),
+            Err(error @ (AgentError::Died { .. } | AgentError::Silent(_))) if programs.len() == 1 => {
+                Ok(vec![Outcome::Crashed(error.to_string())])
+            }
+            Err(AgentError::Died { .. } | AgentError::Silent(_)) => {
+                let (first, second) = programs.split_at(programs.len() / 2);
+                let mut outcomes = self.batch(Batch { programs: first, ..batch })?;
+                outcomes.extend(self.batch(Batch { programs: second, ..batch })?);
+                Ok(outcomes)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The child, started and greeted if need be.
+    fn running(&mut self) -> Result<&mut Child, AgentError> {
+        if self.child.is_none() {
+            let mut child = Child::spawn((self.start)()).map_err(|error| died(error.to_string(), ""))?;
+            let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() };
+            let deadline = Instant::now() + self.patience;
+            let greeted = child.write_all(&wire::bytes(&hello), deadline).map_err(Receive::Process);
+            match greeted.and_then(|()| receive(&mut child, deadline)) {
+                Ok(Frame::Hello { version, arch, subjects }) if (version, subjects) == (VERSION, subjects_digest()) => {
+                    self.arch = arch;
+                    self.child = Some(child);
+                }
+                Ok(other) => return Err(AgentError::Garbled(format!("{other:?} for a greeting"))),
+                Err(error) => {
+                    self.child = Some(child);
+                    return Err(self.give_up(error));
+                }
+            }
+        }
+        self.child.as_mut().ok_or_else(|| died("it is gone".to_owned(), ""))
+    }
+
+    /// Ends the child that did not answer, and says why it did not.
+    fn give_up(&mut self, error: Receive) -> AgentError {
+        let Some(mut child) = self.child.take() else { return died("it is gone".to_owned(), "") };
+        match error {
+            Receive::Process(process::Error::Deadline { .. }) => {
+                child.kill_and_reap();
+                AgentError::Silent(self.patience.as_secs())
+            }
+            Receive::Process(process::Error::Ended { .. } | process::Error::Pipe { .. }) => {
+                // It is ending by itself; only if it does not is it killed, and then its status says so.
+                let _ = child.wait(Instant::now() + Duration::from_secs(5));
+                child.kill_and_reap();
+                died(child.status_text(), &child.stderr_tail())
+            }
+            Receive::Process(other) => {
+                child.kill_and_reap();
+                died(other.to_string(), "")
+            }
+            Receive::Frame(error) => {
+                child.kill_and_reap();
+                AgentError::Garbled(error)
+            }
+        }
+    }
+}
+
+fn died(status: String, said: &str) -> AgentError {
+    let said = said.trim();
+    let said = if said.is_empty() { String::new() } else { format!("\n  it said: {said}") };
+    AgentError::Died { status, said }
+}
+
+/// Why a frame could not be received.
+enum Receive {
+    Process(process::Error),
+    Frame(String),
+}
+
+fn receive(child: &mut Child, deadline: Instant) -> Result<Frame, Receive> {
+    let mut length = [0; 4];
+    child.read_exact(&mut length, deadline).map_err(Receive::Process)?;
+    let length = u32::from_be_bytes(length);
+    if length > MAX_FRAME {
+        return Err(Receive::Frame("a frame longer than any".to_owned()));
+    }
+    let mut payload = vec![0; length as usize];
+    child.read_exact(&mut payload, deadline).map_err(Receive::Process)?;
+    wire::parse(&payload).map_err(|error| Receive::Frame(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shell that greets like an agent and then does as the script says.
+    fn pretender(script: &str) -> Agent {
+        let hello = Frame::Hello { version: VERSION, arch: "pretender".into(), subjects: subjects_digest() };
+        let octal: String = wire::bytes(&hello).iter().map(|byte| format!("\\{byte:03o}")).collect();
+        let script = format!("printf '{octal}'; {script}");
+        Agent::new(move || {
+            let mut command = Command::new("sh");
+            command.arg("-c").arg(&script).stderr(std::process::Stdio::piped());
+            command
+        })
+        .with_patience(Duration::from_millis(400))
+    }
+
+    #[test]
+    fn a_child_that_ends_is_named_with_how_it_ended_and_what_it_said() {
+        let mut agent = pretender("echo 'out of luck' >&2; kill -SEGV $$");
+        assert_eq!(agent.arch().expect("a greeting"), "pretender");
+        let error = agent.ask(&Frame::Tables).expect_err("no answer").to_string();
+        assert!(error.contains("signal") && error.contains("out of luck"), "{error}");
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_killed_and_the_batch_names_every_program() {
+        let mut agent = pretender("sleep 1000");
+        let programs = [vec![1], vec![2]];
+        let outcomes = agent.batch(Batch { subject: 0, port: 0, programs: &programs }).expect("outcomes");
+        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Crashed(how) if how.contains("killed"))), "{outcomes:?}");
+        assert_eq!(outcomes.len(), 2);
+    }
+
+    #[test]
+    fn a_child_that_babbles_is_refused() {
+        let mut agent = pretender("printf '\\000\\000\\000\\001\\143'; sleep 1000");
+        let error = agent.ask(&Frame::Tables).expect_err("no answer").to_string();
+        assert!(error.contains("not asked"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_no_agent_is_no_agent() {
+        let mut agent = Agent::new(|| Command::new("true")).with_patience(Duration::from_secs(5));
+        assert!(matches!(agent.arch(), Err(AgentError::Died { .. })));
+    }
+}

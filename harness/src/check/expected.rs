@@ -1,0 +1,217 @@
+//! What every target must come to: everything run natively in this process, and held against what is reviewed.
+//!
+//! The host's run is no authority by itself: its generic events, verdicts and tables are compared with the snapshots
+//! first. Called by `lazymmu check`, before any target is asked.
+
+use std::path::{Path, PathBuf};
+
+use lazy_mmu_engine::contract::Invariant;
+use lazy_mmu_engine::exercise::Exercised;
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::bytes::encode;
+use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_engine::runner::{Generated, MISUSED, Runner, broken_text};
+use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
+use lazy_mmu_engine::table;
+use lazy_mmu_engine::trace::timeline;
+use lazy_mmu_engine::wire::Summary;
+use lazy_mmu_snapshots::{PROGRAMS, render};
+
+use super::{Failure, Profile};
+use crate::trace_file;
+
+/// A program of the collection, ready for the wire.
+#[derive(Debug)]
+pub struct Known {
+    /// `family/name`.
+    pub name: &'static str,
+    /// Itself.
+    pub program: Program,
+    /// As bytes.
+    pub bytes: Vec<u8>,
+    /// What each subject makes of it, by place in the registry.
+    pub summaries: Vec<Summary>,
+}
+
+/// What targets are compared with.
+#[derive(Debug)]
+pub struct Expected {
+    /// The collection.
+    pub programs: Vec<Known>,
+    /// The generated batches and what each subject makes of them.
+    pub generated: Vec<(Generated, Vec<Summary>)>,
+    /// The tables, as the agent renders them.
+    pub tables: String,
+    /// The traces: path, and the summary's text.
+    pub traces: Vec<(PathBuf, String)>,
+    /// What the host's own runs met.
+    pub exercised: Exercised,
+    /// Runs of the collection that break the contract by their generation's design, as reviewed.
+    pub known_findings: usize,
+    /// Where the host's own runs are not as reviewed.
+    pub failures: Vec<Failure>,
+}
+
+impl Expected {
+    /// Runs everything.
+    #[must_use]
+    pub fn compute(root: &Path, profile: Profile, seed: u64) -> Expected {
+        let mut expected = Expected {
+            programs: Vec::new(),
+            generated: Vec::new(),
+            tables: GenerationName::ALL.map(table::render).join("\n"),
+            traces: Vec::new(),
+            exercised: Exercised::default(),
+            known_findings: 0,
+            failures: Vec::new(),
+        };
+        let mut runner = Runner::new();
+        expected.collection(&mut runner);
+        expected.compare_tables();
+        for batch in profile.generated(seed) {
+            expected.generate(&mut runner, batch);
+        }
+        expected.replay(root);
+        expected
+    }
+
+    fn collection(&mut self, runner: &mut Runner) {
+        for entry in PROGRAMS {
+            let program = match parse(entry.text) {
+                Ok(program) => program,
+                Err(error) => {
+                    self.fail(format!("snapshots/programs/{}.lmm:{error}", entry.name), String::new(), None);
+                    continue;
+                }
+            };
+            let now = render::program(runner, &program);
+            if entry.reviewed_body().map(str::trim_end) != Some(now.trim_end()) {
+                let detail = difference(entry.reviewed_body().unwrap_or("(no snapshot)\n"), &now);
+                let review = "INSTA_UPDATE=new cargo test -p lazy-mmu-snapshots; cargo insta review";
+                self.fail(format!("{} is not as reviewed", entry.name), detail, Some(review.to_owned()));
+            }
+            let mut summaries = Vec::with_capacity(SUBJECTS.len());
+            for subject in 0..SUBJECTS.len() {
+                let (events, _) = runner.run(subject, Port::Model, &program);
+                self.exercised.add(events);
+                let summary = runner.summary(subject, Port::Model, &program);
+                self.known_findings += usize::from(summary.broken & !MISUSED != 0);
+                summaries.push(summary);
+            }
+            self.programs.push(Known { name: entry.name, bytes: encode(&program), program, summaries });
+        }
+    }
+
+    fn compare_tables(&mut self) {
+        for generation in GenerationName::ALL {
+            let reviewed = lazy_mmu_snapshots::table(generation.name()).unwrap_or("(no snapshot)\n");
+            let now = table::render(generation);
+            if reviewed.trim_end() != now.trim_end() {
+                let what = format!("the transition table of {} is not as reviewed", generation.name());
+                self.fail(what, difference(reviewed, &now), None);
+            }
+        }
+    }
+
+    /// Legal programs must hold on every backend that is 7.2's; on any program the model must agree.
+    fn generate(&mut self, runner: &mut Runner, batch: Generated) {
+        let mut summaries = Vec::with_capacity(SUBJECTS.len());
+        for (subject, descriptor) in SUBJECTS.iter().enumerate() {
+            let summary = runner.generated(subject, Port::Model, batch);
+            let current = descriptor.generation == GenerationName::Counted && !descriptor.backend.contains('@');
+            let model = 1 << Invariant::Model as u16;
+            let forbidden = match (current, batch.legal) {
+                (true, true) => !MISUSED,
+                (true, false) => model,
+                (false, _) => 0,
+            };
+            if summary.broken & forbidden != 0 {
+                self.report_generated(runner, subject, batch, forbidden);
+            }
+            summaries.push(summary);
+        }
+        for seed in batch.seeds() {
+            for subject in ["counted/x86_64-xen", "counted/sparc64"] {
+                if let Some(at) = SUBJECTS.iter().position(|known| known.name == subject) {
+                    self.exercised.add(runner.run(at, Port::Model, &batch.program(seed)).0);
+                }
+            }
+        }
+        self.generated.push((batch, summaries));
+    }
+
+    /// The first program of the batch that breaks what it must not, minimised.
+    fn report_generated(&mut self, runner: &mut Runner, subject: usize, batch: Generated, forbidden: u16) {
+        let name = SUBJECTS[subject].name;
+        let breaks =
+            |runner: &mut Runner, program: &Program| runner.summary(subject, Port::Model, program).broken & forbidden;
+        let Some(seed) = batch.seeds().find(|&seed| breaks(runner, &batch.program(seed)) != 0) else { return };
+        let first = batch.program(seed);
+        let signature = breaks(runner, &first);
+        let legal = batch.legal;
+        let small = minimise(&first, |program| {
+            let summary = runner.summary(subject, Port::Model, program);
+            summary.broken & forbidden == signature && (!legal || summary.broken & MISUSED == 0)
+        });
+        let (events, verdict) = runner.run(subject, Port::Model, &small);
+        let detail = format!("{small}\n{}", timeline::render(events, &verdict));
+        let what = format!("generated program, seed {seed}: {} on {name}", broken_text(signature));
+        self.fail(what, detail, Some(format!("cargo lazymmu run PROGRAM --subject {name}")));
+    }
+
+    fn replay(&mut self, root: &Path) {
+        let folder = root.join("harness/traces");
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "xz")).collect();
+        paths.sort();
+        if paths.is_empty() {
+            self.fail(format!("{} holds no trace", folder.display()), String::new(), None);
+        }
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match trace_file::replay(&path, &name) {
+                Ok(summary) => self.traces.push((path, summary.to_string())),
+                Err(error) => {
+                    let again = format!("cargo lazymmu replay {}", path.display());
+                    self.fail(format!("{name} is rejected"), error.to_string(), Some(again));
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, what: String, detail: String, replay: Option<String>) {
+        self.failures.push(Failure { what, detail, replay });
+    }
+}
+
+/// The first lines that differ, with one line before.
+#[must_use]
+pub fn difference(expected: &str, found: &str) -> String {
+    let (mut a, mut b) = (expected.lines(), found.lines());
+    let mut before = "";
+    for number in 1.. {
+        match (a.next(), b.next()) {
+            (None, None) => break,
+            (Some(same), Some(other)) if same == other => before = same,
+            (expected, found) => {
+                let end = "(the end)";
+                let (expected, found) = (expected.unwrap_or(end), found.unwrap_or(end));
+                return format!("line {number}, after   {before}\n  expected  {expected}\n  found     {found}");
+            }
+        }
+    }
+    "no line differs".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn the_first_difference_is_shown() {
+        assert_eq!(difference("a\nb\nc\n", "a\nx\n"), "line 2, after   a\n  expected  b\n  found     x");
+        assert_eq!(difference("a\n", "a\nb\n"), "line 2, after   a\n  expected  (the end)\n  found     b");
+    }
+}

@@ -1,0 +1,115 @@
+//! The main job: the whole collection, the kernel's own scenario, the tables, the traces and generated programs, on
+//! every target and generation.
+//!
+//! [`expected`] runs everything natively in this process and holds it against what is reviewed; [`suites`] has each
+//! target's agent do the same and compares; [`report`] prints the matrix and what failed. Not here: set-up, processes.
+//! Called by `lazymmu check`.
+
+pub mod build;
+pub mod expected;
+pub mod report;
+pub mod suites;
+
+use std::time::Duration;
+
+use lazy_mmu_engine::runner::Generated;
+
+use crate::setup::Missing;
+use crate::target::Target;
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// Seconds: 200 legal and 200 arbitrary programs per subject
+    Quick,
+    /// Minutes: 10,000 of each
+    Full,
+}
+
+impl Profile {
+    /// The generated batches, legal programs first; each program has 16 operations, about.
+    #[must_use]
+    pub fn generated(self, seed: u64) -> [Generated; 2] {
+        let count = match self {
+            Profile::Quick => 200,
+            Profile::Full => 10_000,
+        };
+        [true, false].map(|legal| Generated { seed, count, length: 16, legal })
+    }
+}
+
+/// What is run on a target, in the order of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// The collection, every program on every subject.
+    Programs,
+    /// The kernel's KUnit scenario.
+    Kunit,
+    /// The transition tables.
+    Tables,
+    /// The recorded kernel traces.
+    Traces,
+    /// Generated programs.
+    Generated,
+    /// The collection with instructions executed for real.
+    Asm,
+}
+
+impl Suite {
+    /// All, in the order of the matrix.
+    pub const ALL: [Suite; 6] =
+        [Suite::Programs, Suite::Kunit, Suite::Tables, Suite::Traces, Suite::Generated, Suite::Asm];
+
+    /// Its heading.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::Programs => "programs",
+            Suite::Kunit => "kunit",
+            Suite::Tables => "tables",
+            Suite::Traces => "traces",
+            Suite::Generated => "generated",
+            Suite::Asm => "asm port",
+        }
+    }
+}
+
+/// Something that broke, ready to be read and replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Where and what, in one line.
+    pub what: String,
+    /// The rest: differing lines, the program.
+    pub detail: String,
+    /// The command that shows it again, where there is one.
+    pub replay: Option<String>,
+}
+
+/// One suite on one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Runs, or trace lines, or table rows.
+    pub count: u64,
+    /// How long.
+    pub took: Duration,
+    /// What broke.
+    pub failures: Vec<Failure>,
+}
+
+/// One target.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub target: Target,
+    /// What became of it.
+    pub state: RowState,
+}
+
+/// What became of a target.
+#[derive(Debug)]
+pub enum RowState {
+    /// A cell per suite, in the order of [`Suite::ALL`], and how its programs ran.
+    Ran(Vec<Cell>, String),
+    /// It could not be set up.
+    Skipped(Missing),
+}

@@ -1,0 +1,172 @@
+//! The matrix, what failed, and what was exercised: what `check` prints.
+//!
+//! Called by `lazymmu check` when everything has run. Nothing is decided here but wording.
+
+use std::fmt::Write as _;
+
+use lazy_mmu_engine::exercise::KINDS;
+
+use super::expected::Expected;
+use super::{Cell, Failure, Row, RowState, Suite};
+use crate::error::Exit;
+use crate::table;
+
+/// Everything `check` found, as text.
+#[must_use]
+pub fn render(rows: &[Row], expected: &Expected) -> String {
+    let mut text = table::render(&matrix(rows));
+    text.push('\n');
+    let reviewed = expected.failures.len();
+    let as_reviewed = if reviewed == 0 { "as reviewed" } else { "NOT all as reviewed" };
+    let _ = writeln!(
+        text,
+        "host: {} programs, 5 transition tables and {} traces, {as_reviewed}; {} runs break the contract by their \
+         generation's design: known, listed in snapshots/",
+        expected.programs.len(),
+        expected.traces.len(),
+        expected.known_findings
+    );
+    let _ = writeln!(text, "exercised: {}", exercised(expected));
+    for row in rows {
+        match &row.state {
+            RowState::Ran(_, how) => {
+                let _ = writeln!(text, "{}: {how}", row.target);
+            }
+            RowState::Skipped(missing) => {
+                let (why, remedy) = (&missing.why, &missing.remedy);
+                let _ = writeln!(text, "{}: SKIPPED: {missing}\n  why: {why}\n  to do: {remedy}", row.target);
+            }
+        }
+    }
+    for failure in failures(rows, expected) {
+        let _ = write!(text, "\nFAILED: {}\n{}", failure.what, indented(&failure.detail));
+        if let Some(replay) = &failure.replay {
+            let _ = writeln!(text, "  again: {replay}");
+        }
+    }
+    for kind in expected.exercised.missing() {
+        let _ = writeln!(text, "\nFAILED: the check met no {kind}: it proves nothing about them");
+    }
+    let _ = writeln!(text, "\n{}", conclusion(rows, expected));
+    text
+}
+
+/// What the command ends with: a failure outweighs a skipped target, and that is no success.
+#[must_use]
+pub fn exit(rows: &[Row], expected: &Expected) -> Exit {
+    if failures(rows, expected).next().is_some() || expected.exercised.missing().next().is_some() {
+        Exit::Broke
+    } else if rows.iter().any(|row| matches!(row.state, RowState::Skipped(_))) {
+        Exit::Environment
+    } else {
+        Exit::Holds
+    }
+}
+
+fn conclusion(rows: &[Row], expected: &Expected) -> String {
+    let failed = failures(rows, expected).count() + expected.exercised.missing().count();
+    let skipped = rows.iter().filter(|row| matches!(row.state, RowState::Skipped(_))).count();
+    let ran = rows.len() - skipped;
+    match (failed, skipped) {
+        (0, 0) => format!("holds on {ran} of {ran} targets, nothing skipped"),
+        (0, skipped) => format!("holds on {ran} targets; {skipped} skipped"),
+        (failed, skipped) => format!("{failed} failures on {ran} targets; {skipped} skipped"),
+    }
+}
+
+fn matrix(rows: &[Row]) -> Vec<Vec<String>> {
+    let heading = std::iter::once("target").chain(Suite::ALL.map(Suite::name)).chain(["state"]).map(str::to_owned);
+    let mut matrix = vec![heading.collect::<Vec<_>>()];
+    for row in rows {
+        let mut cells = vec![row.target.to_string()];
+        match &row.state {
+            RowState::Ran(suites, _) => {
+                cells.extend(suites.iter().map(cell));
+                let failed = suites.iter().any(|cell| !cell.failures.is_empty());
+                cells.push(if failed { "FAILED" } else { "ok" }.to_owned());
+            }
+            RowState::Skipped(_) => {
+                cells.extend(Suite::ALL.map(|_| "-".to_owned()));
+                cells.push("SKIPPED".to_owned());
+            }
+        }
+        matrix.push(cells);
+    }
+    matrix
+}
+
+fn cell(cell: &Cell) -> String {
+    let seconds = cell.took.as_secs_f64();
+    let failed = cell.failures.len();
+    if failed == 0 { format!("{} {seconds:.2}s", cell.count) } else { format!("{failed} of {} FAILED", cell.count) }
+}
+
+fn exercised(expected: &Expected) -> String {
+    let counts = KINDS.iter().zip(expected.exercised.counts);
+    counts.map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
+}
+
+fn failures<'r>(rows: &'r [Row], expected: &'r Expected) -> impl Iterator<Item = &'r Failure> {
+    let cells = rows.iter().flat_map(|row| match &row.state {
+        RowState::Ran(cells, _) => cells.as_slice(),
+        RowState::Skipped(_) => &[],
+    });
+    expected.failures.iter().chain(cells.flat_map(|cell| &cell.failures))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::Missing;
+    use crate::target::Target;
+    use lazy_mmu_engine::exercise::Exercised;
+
+    fn expected() -> Expected {
+        Expected {
+            programs: Vec::new(),
+            generated: Vec::new(),
+            tables: String::new(),
+            traces: Vec::new(),
+            exercised: Exercised { counts: [1; KINDS.len()] },
+            known_findings: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    fn row(failures: Vec<Failure>) -> Row {
+        let mut cells = vec![Cell { count: 7, ..Cell::default() }; Suite::ALL.len()];
+        cells[0].failures = failures;
+        Row { target: Target::Sparc64, state: RowState::Ran(cells, "qemu-sparc64".into()) }
+    }
+
+    fn skipped() -> Row {
+        let missing = Missing { what: "no linker".into(), why: "not root".into(), remedy: "install it".into() };
+        Row { target: Target::Aarch64, state: RowState::Skipped(missing) }
+    }
+
+    fn failure() -> Failure {
+        Failure { what: "it broke".into(), detail: "a\nb".into(), replay: Some("run it".into()) }
+    }
+
+    #[test]
+    fn exit_codes_follow_the_worst_that_happened() {
+        let good = expected();
+        assert_eq!(exit(&[row(vec![])], &good), Exit::Holds);
+        assert_eq!(exit(&[row(vec![]), skipped()], &good), Exit::Environment);
+        assert_eq!(exit(&[row(vec![failure()]), skipped()], &good), Exit::Broke);
+        let vacuous = Expected { exercised: Exercised::default(), ..expected() };
+        assert_eq!(exit(&[row(vec![])], &vacuous), Exit::Broke, "a check that met nothing does not pass");
+    }
+
+    #[test]
+    fn a_failure_says_what_and_how_to_see_it_again() {
+        let text = render(&[row(vec![failure()]), skipped()], &expected());
+        for part in ["1 of 7 FAILED", "FAILED: it broke\n  a\n  b\n  again: run it\n", "aarch64: SKIPPED: no linker"] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+}

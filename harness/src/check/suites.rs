@@ -1,0 +1,220 @@
+//! The suites on one target: its agent does everything the host did, and must come to the same.
+//!
+//! Not here: what is expected ([`super::expected`]). Called by `lazymmu check`, one thread per target at most.
+
+use std::time::Instant;
+
+use lazy_mmu_arches::insn::Isa;
+use lazy_mmu_engine::runner::{Runner, broken_text};
+use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
+use lazy_mmu_engine::trace::listing;
+use lazy_mmu_engine::wire::{Frame, Summary};
+
+use super::expected::{Expected, Known, difference};
+use super::{Cell, Failure, Suite};
+use crate::agent::{Agent, AgentError, Batch, Outcome};
+use crate::target::Target;
+use crate::trace_file;
+
+/// Failures of one kind that are looked into; more of them say nothing new.
+const MOST: usize = 3;
+
+/// One target with its agent.
+pub struct Suites<'e> {
+    /// Which.
+    pub target: Target,
+    /// Its agent.
+    pub agent: Agent,
+    /// What it must come to.
+    pub expected: &'e Expected,
+    /// Told what is being done, for a progress bar.
+    pub progress: &'e (dyn Fn(&str) + Sync),
+}
+
+impl Suites<'_> {
+    /// Runs one suite. An agent that cannot be talked to is a failure of the suite.
+    pub fn run(&mut self, suite: Suite) -> Cell {
+        (self.progress)(&format!("{}: {}", self.target, suite.name()));
+        let begin = Instant::now();
+        let mut cell = Cell::default();
+        let ran = match suite {
+            Suite::Programs => self.collection(&mut cell, Port::Model, |known| !known.name.starts_with("kunit/")),
+            Suite::Kunit => self.collection(&mut cell, Port::Model, |known| known.name.starts_with("kunit/")),
+            Suite::Tables => self.tables(&mut cell),
+            Suite::Traces => self.traces(&mut cell),
+            Suite::Generated => self.generated(&mut cell),
+            Suite::Asm => self.collection(&mut cell, Port::Asm, |_| true),
+        };
+        if let Err(error) = ran {
+            let what = format!("{}: {}: {error}", self.target, suite.name());
+            cell.failures.push(Failure { what, detail: String::new(), replay: None });
+        }
+        if cell.count == 0 && cell.failures.is_empty() {
+            let what = format!("{}: {}: nothing ran", self.target, suite.name());
+            cell.failures.push(Failure { what, detail: String::new(), replay: None });
+        }
+        cell.took = begin.elapsed();
+        cell
+    }
+
+    fn collection(&mut self, cell: &mut Cell, port: Port, chosen: impl Fn(&Known) -> bool) -> Result<(), AgentError> {
+        let expected = self.expected;
+        let known: Vec<&Known> = expected.programs.iter().filter(|known| chosen(known)).collect();
+        let programs: Vec<Vec<u8>> = known.iter().map(|known| known.bytes.clone()).collect();
+        let isa = self.target.isa();
+        for (at, subject) in SUBJECTS.iter().enumerate().filter(|(_, subject)| has(subject, port, isa)) {
+            let batch = Batch { subject: at as u8, port: port as u8, programs: &programs };
+            let outcomes = self.agent.batch(batch)?;
+            cell.count += outcomes.len() as u64;
+            for (known, outcome) in known.iter().zip(outcomes) {
+                if outcome != Outcome::Ran(known.summaries[at]) && cell.failures.len() < MOST {
+                    let failure = self.look_into(subject, at, port, known, &outcome);
+                    cell.failures.push(failure);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What exactly differs, by having the target show its events.
+    fn look_into(&mut self, subject: &Descriptor, at: usize, port: Port, known: &Known, found: &Outcome) -> Failure {
+        let detail = match found {
+            Outcome::Panicked(message) => format!("the engine panicked: {message}"),
+            Outcome::Crashed(how) => how.clone(),
+            Outcome::Ran(summary) => {
+                let show = Frame::Show { subject: at as u8, port: port as u8, program: known.bytes.clone() };
+                match self.agent.ask(&show) {
+                    Ok(Frame::Text(text)) => difference(&native(at, known), &text),
+                    Ok(other) => format!("{other:?}"),
+                    Err(error) => format!("{error}; it came to {}", in_words(summary)),
+                }
+            }
+        };
+        let what = format!("{}: {} on {} differs from the host's run", self.target, known.name, subject.name);
+        let port = if port == Port::Asm { " --port asm" } else { "" };
+        let replay =
+            format!("cargo lazymmu run {} --subject {} --target {}{port}", known.name, subject.name, self.target);
+        Failure { what, detail, replay: Some(replay) }
+    }
+
+    fn tables(&mut self, cell: &mut Cell) -> Result<(), AgentError> {
+        match self.agent.ask(&Frame::Tables)? {
+            Frame::Text(text) => {
+                cell.count = text.lines().count() as u64;
+                if text != self.expected.tables {
+                    let what = format!("{}: the transition tables differ from the host's", self.target);
+                    let detail = difference(&self.expected.tables, &text);
+                    cell.failures.push(Failure { what, detail, replay: None });
+                }
+                Ok(())
+            }
+            other => Err(AgentError::Garbled(format!("{other:?}"))),
+        }
+    }
+
+    fn traces(&mut self, cell: &mut Cell) -> Result<(), AgentError> {
+        let expected = self.expected;
+        for (path, summary) in &expected.traces {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.agent.tell(&Frame::Replay(name.clone()))?;
+            let mut lines = 0;
+            let mut lost = None;
+            let read = trace_file::open(path).and_then(|mut trace| {
+                trace.each_chunk(|chunk| {
+                    lines += chunk.iter().filter(|&&byte| byte == b'\n').count() as u64;
+                    if lost.is_none() {
+                        lost = self.agent.tell(&Frame::ReplayData(chunk.to_vec())).err();
+                    }
+                    Ok(())
+                })
+            });
+            if let Some(error) = lost {
+                return Err(error);
+            }
+            let outcome = match (read, self.agent.ask(&Frame::ReplayEnd)?) {
+                (Err(error), _) => Err(error.to_string()),
+                (Ok(()), Frame::Replayed(outcome)) => outcome,
+                (Ok(()), other) => return Err(AgentError::Garbled(format!("{other:?}"))),
+            };
+            cell.count += lines;
+            if outcome.as_ref() != Ok(summary) {
+                let what = format!("{}: the replay of {name} differs from the host's", self.target);
+                let (Ok(found) | Err(found)) = &outcome;
+                let replay = Some(format!("cargo lazymmu replay {}", path.display()));
+                cell.failures.push(Failure { what, detail: difference(summary, found), replay });
+            }
+        }
+        Ok(())
+    }
+
+    fn generated(&mut self, cell: &mut Cell) -> Result<(), AgentError> {
+        let expected = self.expected;
+        for (batch, summaries) in &expected.generated {
+            for (at, subject) in SUBJECTS.iter().enumerate() {
+                let question = Frame::Generate {
+                    subject: at as u8,
+                    port: Port::Model as u8,
+                    seed: batch.seed,
+                    count: batch.count,
+                    length: batch.length,
+                    legal: batch.legal,
+                };
+                let found = match self.agent.ask(&question) {
+                    Ok(Frame::Results(found)) => found.first().copied(),
+                    Ok(Frame::Panicked { .. }) | Err(AgentError::Died { .. } | AgentError::Silent(_)) => None,
+                    Ok(other) => return Err(AgentError::Garbled(format!("{other:?}"))),
+                    Err(error) => return Err(error),
+                };
+                cell.count += u64::from(batch.count);
+                if found != Some(summaries[at]) && cell.failures.len() < MOST {
+                    let failure = self.find_generated(subject, at, *batch)?;
+                    cell.failures.push(failure);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the batch's programs differs: they are sent one by one.
+    fn find_generated(
+        &mut self,
+        subject: &Descriptor,
+        at: usize,
+        batch: lazy_mmu_engine::runner::Generated,
+    ) -> Result<Failure, AgentError> {
+        let mut runner = Runner::new();
+        for seed in batch.seeds() {
+            let program = batch.program(seed);
+            let bytes = lazy_mmu_engine::program::bytes::encode(&program);
+            let outcomes =
+                self.agent.batch(Batch { subject: at as u8, port: 0, programs: std::slice::from_ref(&bytes) })?;
+            let native = runner.summary(at, Port::Model, &program);
+            if let Some(outcome) = outcomes.first().filter(|outcome| **outcome != Outcome::Ran(native)) {
+                let known = Known { name: "PROGRAM", program, bytes, summaries: Vec::new() };
+                let mut failure = self.look_into(subject, at, Port::Model, &known, outcome);
+                failure.what = format!("{}: generated program, seed {seed}, on {}", self.target, subject.name);
+                failure.detail = format!("{}\n\n{}", failure.detail, known.program);
+                return Ok(failure);
+            }
+        }
+        let what =
+            format!("{}: generated programs on {}: the sum differs, but no program does", self.target, subject.name);
+        Ok(Failure { what, detail: String::new(), replay: None })
+    }
+}
+
+/// The asm port executes the target's own instructions and no others.
+fn has(subject: &Descriptor, port: Port, isa: Isa) -> bool {
+    port == Port::Model || subject.isa == Some(isa)
+}
+
+fn native(at: usize, known: &Known) -> String {
+    let mut runner = Runner::new();
+    let (events, verdict) = runner.run(at, Port::Model, &known.program);
+    format!("{}{verdict}\n", listing(events))
+}
+
+fn in_words(summary: &Summary) -> String {
+    format!("{} events, {}", summary.events, broken_text(summary.broken))
+}

@@ -1,0 +1,136 @@
+//! `lazymmu check`: the main job, on every target.
+//!
+//! What it is not: the suites and the matrix are [`crate::check`].
+//!
+//! Who calls it: a person after a change, a reviewer, CI.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::check::expected::Expected;
+use crate::check::suites::Suites;
+use crate::check::{Cell, Profile, Row, RowState, Suite, build, report};
+use crate::error::{Exit, Result};
+use crate::setup::{self, Missing, Options, Ready};
+use crate::target::Target;
+use crate::workspace;
+
+/// Runs everything on every target: the program collection, the KUnit scenario, the transition tables, recorded kernel
+/// traces and generated programs, each on every generation and backend; prints a matrix.
+///
+/// Missing programs and standard libraries are set up first, once, as by `cargo lazymmu setup`. Exits 0 if all holds,
+/// 1 if something broke, 3 if a target had to be skipped.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cargo lazymmu check --profile quick --target sparc64")]
+pub struct Check {
+    /// A target, by short name or triple; may be repeated [default: all four]
+    #[arg(long = "target", value_name = "TARGET")]
+    targets: Vec<Target>,
+    /// How much is generated
+    #[arg(long, value_enum, default_value_t = Profile::Quick)]
+    profile: Profile,
+    /// The first seed of the generated programs; the same seed gives the same programs everywhere
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Check {
+    /// Sets up, builds, runs, prints.
+    ///
+    /// # Errors
+    /// The project's own code does not build, or the current directory is outside the project.
+    pub fn run(&self) -> Result<Exit> {
+        let root = workspace::root()?;
+        let progress = Progress::new();
+        let (profile, seed) = (self.profile, self.seed);
+        // The host's own runs need no target: they go on while targets are set up and built.
+        let (expected, prepared) = std::thread::scope(|scope| {
+            let expected = scope.spawn(|| Expected::compute(&root, profile, seed));
+            let targets = super::or_all(&self.targets);
+            let prepared = setup::prepare(&targets, Options { allow_install: true, ..Options::default() });
+            let built = prepared.into_iter().map(|(target, ready)| self.build(target, ready, &root, &progress));
+            let built: Result<Vec<_>> = built.collect();
+            (expected.join(), built)
+        });
+        let expected = expected.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let rows = run_all(prepared?, &expected, &progress);
+        progress.done();
+        println!("profile {:?}, seed {seed}\n", profile);
+        print!("{}", report::render(&rows, &expected));
+        Ok(report::exit(&rows, &expected))
+    }
+
+    fn build(&self, target: Target, ready: Result<Ready, Missing>, root: &Path, progress: &Progress) -> Result<Job> {
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(missing) => return Ok(Job::Skip(target, missing)),
+        };
+        progress.say(&format!("{target}: building the agent"));
+        let how = format!("{}; {}", ready.runner_text(), ready.toolchain.about);
+        Ok(Job::Run(target, Box::new(build::start(&ready, root)?), how))
+    }
+}
+
+/// What is to be done for a target.
+enum Job {
+    Run(Target, Box<crate::agent::Agent>, String),
+    Skip(Target, Missing),
+}
+
+/// Two targets at a time: each is one child that uses one core.
+fn run_all(jobs: Vec<Job>, expected: &Expected, progress: &Progress) -> Vec<Row> {
+    let waiting = Mutex::new(jobs.into_iter().rev().collect::<Vec<_>>());
+    let rows = Mutex::new(Vec::new());
+    let lock = |mutex: &Mutex<Vec<Row>>, row| mutex.lock().unwrap_or_else(|poison| poison.into_inner()).push(row);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let job = waiting.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
+                    let Some(job) = job else { return };
+                    lock(&rows, run_one(job, expected, progress));
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap_or_else(|poison| poison.into_inner());
+    rows.sort_by_key(|row| row.target);
+    rows
+}
+
+fn run_one(job: Job, expected: &Expected, progress: &Progress) -> Row {
+    match job {
+        Job::Skip(target, missing) => Row { target, state: RowState::Skipped(missing) },
+        Job::Run(target, agent, how) => {
+            let say = |what: &str| progress.say(what);
+            let mut suites = Suites { target, agent: *agent, expected, progress: &say };
+            let cells: Vec<Cell> = Suite::ALL.into_iter().map(|suite| suites.run(suite)).collect();
+            Row { target, state: RowState::Ran(cells, how) }
+        }
+    }
+}
+
+/// A line on standard error that says what goes on; nothing where that is no terminal.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new() -> Progress {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        Progress(bar)
+    }
+
+    fn say(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

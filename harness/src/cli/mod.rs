@@ -1,0 +1,81 @@
+//! The command line: one file per subcommand, each an argument struct with `run`.
+//!
+//! What it is not: nothing is computed here; a subcommand's work lives in the module it is named after.
+//!
+//! Who calls it: `main`.
+
+pub mod bench;
+pub mod check;
+pub mod replay;
+pub mod run;
+pub mod setup;
+pub mod test;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Exit, Result};
+use crate::target::Target;
+
+/// Tests Linux's lazy MMU mode on aarch64, powerpc64, sparc64 and x86_64, without hardware and without a kernel.
+///
+/// Exit codes: 0 what was checked holds, 1 it does not, 2 bad usage or input, 3 the machine lacks something.
+#[derive(Debug, Parser)]
+#[command(name = "cargo lazymmu", bin_name = "cargo lazymmu", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    Check(check::Check),
+    Run(run::Run),
+    Replay(replay::Replay),
+    Setup(setup::Setup),
+    Test(test::Test),
+    Bench(bench::Bench),
+}
+
+impl Cli {
+    /// Runs the subcommand that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the subcommand reports; `main` renders it.
+    pub fn run(self) -> Result<Exit> {
+        match self.command {
+            Subcommands::Check(check) => check.run(),
+            Subcommands::Run(run) => run.run(),
+            Subcommands::Replay(replay) => replay.run(),
+            Subcommands::Setup(setup) => setup.run(),
+            Subcommands::Test(test) => test.run(),
+            Subcommands::Bench(bench) => bench.run(),
+        }
+    }
+}
+
+/// The targets a command line names, each once and in the order of tables; all when it names none.
+fn or_all(named: &[Target]) -> Vec<Target> {
+    let asked = |target: &Target| named.is_empty() || named.contains(target);
+    Target::ALL.into_iter().filter(asked).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_of_each_subcommand_ends_with_an_example() {
+        for subcommand in Cli::command().get_subcommands_mut() {
+            let help = subcommand.render_long_help().to_string();
+            let last = help.lines().last().unwrap_or_default();
+            assert!(last.starts_with("  cargo lazymmu "), "{}: {last}", subcommand.get_name());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What `run --format json` prints: one document, its schema in docs/json.md, versioned.
+//!
+//! Called by `lazymmu run`. Nothing is decided here; a field that is there stays, a change of meaning changes
+//! [`SCHEMA`].
+
+use lazy_mmu_engine::contract::Verdict;
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::trace::{Event, line};
+use serde_json::{Value, json};
+
+/// The schema's version.
+pub const SCHEMA: u32 = 1;
+
+/// What a run's document is made of.
+#[derive(Debug)]
+pub struct RunReport<'r> {
+    /// The program.
+    pub program: &'r Program,
+    /// The subject's name.
+    pub subject: &'r str,
+    /// `model` or `asm`.
+    pub port: &'r str,
+    /// The target's short name; none for this machine.
+    pub target: Option<&'r str>,
+    /// The trace.
+    pub events: &'r [Event],
+    /// The verdict.
+    pub verdict: &'r Verdict,
+    /// Where the target's trace differs from the one here, if it does.
+    pub difference: Option<&'r str>,
+}
+
+/// The document, on one line.
+#[must_use]
+pub fn run(report: &RunReport<'_>) -> Value {
+    let verdict = report.verdict;
+    json!({
+        "schema": SCHEMA,
+        "kind": "run",
+        "subject": report.subject,
+        "port": report.port,
+        "target": report.target,
+        "program": report.program.to_string(),
+        "events": report.events.iter().map(event).collect::<Vec<_>>(),
+        "holds": verdict.holds() && report.difference.is_none(),
+        "violations": verdict.violations.iter().map(|violation| json!({
+            "invariant": violation.invariant.id(),
+            "event": violation.event,
+            "text": violation.text,
+        })).collect::<Vec<_>>(),
+        "misuse": verdict.misuse.map(|misuse| json!({"op": misuse.op, "text": misuse.how.text()})),
+        "difference": report.difference,
+    })
+}
+
+fn event(event: &Event) -> Value {
+    json!({
+        "op": event.op,
+        "cpu": event.cpu,
+        "task": event.task,
+        "interrupt": event.interrupt,
+        "generic": event.is_generic(),
+        "text": line(&event.what),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lazy_mmu_engine::program::text::parse;
+    use lazy_mmu_engine::runner::Runner;
+    use lazy_mmu_engine::subject::Port;
+
+    #[test]
+    fn a_run_is_one_document_with_its_schema() {
+        let program = parse("disable").expect("a program");
+        let mut runner = Runner::new();
+        let (events, verdict) = runner.run(0, Port::Model, &program);
+        let (subject, port) = ("stateless/aarch64", "model");
+        let report =
+            RunReport { program: &program, subject, port, target: None, events, verdict: &verdict, difference: None };
+        let document = run(&report);
+        assert_eq!(document["schema"], 1);
+        assert_eq!(document["holds"], false);
+        assert_eq!(document["violations"][0]["invariant"], "I2");
+        assert_eq!(document["misuse"]["op"], 0);
+        assert_eq!(document["events"].as_array().map(Vec::len), Some(events.len()));
+        assert_eq!(document["program"], "disable\n");
+    }
+}
