@@ -22,8 +22,13 @@ pub enum TraceError {
     #[error("cannot read the trace: {0}")]
     Io(io::Error),
     /// It begins like an .xz file and is none, or ends too early.
-    #[error("the .xz data is damaged or truncated: {0}")]
-    Xz(io::Error),
+    #[error("the .xz data is damaged or truncated: {source}")]
+    Xz {
+        /// What the decompressor says.
+        source: io::Error,
+        /// The line of the trace, from 1, up to which it could be read.
+        line: u64,
+    },
     /// The replay rejected it.
     #[error("{0}")]
     Rejected(Rejection),
@@ -44,7 +49,11 @@ pub fn open(path: &Path) -> Result<TraceReader<BufReader<File>>, TraceError> {
 }
 
 /// A trace's bytes, decompressed.
-pub struct TraceReader<R: Read>(Source<R>);
+pub struct TraceReader<R: Read> {
+    source: Source<R>,
+    /// Lines read so far, for an error's place.
+    lines: u64,
+}
 
 impl<R: Read> TraceReader<R> {
     /// Looks at the first bytes.
@@ -57,11 +66,8 @@ impl<R: Read> TraceReader<R> {
         // A file that is cut inside the magic is a damaged .xz file, not a trace.
         let compressed = !first.is_empty() && XZ_MAGIC.starts_with(&first);
         let whole = Cursor::new(first).chain(input);
-        Ok(TraceReader(if compressed {
-            Source::Xz(Box::new(XzReader::new(whole, true)))
-        } else {
-            Source::Plain(whole)
-        }))
+        let source = if compressed { Source::Xz(Box::new(XzReader::new(whole, true))) } else { Source::Plain(whole) };
+        Ok(TraceReader { source, lines: 0 })
     }
 
     /// The next bytes into `buffer`; 0 at the end.
@@ -70,13 +76,18 @@ impl<R: Read> TraceReader<R> {
     /// The file cannot be read, or its compressed data is damaged.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TraceError> {
         loop {
-            let read = match &mut self.0 {
-                Source::Plain(plain) => plain.read(buffer).map_err(TraceError::Io),
-                Source::Xz(xz) => xz.read(buffer).map_err(TraceError::Xz),
+            let (read, compressed) = match &mut self.source {
+                Source::Plain(plain) => (plain.read(buffer), false),
+                Source::Xz(xz) => (xz.read(buffer), true),
             };
             match read {
-                Err(TraceError::Io(error) | TraceError::Xz(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) if compressed => return Err(TraceError::Xz { source, line: self.lines + 1 }),
+                Err(error) => return Err(TraceError::Io(error)),
+                Ok(n) => {
+                    self.lines += buffer[..n].iter().filter(|&&byte| byte == b'\n').count() as u64;
+                    return Ok(n);
+                }
             }
         }
     }
@@ -139,7 +150,7 @@ mod tests {
         for bytes in bad {
             let mut reader = TraceReader::new(bytes.as_slice()).expect("memory can be read");
             let outcome = reader.each_chunk(|_| Ok(()));
-            assert!(matches!(outcome, Err(TraceError::Xz(_))), "{} bytes: {outcome:?}", bytes.len());
+            assert!(matches!(outcome, Err(TraceError::Xz { .. })), "{} bytes: {outcome:?}", bytes.len());
         }
     }
 

@@ -20,9 +20,9 @@ use crate::target::Target;
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
-    /// Seconds: 200 legal and 200 arbitrary programs per subject
+    /// Seconds: 500 legal and 500 arbitrary programs per subject
     Quick,
-    /// Minutes: 10,000 of each
+    /// Minutes: 25,000 of each
     Full,
 }
 
@@ -31,8 +31,8 @@ impl Profile {
     #[must_use]
     pub fn generated(self, seed: u64) -> [Generated; 2] {
         let count = match self {
-            Profile::Quick => 200,
-            Profile::Full => 10_000,
+            Profile::Quick => 500,
+            Profile::Full => 25_000,
         };
         [true, false].map(|legal| Generated { seed, count, length: 16, legal })
     }

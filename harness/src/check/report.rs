@@ -20,11 +20,15 @@ pub fn render(rows: &[Row], expected: &Expected) -> String {
     let as_reviewed = if reviewed == 0 { "as reviewed" } else { "NOT all as reviewed" };
     let _ = writeln!(
         text,
-        "host: {} programs, 5 transition tables and {} traces, {as_reviewed}; {} runs break the contract by their \
-         generation's design: known, listed in snapshots/",
+        "host: {} programs, 5 transition tables and {} traces, {as_reviewed}",
         expected.programs.len(),
-        expected.traces.len(),
-        expected.known_findings
+        expected.traces.len()
+    );
+    let [by_design, misused] = expected.known;
+    let _ = writeln!(
+        text,
+        "known: {by_design} runs of programs break the contract by their subject's design, {misused} by misuse on purpose; \
+         each is in its program's snapshot"
     );
     let _ = writeln!(text, "exercised: {}", exercised(expected));
     for row in rows {
@@ -132,7 +136,7 @@ mod tests {
             tables: String::new(),
             traces: Vec::new(),
             exercised: Exercised { counts: [1; KINDS.len()] },
-            known_findings: 0,
+            known: [0; 2],
             failures: Vec::new(),
         }
     }

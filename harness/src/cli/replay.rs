@@ -56,9 +56,9 @@ pub fn rendered(path: &Path, error: TraceError) -> Error {
             place: file.to_string(),
             remedy: "give the path of a trace that exists and can be read".to_owned(),
         },
-        TraceError::Xz(source) => Error::Input {
+        TraceError::Xz { source, line } => Error::Input {
             what: format!("the .xz data is damaged or truncated: {source}"),
-            place: file.to_string(),
+            place: format!("{file}:{line}:1"),
             remedy: "copy the file again; `xz --test` must accept it".to_owned(),
         },
         TraceError::Rejected(rejection) => {

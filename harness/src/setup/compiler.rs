@@ -146,7 +146,8 @@ pub fn write_scripts(dir: &Path, libraries: &str) -> std::io::Result<()> {
             "#!/bin/sh\n\
              # Calls Debian's {name}, unpacked beside this script, with the libraries it came with.\n\
              root=${{0%/*}}/../root/usr\n\
-             export LD_LIBRARY_PATH=\"$root/{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
+             own=\"$root/{libraries}:$root/../{libraries}\"\n\
+             export LD_LIBRARY_PATH=\"$own${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\n\
              exec \"$root/bin/{name}\" \"$@\"\n"
         );
         let path = dir.join("bin").join(name);

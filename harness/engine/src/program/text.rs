@@ -106,7 +106,7 @@ fn name_of<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'stat
 /// The first thing that is wrong, with line and column.
 pub fn parse_bytes(text: &[u8]) -> Result<Program, ParseError> {
     if text.len() > MAX_TEXT {
-        let message = format!("the text has {} bytes; a program's text has at most {MAX_TEXT}", text.len());
+        let message = format!("the text is too long: a program's has at most {MAX_TEXT} bytes");
         return Err(error_at(text, MAX_TEXT, message));
     }
     if let Some(at) = text.iter().position(|&byte| byte == 0 || (byte < b' ' && !b"\n\r\t".contains(&byte))) {
