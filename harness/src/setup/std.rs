@@ -248,6 +248,10 @@ fn fetch_compiler(cache: &Cache, lock: &Lock) -> Result<Compiler, String> {
     let repository = apt::Repository::own(&dir)?;
     let additions = repository.additions(&COMPILER_PACKAGES)?;
     let version = one_version(&additions)?;
+    if !new_enough(&version, env!("CARGO_PKG_RUST_VERSION")) {
+        let needed = env!("CARGO_PKG_RUST_VERSION");
+        return Err(format!("Debian's compiler here is {version}; this project needs {needed} or later"));
+    }
     say(&format!("fetching Debian's compiler {version}: {} (once, ~150 MB)", COMPILER_PACKAGES.join(", ")));
     let files = repository.download(&additions)?;
     let finished = cache.scratch(lock, "compiler").map_err(|missing| missing.why)?;
@@ -263,6 +267,12 @@ fn fetch_compiler(cache: &Cache, lock: &Lock) -> Result<Compiler, String> {
     let place = cache.compilers().join(&version);
     cache::publish(&finished, &place).map_err(|missing| missing.why)?;
     Compiler::unpacked(&place).ok_or_else(|| "Debian's compiler does not start here".to_owned())
+}
+
+/// Whether a version is at least another: numbers, compared part by part.
+fn new_enough(version: &str, least: &str) -> bool {
+    let parts = |text: &str| text.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>();
+    parts(version) >= parts(least)
 }
 
 /// The upstream version all the compiler packages share.
@@ -299,6 +309,12 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert!(new_enough("1.95.0", "1.95") && new_enough("1.100.0", "1.95") && new_enough("2.0.0", "1.95"));
+        assert!(!new_enough("1.85.0", "1.95") && !new_enough("1.9.0", "1.95"));
+    }
 
     #[test]
     fn compiler_packages_must_be_of_one_version() {

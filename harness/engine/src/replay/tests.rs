@@ -1,6 +1,7 @@
 //! The checker on traces kept as data (`cases/*.txt`), on streams cut anywhere, and on every small change of a legal
 //! trace (`mutants`).
 
+mod machine;
 mod mutants;
 
 use super::{Kind, MAX_LINE, Rejection, Replay, Summary};
