@@ -72,6 +72,11 @@ impl Run<'_> {
         if self.runs(task) {
             return Err(Refusal::Running);
         }
+        let there = &self.machine.cpus[usize::from(cpu)];
+        if there.hardirq + there.softirq + there.nmi > 0 {
+            // It could not be switched in there before the handler ends, and a call in progress must go on.
+            return Err(Refusal::InInterrupt);
+        }
         self.machine.tasks[usize::from(task)].cpu = cpu;
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Programs made from a seed: the same seed gives the same program on every host and target.
 //!
 //! Two kinds. [`any`] draws operations freely, so that most programs misuse the API somewhere. [`legal`] draws only
-//! what callers may do: sections and pauses nest properly, interrupts balance, tasks switch where a kernel could.
-//! Judging is not done here; the machine refuses what cannot happen, whatever is generated.
+//! what callers may do: sections and pauses nest properly, interrupts balance, tasks switch where some backend's kernel
+//! could (outside sections, and between the halves of outermost calls; where a backend holds preemption off there, the
+//! trace says so). Judging is not done here; the machine refuses what cannot happen, whatever is generated.
 
 use lazy_mmu_arches::page::{Mm, Size};
 
@@ -115,8 +116,8 @@ impl Maker {
         self.halves(depth, task);
     }
 
-    /// An injection at the scheduling point of the call just made. Only an interrupt can come where a backend may
-    /// have preemption off.
+    /// An injection at the scheduling point of the call just made: inside a section an interrupt, around it a switch as
+    /// well.
     fn halves(&mut self, depth: u32, task: u8) {
         if !self.random.one_in(6) {
             return;
