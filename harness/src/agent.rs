@@ -230,7 +230,9 @@ mod tests {
     fn pretender(script: &str) -> Agent {
         let hello = Frame::Hello { version: VERSION, arch: "pretender".into(), subjects: subjects_digest() };
         let octal: String = wire::bytes(&hello).iter().map(|byte| format!("\\{byte:03o}")).collect();
-        let script = format!("printf '{octal}'; {script}");
+        // What the host says first is read first: a child that is gone before that would be another test.
+        let said = wire::bytes(&Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() });
+        let script = format!("head -c {} > /dev/null; printf '{octal}'; {script}", said.len());
         Agent::new(move || {
             let mut command = Command::new("sh");
             command.arg("-c").arg(&script).stderr(std::process::Stdio::piped());
@@ -245,6 +247,30 @@ mod tests {
         assert_eq!(agent.arch().expect("a greeting"), "pretender");
         let error = agent.ask(&Frame::Tables).expect_err("no answer").to_string();
         assert!(error.contains("signal") && error.contains("out of luck"), "{error}");
+    }
+
+    /// Reads frames with the tools every shell has, answers batches with empty summaries, and dies of any batch that
+    /// holds a byte 99.
+    const MORTAL: &str = r#"
+        take() { dd bs=1 count="$1" 2>/dev/null | od -An -v -tu1 | tr -s ' \n' ' '; }
+        frame() { set -- $(take 4); take $(( ($1 << 24) | ($2 << 16) | ($3 << 8) | $4 )); }
+        number() { printf "\\$(printf %03o $(($1 >> 24 & 255)))\\$(printf %03o $(($1 >> 16 & 255)))"
+            printf "\\$(printf %03o $(($1 >> 8 & 255)))\\$(printf %03o $(($1 & 255)))"; }
+        while set -- $(frame) && [ $# -gt 6 ]; do
+            case " $* " in *" 99 "*) kill -SEGV $$ ;; esac
+            number $((5 + 26 * $7)); printf '\002'; number "$7"; head -c $((26 * $7)) /dev/zero
+        done"#;
+
+    #[test]
+    fn the_program_that_kills_the_agent_is_found_and_the_others_run() {
+        let mut agent = pretender(MORTAL).with_patience(Duration::from_secs(60));
+        let programs = [1, 2, 3, 99, 4, 5].map(|byte| vec![byte; 6]);
+        let outcomes = agent.batch(Batch { subject: 0, port: 0, programs: &programs }).expect("outcomes");
+        for (at, outcome) in outcomes.iter().enumerate() {
+            let crashed = matches!(outcome, Outcome::Crashed(how) if how.contains("signal"));
+            assert_eq!(crashed, at == 3, "{outcomes:?}");
+        }
+        assert_eq!(outcomes.len(), 6);
     }
 
     #[test]
