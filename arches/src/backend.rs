@@ -87,6 +87,14 @@ pub trait Backend {
         None
     }
 
+    /// Whether a hook called now returns at once: the form has the mode switched off (I13), or bails out in interrupt
+    /// context by itself, as arm64's did before 7.0.
+    #[inline(always)]
+    fn ignores_hooks<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &C) -> bool {
+        let _ = cx;
+        false
+    }
+
     /// What is held back on a CPU and for a task.
     fn deferred(cpu: &Self::PerCpu, thread: &Self::Thread) -> Deferred;
 

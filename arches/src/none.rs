@@ -93,6 +93,11 @@ impl Backend for NoMode {
     fn virtual_address(at: PteRef) -> u64 {
         u64::from(at.mm.0) << 40 | u64::from(at.page) << FRAME_SHIFT
     }
+
+    #[inline(always)]
+    fn ignores_hooks<C: Context<PerCpu = (), Thread = ()>>(_cx: &C) -> bool {
+        true
+    }
 }
 
 impl TokenBackend for NoMode {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lazy_mmu_arches::context::Note;
-use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::{Program, TASKS};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
@@ -59,33 +59,47 @@ fn verdicts(runner: &mut Runner, generation: GenerationName, program: &Program) 
     text
 }
 
-/// What each backend of the counted generation does with a program: per operation, its deferrals and instructions.
-/// Empty if no backend does anything of its own.
-pub fn architectures(runner: &mut Runner, program: &Program) -> String {
+/// What each backend of the counted generation does with a program: per operation, its deferrals and instructions, and
+/// what it leaves of preempt_count. Empty if no backend does anything of its own.
+///
+/// Xen's forms before 7.0 are shown too, because their switch hooks are theirs alone. `operands` spells instructions out.
+pub fn architectures(runner: &mut Runner, program: &Program, operands: bool) -> String {
     let mut text = String::new();
-    for (at, subject) in SUBJECTS.iter().enumerate().filter(|(_, s)| s.generation == GenerationName::Counted) {
+    for (at, subject) in SUBJECTS.iter().enumerate() {
+        let counted = subject.generation == GenerationName::Counted;
+        let earlier_xen = subject.generation <= GenerationName::Token && subject.backend.contains("xen");
+        if !counted && !earlier_xen {
+            continue;
+        }
         let (events, _) = runner.run(at, Port::Model, program);
-        let own = own_events(events, program);
+        let mut own = own_events(events, program, operands);
+        for task in 0..TASKS {
+            let count = runner.preempt_count(task);
+            if count != 0 {
+                let _ = writeln!(own, "  end: T{task} is left with preempt_count {count:+}");
+            }
+        }
         if !own.is_empty() {
-            let _ = write!(text, "{}\n{own}", subject.backend);
+            let name = if counted { subject.backend } else { subject.name };
+            let _ = write!(text, "{name}\n{own}");
         }
     }
     text
 }
 
 /// Events of the backend, grouped by the operation they happened in.
-fn own_events(events: &[Event], program: &Program) -> String {
+fn own_events(events: &[Event], program: &Program, operands: bool) -> String {
     let mut text = String::new();
     let own = |event: &&Event| {
         matches!(event.what, What::Note(_) | What::Insn(_) | What::Atomic(_) | What::Bug(_))
             || (event.below && matches!(event.what, What::Hook(..) | What::Return(..) | What::Warn(_)))
-            || matches!(event.what, What::Mode { arch, task } if arch != task)
+            || matches!(event.what, What::Mode { arch, task: Some(task) } if arch != task)
     };
     let mut own = events.iter().filter(own).peekable();
     while let Some(event) = own.next() {
-        let mut words = vec![word(&event.what)];
+        let mut words = vec![word(&event.what, operands)];
         while let Some(next) = own.next_if(|next| next.op == event.op) {
-            words.push(word(&next.what));
+            words.push(word(&next.what, operands));
         }
         let op = program.ops().get(event.op as usize).map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "{:>5} {op}: {}", event.op, fold_words(&words));
@@ -94,9 +108,9 @@ fn own_events(events: &[Event], program: &Program) -> String {
 }
 
 /// An event without its operands, where these say nothing to a reader of a long run.
-fn word(what: &What) -> String {
+fn word(what: &What, operands: bool) -> String {
     match what {
-        What::Insn(insn) => insn.op.mnemonic().to_owned(),
+        What::Insn(insn) if !operands => insn.op.mnemonic().to_owned(),
         What::Note(Note::BatchAdd(_)) => "batch_add".to_owned(),
         other => line(other),
     }

@@ -50,6 +50,11 @@ impl Backend for Aarch64Stateless {
     }
 
     pte_path!();
+
+    #[inline(always)]
+    fn ignores_hooks<C: Context<PerCpu = (), Thread = ThreadFlags>>(cx: &C) -> bool {
+        cx.in_interrupt()
+    }
 }
 
 /// v2 of the nesting series (September 2025, not merged): enter returns a token, leave takes it.
@@ -85,6 +90,11 @@ impl Backend for Aarch64Token {
     }
 
     pte_path!();
+
+    #[inline(always)]
+    fn ignores_hooks<C: Context<PerCpu = (), Thread = ThreadFlags>>(cx: &C) -> bool {
+        cx.in_interrupt()
+    }
 }
 
 impl TokenBackend for Aarch64Token {

@@ -174,6 +174,17 @@ pub fn wrprotect<C: Context>(cx: &mut C, at: PteRef) {
 /// Source: `__flush_tlb_range()`, `flush_tlb_kernel_range()`, `flush_tlb_mm()`, `flush_tlb_all()` of
 /// `arch/arm64/include/asm/tlbflush.h`, and `flush_hugetlb_tlb_range()` of `hugetlb.h`, 7.2.
 pub fn flush_tlb_range<C: Context>(cx: &mut C, range: Range) {
+    flush(cx, range, false);
+}
+
+/// `tlb_flush()` of an mmu_gather that freed no table: as [`flush_tlb_range`], but the walk cache is kept (`vale1is`).
+///
+/// Source: `tlb_flush()`, `arch/arm64/include/asm/tlb.h`, 7.2.
+pub fn gather_flush<C: Context>(cx: &mut C, range: Range) {
+    flush(cx, range, true);
+}
+
+fn flush<C: Context>(cx: &mut C, range: Range, last_level: bool) {
     let kernel = range.first.mm.is_kernel();
     let steps = steps_per_page(kernel, range.first.size);
     cx.op(Op::DsbIshst);
@@ -182,7 +193,7 @@ pub fn flush_tlb_range<C: Context>(cx: &mut C, range: Range) {
         (true, false) => {
             cx.execute(Insn::with(Op::TlbiAside1is, decode::operand_asid(range.first.mm.0.into())));
         }
-        (false, _) => tlbi_each(cx, range, steps),
+        (false, _) => tlbi_each(cx, range, steps, last_level),
     }
     cx.op(Op::DsbIsh);
     if kernel {
@@ -197,8 +208,12 @@ const fn steps_per_page(kernel: bool, size: Size) -> u64 {
 }
 
 /// One TLBI per step: no level hint, and the ASID is the number of the address space (0 for the kernel).
-fn tlbi_each<C: Context>(cx: &mut C, range: Range, steps: u64) {
-    let op = if range.first.mm.is_kernel() { Op::TlbiVaale1is } else { Op::TlbiVae1is };
+fn tlbi_each<C: Context>(cx: &mut C, range: Range, steps: u64, last_level: bool) {
+    let op = match (range.first.mm.is_kernel(), last_level) {
+        (true, _) => Op::TlbiVaale1is,
+        (false, true) => Op::TlbiVale1is,
+        (false, false) => Op::TlbiVae1is,
+    };
     let asid = range.first.mm.0.into();
     for page in 0..range.pages {
         let start = virtual_address(range.first.step(page));
@@ -241,6 +256,10 @@ macro_rules! pte_path {
         #[inline(always)]
         fn end_context_switch<C: Context<PerCpu = (), Thread = ThreadFlags>>(cx: &mut C, _next: C::Task) {
             cx.op(crate::insn::Op::DsbIsh);
+        }
+
+        fn gather_flush<C: Context<PerCpu = (), Thread = ThreadFlags>>(cx: &mut C, range: Range) {
+            pte::gather_flush(cx, range);
         }
 
         fn deferred(_cpu: &(), thread: &ThreadFlags) -> Deferred {

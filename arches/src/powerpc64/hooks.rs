@@ -107,6 +107,11 @@ impl Backend for Radix {
     fn touched(word: u64) -> u64 {
         pte::radix_touched(word)
     }
+
+    #[inline(always)]
+    fn ignores_hooks<C: Context<PerCpu = (), Thread = ()>>(_cx: &C) -> bool {
+        true
+    }
 }
 
 /// v2 had no radix form of its own: its hooks return before they do anything, enter with DEFAULT.

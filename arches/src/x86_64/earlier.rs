@@ -71,7 +71,7 @@ impl Backend for XenStateless {
 
 /// 6.6 to 6.14 (49147beb0ccb): entering the mode that is there counts up, leaving counts down, the last one leaves.
 ///
-/// As table 10.2 has it, a nested leave does not flush.
+/// A nested leave flushes too: `xen_leave_lazy_mmu()` empties the queue before it looks at the mode.
 #[derive(Clone, Copy, Debug)]
 pub struct XenNested;
 

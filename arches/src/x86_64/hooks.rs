@@ -77,6 +77,11 @@ impl Backend for X86Native {
     fn virtual_address(at: PteRef) -> u64 {
         super::virtual_address(at)
     }
+
+    #[inline(always)]
+    fn ignores_hooks<C: Context<PerCpu = (), Thread = ()>>(_cx: &C) -> bool {
+        true
+    }
 }
 
 impl TokenBackend for X86Native {

@@ -169,10 +169,11 @@ impl PerCpu {
     /// A hypervisor writes the result of a multicall's entry; whatever else it wrote would have no meaning.
     pub fn guest_store(&self, address: u64, value: u64) {
         let word = (address % ENTRIES / 8) as usize;
-        if address / ENTRIES == 1 && word % 8 == 1 {
-            if let Some(entry) = self.entries.get(word / 8) {
-                entry.result.set(value);
-            }
+        if address / ENTRIES == 1
+            && word % 8 == 1
+            && let Some(entry) = self.entries.get(word / 8)
+        {
+            entry.result.set(value);
         }
     }
 

@@ -3,8 +3,8 @@
 //! Pausing outside a section, pausing twice, and opening or closing a section while paused all warn **and still
 //! act**: that is why v5 replaced the flag by a second counter. Kept as it was, the wrapping level included.
 //!
-//! v3 and v4 differ in three points, and [`Version`] is exactly these: what a limit does (v3 dies, v4 warns), and
-//! whether the flag is set before or after the enter hook. The series' last patch of each makes calls in interrupt
+//! v3 and v4 differ in two points, and [`Version`] is exactly these: what a limit does (v3 dies, v4 warns), and
+//! whether level and flag are set before the enter hook (v4) or after it (v3): there the scheduling point lies. The series' last patch of each makes calls in interrupt
 //! context do nothing, and so they do here. Source: tables 10.4 (compiled from the posted diff) and 10.5 (read).
 
 use crate::hooks::Hooks;
@@ -59,11 +59,16 @@ pub fn lazy_mmu_mode_enable<V: Version, C: TaskState<NestingState> + Hooks>(cx: 
     if cx.current_state().is_paused() {
         cx.warn_once(WarnSite::Enable);
     }
-    cx.current_state().count.set(old.wrapping_add(1));
+    if V::MARKS_FIRST || old > 0 {
+        cx.current_state().count.set(old.wrapping_add(1));
+    }
     if old == 0 {
         enter::<V, C>(cx);
     } else {
         cx.schedule_point();
+    }
+    if !V::MARKS_FIRST && old == 0 {
+        cx.current_state().count.set(1);
     }
 }
 
@@ -135,8 +140,8 @@ fn enter<V: Version, C: TaskState<NestingState> + Hooks>(cx: &mut C) {
         cx.schedule_point();
         cx.arch_enter_lazy_mmu_mode();
     } else {
-        cx.schedule_point();
         cx.arch_enter_lazy_mmu_mode();
+        cx.schedule_point();
         cx.current_state().enabled.set(true);
     }
 }

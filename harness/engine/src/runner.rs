@@ -47,6 +47,12 @@ impl Runner {
         (events, verdict)
     }
 
+    /// A task's `preempt_count` after the last run.
+    #[must_use]
+    pub fn preempt_count(&self, task: u8) -> i32 {
+        self.machine.preempt_count(task)
+    }
+
     /// Runs a program and sums the run up.
     pub fn summary(&mut self, index: usize, port: Port, program: &Program) -> Summary {
         let (events, verdict) = self.run(index, port, program);

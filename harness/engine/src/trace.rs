@@ -209,6 +209,8 @@ pub enum What {
     /// The run ends here.
     Stop(Stop),
 
+    /// Architecture: a hook was called that leaves the mode as it is.
+    IdleHook(Hook),
     /// Architecture: what became of an update.
     Note(Note),
     /// Architecture: an instruction reached the hardware.
@@ -225,8 +227,8 @@ pub enum What {
     Mode {
         /// The architecture's own mark.
         arch: bool,
-        /// The running task's counters' view.
-        task: bool,
+        /// The running task's counters' view; none where its generation keeps no counters.
+        task: Option<bool>,
     },
     /// Architecture: the task was scheduled away, or might sleep, with this preempt_count; below 0 where a leave came
     /// without its enter.
@@ -257,7 +259,8 @@ impl Event {
         !self.below
             && !matches!(
                 self.what,
-                What::Note(_)
+                What::IdleHook(_)
+                    | What::Note(_)
                     | What::Insn(_)
                     | What::Store(..)
                     | What::Read(..)
@@ -295,6 +298,7 @@ pub fn line(what: &What) -> String {
         },
         What::Point(at) => format!("between the halves, at {}", counters(at)),
         What::Hook(hook, active) => format!("hook {}{}", hook.name(), if *active { " (active)" } else { "" }),
+        What::IdleHook(hook) => format!("hook {}, without effect on the mode", hook.name()),
         What::Warn(site) => format!("WARN {site:?}"),
         What::VmBug(site) => format!("VM_BUG {site:?}"),
         What::Bug(site) => format!("BUG {site:?}"),
@@ -321,9 +325,14 @@ pub fn line(what: &What) -> String {
             (true, 0) => "held back: the barriers".to_owned(),
             (_, n) => format!("held back: {n} entries"),
         },
-        What::Mode { arch, task } => format!("mode: architecture {arch}, task {task}"),
+        What::Mode { arch, task: Some(task) } => format!("mode: architecture {}, task {}", on(*arch), on(*task)),
+        What::Mode { arch, task: None } => format!("mode: {}", on(*arch)),
         What::Atomic(count) => format!("scheduling while atomic: preempt_count {count}"),
     }
+}
+
+fn on(is: bool) -> &'static str {
+    if is { "on" } else { "off" }
 }
 
 fn place(at: PteRef) -> String {
@@ -441,7 +450,8 @@ fn words(what: &What) -> (u64, u64, u64) {
         What::Read(p, f) => (21, at(p), frame(f)),
         What::Walk(p, f) => (22, at(p), frame(f)),
         What::Held(held) => (23, u64::from(held.pending) << 16 | u64::from(held.entries), held.digest),
-        What::Mode { arch, task } => (24, u64::from(*arch), u64::from(*task)),
+        What::Mode { arch, task } => (24, u64::from(*arch), task.map_or(2, u64::from)),
+        What::IdleHook(hook) => (27, *hook as u64, 0),
         What::Away { task, counters: c } => (26, u64::from(*task), counters(c)),
         What::Atomic(count) => (25, i64::from(*count) as u64, 0),
     }

@@ -55,10 +55,10 @@ pub fn find(target: Target, active: &Compiler, cache: &Cache, source: Source) ->
     if own && Compiler::has_std(&active.sysroot, target) {
         return Some(active.toolchain(None, "its own std"));
     }
-    if source.allows(Source::Sources) {
-        if let Some(toolchain) = private(target, active, cache) {
-            return Some(toolchain);
-        }
+    if source.allows(Source::Sources)
+        && let Some(toolchain) = private(target, active, cache)
+    {
+        return Some(toolchain);
     }
     let unpacked = if source.allows(Source::Compiler) { unpacked(cache) } else { None };
     unpacked.and_then(|compiler| private(target, &compiler, cache))
@@ -101,11 +101,11 @@ pub fn make(
         if todo.is_empty() {
             break;
         }
-        if source.allows(way) {
-            if let Err(why) = run(&todo, active, cache, lock) {
-                say(&why);
-                refusals.push(why);
-            }
+        if source.allows(way)
+            && let Err(why) = run(&todo, active, cache, lock)
+        {
+            say(&why);
+            refusals.push(why);
         }
     }
     let why = refusals.join("; ");

@@ -1,11 +1,11 @@
 //! I1 balance: a section's end restores the counters its beginning found, and neither counter ever wraps.
 //!
 //! Watches the counters around every call, and those of every task at its exit and at the end of the program: nobody
-//! may be left in a section or a pause. It may not judge a generation without counters (they are always 0 there), nor
-//! the end of a run that stopped early. It does not ask whose fault it is: an unbalanced program breaks it too.
+//! may be left in a section or a pause. Of a generation without counters it judges the mode that each
+//! CPU is left with. It may not judge the end of a run that stopped early. It does not ask whose fault it is: an unbalanced program breaks it too.
 
 use super::{Findings, Invariant};
-use crate::program::TASKS;
+use crate::program::{CPUS, TASKS};
 use crate::trace::{Call, Counters, Event, What};
 
 /// See the module.
@@ -15,6 +15,8 @@ pub struct Balance {
     calls: Vec<Counters>,
     /// The last known counters of every task, the switch hooks' own pauses apart.
     last: [Counters; TASKS as usize],
+    /// The architecture's mode on each CPU, as last reported, of a generation without counters.
+    on: [bool; CPUS as usize],
     stopped: bool,
 }
 
@@ -23,6 +25,7 @@ impl Balance {
     pub fn reset(&mut self) {
         self.calls.clear();
         self.last = Default::default();
+        self.on = Default::default();
         self.stopped = false;
     }
 
@@ -50,6 +53,7 @@ impl Balance {
             }
             What::Fork { child, counters } => self.last[usize::from(child)] = counters,
             What::Exit { task, .. } => self.left_open(task, at, "ended", findings),
+            What::Mode { arch, task: None } => self.on[usize::from(event.cpu)] = arch,
             What::Stop(_) => self.stopped = true,
             _ => {}
         }
@@ -59,6 +63,9 @@ impl Balance {
     pub fn finish(&mut self, events: &[Event], findings: &mut Findings) {
         if !self.stopped {
             (0..TASKS).for_each(|task| self.left_open(task, events.len(), "is left", findings));
+            if let Some(cpu) = self.on.iter().position(|on| *on) {
+                findings.report(Invariant::I1, events.len(), || format!("the mode is left on, on CPU {cpu}"));
+            }
         }
     }
 

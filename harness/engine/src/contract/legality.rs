@@ -77,6 +77,18 @@ impl Legality {
         self.misuse
     }
 
+    /// Whether the task has a section open that is not paused, as its callers see it.
+    #[must_use]
+    pub fn active(&self, task: u8) -> bool {
+        let in_force = self.open[usize::from(task)].iter().filter(|bracket| !bracket.interrupt);
+        let (mut sections, mut pauses) = (0, 0);
+        for bracket in in_force {
+            pauses += u32::from(bracket.pause);
+            sections += u32::from(!bracket.pause && !bracket.paused);
+        }
+        sections > 0 && pauses == 0
+    }
+
     /// Takes the next event in. Calls that hooks make below the generic layer are the backend's, not the program's.
     pub fn watch(&mut self, event: &Event) {
         if self.misuse.is_some() {

@@ -86,8 +86,8 @@ pub struct Violation {
 pub struct Rules {
     /// The reference model of the counted generation applies.
     pub counted: bool,
-    /// The generation has warnings to give.
-    pub warns: bool,
+    /// The generation keeps counters per task, and has warnings to give; else the architecture alone knows the mode.
+    pub counters: bool,
 }
 
 /// What the oracles say of a trace.
@@ -171,9 +171,9 @@ impl Judge {
             }
             self.legality.watch(event);
             self.balance.watch(at, event, &mut findings);
-            self.pairing.watch(at, event, &mut findings);
+            self.pairing.watch(at, event, rules, &mut findings);
             self.isolation.watch(at, event, &mut findings);
-            self.neutrality.watch(at, event, &mut findings);
+            self.neutrality.watch(at, event, &self.legality, &mut findings);
             self.quiet.watch(at, event, &self.legality, &mut findings);
             if rules.counted {
                 self.model.watch(at, event, &mut findings);

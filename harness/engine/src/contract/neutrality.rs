@@ -5,6 +5,7 @@
 //! progress. It may not judge a mark between the halves of a call, where the two may differ, nor a task whose
 //! counters a program moved while it was away (`task_pause`).
 
+use super::legality::Legality;
 use super::{Findings, Invariant};
 use crate::program::TASKS;
 use crate::trace::{Counters, Event, What};
@@ -13,16 +14,32 @@ use crate::trace::{Counters, Event, What};
 #[derive(Debug, Default)]
 pub struct Neutrality {
     away: [Option<Counters>; TASKS as usize],
+    /// The last call of the program: whose counters it moves, and what they were.
+    moved: Option<(u8, Counters)>,
 }
 
 impl Neutrality {
     /// Before the first event.
     pub fn reset(&mut self) {
         self.away = Default::default();
+        self.moved = None;
+    }
+
+    /// A program's call moved the counters of a task that is away: it must come back with as much more or less. (The
+    /// counters seen meanwhile may hold a pause of the switch hooks, so they are not what it comes back with.)
+    fn return_of(&mut self, about: u8, current: u8, after: Counters) {
+        let Some((moved, before)) = self.moved.take().filter(|moved| moved.0 == about && about != current) else {
+            return;
+        };
+        if let Some(away) = &mut self.away[usize::from(moved)] {
+            away.enable = away.enable.wrapping_add(after.enable.wrapping_sub(before.enable));
+            away.pause = away.pause.wrapping_add(after.pause.wrapping_sub(before.pause));
+            away.active = away.enable > 0 && away.pause == 0;
+        }
     }
 
     /// Takes the next event in.
-    pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
+    pub fn watch(&mut self, at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
         match event.what {
             What::SwitchOut { counters, .. } => self.away[usize::from(event.task)] = Some(counters),
             What::SwitchIn { counters, .. } => {
@@ -36,12 +53,8 @@ impl Neutrality {
                     });
                 }
             }
-            What::Return(call, counters) if !event.below => {
-                let about = call.subject_of(event.task);
-                if about != event.task {
-                    self.away[usize::from(about)] = Some(counters);
-                }
-            }
+            What::Call(call, before) if !event.below => self.moved = Some((call.subject_of(event.task), before)),
+            What::Return(call, after) if !event.below => self.return_of(call.subject_of(event.task), event.task, after),
             What::Fork { child, counters } => {
                 self.away[usize::from(child)] = Some(counters);
                 if (counters.enable, counters.pause) != (0, 0) {
@@ -50,9 +63,16 @@ impl Neutrality {
                     });
                 }
             }
-            What::Mode { arch, task } if arch != task => findings.report(Invariant::I12, at, || {
-                format!("the architecture's mode is {} while T{}'s is {}", on(arch), event.task, on(task))
-            }),
+            What::Mode { arch, task } => {
+                // Where a generation keeps no counters, what the callers have open says it, as long as they pair.
+                let pairs = legality.misuse().is_none();
+                let expected = task.or_else(|| pairs.then(|| legality.active(event.task)));
+                if expected.is_some_and(|expected| expected != arch) {
+                    findings.report(Invariant::I12, at, || {
+                        format!("the architecture's mode is {} while T{}'s is {}", on(arch), event.task, on(!arch))
+                    });
+                }
+            }
             _ => {}
         }
     }

@@ -1,10 +1,12 @@
 //! I2 pairing: per task, the enter and leave hooks strictly alternate, and flush comes only between them.
 //!
-//! Watches the hooks that the generic layer calls, each for the task whose counters the call moves. It may not judge
-//! `flush` from outside the generic layer (kmap, CPA): that is legal anywhere and is no hook of a section. Nor the pause and resume that switch hooks make (Xen 7.2): they bracket the time the task
-//! is away, and a task that went between the halves of a call has its own hook still to come.
+//! Watches the hooks that the generic layer calls, each for the task whose counters the call moves; where the
+//! architecture keeps the mode by itself (before 7.0), per CPU too. It may not judge `flush` from outside the generic
+//! layer (kmap, CPA): that is legal anywhere and is no hook of a section. Nor the pause and resume that switch hooks make
+//! (Xen 7.2): they bracket the time the task is away, and a task that went between the halves of a call has its own hook
+//! still to come.
 
-use super::{Findings, Invariant};
+use super::{Findings, Invariant, Rules};
 use crate::program::TASKS;
 use crate::trace::{Call, Event, Hook, What};
 
@@ -24,7 +26,7 @@ impl Pairing {
     }
 
     /// Takes the next event in.
-    pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
+    pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         match event.what {
             What::Call(call, _) => {
                 let by_switch_hook = event.below && matches!(call, Call::TaskPause(_) | Call::TaskResume(_));
@@ -33,8 +35,15 @@ impl Pairing {
             What::Return(..) => {
                 self.calls.pop();
             }
-            What::Hook(hook, _) => {
+            What::Hook(hook, active) => {
                 let Some(&Some(task)) = self.calls.last() else { return };
+                // Where the architecture alone knows, it must alternate on the CPU as well, whoever runs there.
+                if !rules.counters && !event.interrupt && active == (hook == Hook::Enter) {
+                    findings.report(Invariant::I2, at, || {
+                        let state = if active { "on already" } else { "off" };
+                        format!("hook {} on CPU {}, where the mode is {state}", hook.name(), event.cpu)
+                    });
+                }
                 let entered = &mut self.entered[usize::from(task)];
                 if *entered == (hook == Hook::Enter) {
                     findings.report(Invariant::I2, at, || {

@@ -32,7 +32,7 @@ impl Quiet {
                 self.depth += 1;
                 if let Some(misuse) = legality.misuse().filter(|_| !self.misused) {
                     self.misused = true;
-                    let warns = self.rules.warns && matches!(misuse.how, How::Underflow | How::Overflow);
+                    let warns = self.rules.counters && matches!(misuse.how, How::Underflow | How::Overflow);
                     self.owed = warns.then_some(self.depth);
                 }
             }

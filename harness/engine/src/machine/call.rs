@@ -83,12 +83,12 @@ impl Run<'_> {
     /// What the architecture keeps as "the mode is on" beside what the running task's counters say. Asked only when
     /// no task on this CPU stands between halves: in between the two may differ.
     pub(super) fn emit_mode(&mut self) {
-        if self.task().mid_call > 0 || self.interrupted() || self.stopped || !self.subject.keeps_counters() {
+        if self.task().mid_call > 0 || self.interrupted() || self.stopped {
             return;
         }
         let subject = self.subject;
         if let Some(arch) = subject.arch_mode(self) {
-            let task = subject.counters(self.current_task()).active;
+            let task = subject.keeps_counters().then(|| subject.counters(self.current_task()).active);
             self.emit(What::Mode { arch, task });
         }
     }

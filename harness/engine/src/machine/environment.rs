@@ -69,6 +69,17 @@ impl Env for Run<'_> {
         self.emit(What::Hook(hook, active));
     }
 
+    fn idle_hook(&mut self, hook: Hook) {
+        self.emit(What::IdleHook(hook));
+    }
+
+    fn handler(&self) -> Option<(u16, u32)> {
+        let cpu = &self.machine.cpus[usize::from(self.cpu)];
+        let open = cpu.hardirq + cpu.softirq + cpu.nmi;
+        let innermost = self.machine.frames.iter().rev().find(|frame| frame.handler > 0 && frame.cpu == self.cpu)?;
+        Some((open, innermost.handler))
+    }
+
     fn nested_call(&mut self, call: Call) {
         let about = call.subject_of(self.current_task());
         self.emit(What::Call(call, self.subject.counters(about)));

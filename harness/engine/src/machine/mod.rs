@@ -61,6 +61,8 @@ struct Frame {
     start: u32,
     /// What is left of a repeat.
     again: u16,
+    /// A handler's number, from 1; 0 for other blocks.
+    handler: u32,
     cpu: u8,
     task: u8,
 }
@@ -116,10 +118,12 @@ impl Machine {
             between: None,
             steps: 0,
             next_frame: 1,
+            handlers: 0,
             stopped: false,
         };
         run.boot();
         run.range(0, program.ops().len());
+        run.end();
         &self.events
     }
 
@@ -167,6 +171,8 @@ struct Run<'r> {
     between: Option<(usize, usize)>,
     steps: usize,
     next_frame: u32,
+    /// Handlers that have run.
+    handlers: u32,
     stopped: bool,
 }
 
@@ -186,6 +192,14 @@ impl Run<'_> {
             if counters != Counters::default() {
                 self.emit(What::Away { task, counters });
             }
+        }
+    }
+
+    /// What each CPU is left with.
+    fn end(&mut self) {
+        for cpu in 0..CPUS {
+            self.cpu = cpu;
+            self.emit_mode();
         }
     }
 

@@ -66,10 +66,13 @@ impl Run<'_> {
             return self.program.after(at);
         }
         let again = if let Block::Repeat(times) = block { times - 1 } else { 0 };
-        let frame = Frame { block, start: at as u32, again, cpu: self.cpu, task: self.current_task() };
+        let is_handler = matches!(block, Block::Irq | Block::Softirq | Block::Nmi);
+        self.handlers += u32::from(is_handler);
+        let handler = if is_handler { self.handlers } else { 0 };
+        let frame = Frame { block, start: at as u32, again, handler, cpu: self.cpu, task: self.current_task() };
         self.machine.frames.push(frame);
         self.count_handler(block, 1);
-        if matches!(block, Block::Irq | Block::Softirq | Block::Nmi) {
+        if is_handler {
             self.emit(What::Held(self.subject.deferred(self.cpu, self.current_task())));
         }
         at + 1
@@ -114,6 +117,9 @@ impl Run<'_> {
             }
         }
         self.emit(What::Close(frame.block, self.subject.counters(self.current_task())));
+        if frame.handler > 0 {
+            self.emit_mode();
+        }
         at + 1
     }
 
@@ -258,13 +264,14 @@ impl Run<'_> {
         } else {
             self.subject.clear_pte(self, at);
         }
-        match how {
-            Pagealloc::Section => self.call(Call::Disable, None),
-            Pagealloc::DirectThenFlush => self.subject.flush(self),
-            Pagealloc::Direct => {}
+        if how == Pagealloc::Section {
+            self.call(Call::Disable, None);
         }
         if !valid {
             self.subject.flush_tlb_range(self, Range { first: at, pages: 1 });
+        }
+        if how == Pagealloc::DirectThenFlush {
+            self.subject.flush(self);
         }
         Ok(())
     }

@@ -109,6 +109,9 @@ pub fn parse_bytes(text: &[u8]) -> Result<Program, ParseError> {
         let message = format!("the text is too long: a program's has at most {MAX_TEXT} bytes");
         return Err(error_at(text, MAX_TEXT, message));
     }
+    if text.starts_with(b"\xef\xbb\xbf") {
+        return Err(error_at(text, 0, "the text begins with a byte order mark; save it as plain UTF-8".to_owned()));
+    }
     if let Some(at) = text.iter().position(|&byte| byte == 0 || (byte < b' ' && !b"\n\r\t".contains(&byte))) {
         return Err(error_at(text, at, format!("byte 0x{:02x} is not text", text[at])));
     }
@@ -168,11 +171,9 @@ impl Word<'_> {
 
     /// The word for a message: a long one is cut, so that a report stays readable.
     fn shown(&self) -> String {
-        let mut shown: String = self.text.chars().take(40).collect();
-        if shown.len() < self.text.len() {
-            shown.push_str("...");
-        }
-        shown
+        let cut = self.text.chars().count() > 40;
+        let shown: String = self.text.chars().take(40).flat_map(char::escape_default).collect();
+        if cut { format!("{shown}...") } else { shown }
     }
 
     fn number(&self, what: &str, limit: u16) -> Result<u16, ParseError> {
@@ -184,7 +185,9 @@ impl Word<'_> {
     }
 
     fn task(&self) -> Result<u8, ParseError> {
-        let known = self.text.strip_prefix('T').and_then(|n| n.parse::<u8>().ok()).filter(|&n| n < TASKS);
+        let digit = |n: &str| n.len() == 1 && n.as_bytes()[0].is_ascii_digit();
+        let known = self.text.strip_prefix('T').filter(|n| digit(n));
+        let known = known.and_then(|n| n.parse::<u8>().ok()).filter(|&n| n < TASKS);
         known.ok_or_else(|| self.error(format!("`{}` is no task: expected T0 to T{}", self.shown(), TASKS - 1)))
     }
 }

@@ -55,10 +55,10 @@ pub struct Cpu {
 #[inline]
 pub fn place(line: &Line, i: usize, arch: Option<Arch>, tasks: &mut Tasks, cpus: &mut [Cpu]) -> Result<(), Refusal> {
     let cpu = &mut cpus[usize::from(line.cpu)];
-    if let Some(debt) = cpu.debt {
-        if !line.irq || debt.task != i {
-            return unpaid(line, debt, tasks);
-        }
+    if let Some(debt) = cpu.debt
+        && (!line.irq || debt.task != i)
+    {
+        return unpaid(line, debt, tasks);
     }
     if let Some(held) = tasks[i].held_by_irq.filter(|&held| held != line.cpu) {
         let text = format!("CPU {held}, where an interrupt of {} has not ended", tasks[i].name());

@@ -354,7 +354,7 @@ fn buffer_holds(entries: u32, bytes: u32) -> Result<(), Refusal> {
     if entries == 0 && bytes > 0 {
         return refuse(Field::Second, "0 bytes of arguments for 0 entries".into());
     }
-    if bytes % 8 != 0 {
+    if !bytes.is_multiple_of(8) {
         return refuse(Field::Second, "a multiple of 8 bytes, as every call's arguments are".into());
     }
     Ok(())

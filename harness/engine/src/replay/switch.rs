@@ -75,10 +75,11 @@ impl Checker {
         let task = &self.tasks[i];
         let plain = Call::TaskPause.before(line.counts) == task.counts();
         let can_be_early = task.early.is_none() && matches!(task.owed, Owed::Nothing);
-        if !plain && can_be_early {
-            if let Some(call) = task.foresee(line.counts, true) {
-                self.note_early(call, at, i);
-            }
+        if !plain
+            && can_be_early
+            && let Some(call) = task.foresee(line.counts, true)
+        {
+            self.note_early(call, at, i);
         }
         self.tasks[i].drive(Call::TaskPause, false)
     }

@@ -4,6 +4,7 @@
 //! and is the `Kernel`, the `Hooks` and the `Context` that `core` and `arches` ask for. Nothing is decided here: each
 //! method hands one question to whom it belongs.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use lazy_mmu_arches::asm;
@@ -42,7 +43,16 @@ pub struct Ours<G: Generation<B>, B: Backend> {
     states: [G::State; TASKS as usize],
     threads: [B::Thread; TASKS as usize],
     per_cpu: [B::PerCpu; CPUS as usize],
+    /// What a caller's stack holds while a handler runs: up to four handlers deep on each CPU.
+    handlers: [[Handler<G::State>; 4]; CPUS as usize],
     port: Port,
+}
+
+/// A handler's own state, and whose it is.
+#[derive(Default)]
+struct Handler<S> {
+    number: Cell<u32>,
+    state: S,
 }
 
 impl<G: Generation<B>, B: Backend> Ours<G, B> {
@@ -53,6 +63,7 @@ impl<G: Generation<B>, B: Backend> Ours<G, B> {
             states: std::array::from_fn(|_| G::State::default()),
             threads: std::array::from_fn(|_| B::Thread::default()),
             per_cpu: std::array::from_fn(|_| B::PerCpu::default()),
+            handlers: Default::default(),
             port,
         }
     }
@@ -82,8 +93,34 @@ impl<'s, G: Generation<B>, B: Backend> Cx<'s, '_, G, B> {
 
     /// Tells the machine that a hook of the backend runs.
     pub fn record_hook(&mut self, hook: Hook) {
+        if !G::KEEPS_COUNTERS && B::ignores_hooks(self) {
+            // Where the backend alone knows whether the mode is on, a hook that it ignores is none.
+            self.env.idle_hook(hook);
+            return;
+        }
         let active = G::is_active(self);
         self.env.hook(hook, active);
+    }
+
+    /// Tells the machine that an enter hook ran, and what the query answered before it.
+    pub fn record_entered(&mut self, active: bool) {
+        self.env.hook(Hook::Enter, active);
+    }
+
+    /// Tells the machine that a hook ran which left the mode as it was.
+    pub fn record_idle_hook(&mut self, hook: Hook) {
+        self.env.idle_hook(hook);
+    }
+
+    /// The state of whoever calls: the running task's, or the handler's own if one runs.
+    pub fn callers_state(&self) -> &'s G::State {
+        let Some((depth, number)) = self.env.handler() else { return self.state(self.env.current()) };
+        let open = &self.ours.handlers[usize::from(self.env.cpu())];
+        let handler = &open[usize::from(depth - 1).min(open.len() - 1)];
+        if handler.number.replace(number) != number {
+            G::copy(None, &handler.state);
+        }
+        &handler.state
     }
 }
 
@@ -232,6 +269,7 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
     fn reset(&self) {
         self.states.iter().for_each(|state| G::copy(None, state));
         self.threads.iter().for_each(B::reset_thread);
+        self.handlers.iter().flatten().for_each(|handler| handler.number.set(0));
         self.reset_cpus();
     }
 

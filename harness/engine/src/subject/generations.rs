@@ -11,7 +11,6 @@ use lazy_mmu_arches::backend::{Backend, TokenBackend};
 use lazy_mmu_core::generation::nesting::{V3, V4, Version};
 use lazy_mmu_core::generation::{counted, nesting, stateless, token};
 use lazy_mmu_core::hooks::{Token, TokenHooks};
-use lazy_mmu_core::kernel::Kernel;
 use lazy_mmu_core::state::{LazyMmuState, NestingState};
 
 use super::adapter::{Cx, Generation};
@@ -161,25 +160,25 @@ impl Held {
 
 impl<B: TokenBackend> TokenHooks for Cx<'_, '_, Tokens, B> {
     fn arch_enter_lazy_mmu_mode(&mut self) -> Token {
-        // An enter that finds the mode on has no effect by design (it yields NESTED), and is recorded as none.
-        if !B::arch_mode(self).unwrap_or_else(|| depth(self) > 0) {
-            self.record_hook(Hook::Enter);
+        if B::ignores_hooks(self) {
+            self.record_idle_hook(Hook::Enter);
+            return B::token_enter(self);
         }
-        B::token_enter(self)
+        // Whether this entered anything only the backend knows: it is recorded by what came back.
+        let active = self.arch_mode();
+        let token = B::token_enter(self);
+        match token {
+            Token::Default => self.record_entered(active),
+            Token::Nested => self.record_idle_hook(Hook::Enter),
+        }
+        token
     }
 
     fn arch_leave_lazy_mmu_mode(&mut self, token: Token) {
-        // A leave with NESTED only flushes: it is recorded as what it does. A backend without a mode of its own hands
-        // out DEFAULT at every depth, and leaving then means as little as entering did.
-        let outer_goes_on = token == Token::Nested || (B::arch_mode(self).is_none() && depth(self) > 0);
-        self.record_hook(if outer_goes_on { Hook::Flush } else { Hook::Leave });
+        // A leave with NESTED only flushes: it is recorded as what it does.
+        self.record_hook(if token == Token::Nested { Hook::Flush } else { Hook::Leave });
         B::token_leave(self, token);
     }
-}
-
-/// How many tokens the running task holds.
-fn depth<B: TokenBackend>(cx: &Cx<'_, '_, Tokens, B>) -> u8 {
-    cx.state(Kernel::current(cx)).depth.get()
 }
 
 impl<B: TokenBackend> Generation<B> for Tokens {
@@ -187,7 +186,7 @@ impl<B: TokenBackend> Generation<B> for Tokens {
     const KEEPS_COUNTERS: bool = false;
 
     fn call(cx: &mut Cx<'_, '_, Self, B>, call: Call) {
-        let held = cx.state(Kernel::current(cx));
+        let held = cx.callers_state();
         match call {
             Call::Enable => held.push(token::lazy_mmu_mode_enable(cx)),
             Call::Disable => token::lazy_mmu_mode_disable(cx, held.pop()),
@@ -209,13 +208,8 @@ impl<B: TokenBackend> Generation<B> for Tokens {
         Counters { enable: state.depth.get(), pause: 0, active: false }
     }
 
-    fn copy(from: Option<&Held>, to: &Held) {
-        match from {
-            None => to.depth.set(0),
-            Some(from) => {
-                to.depth.set(from.depth.get());
-                to.nested.iter().zip(&from.nested).for_each(|(to, from)| to.set(from.get()));
-            }
-        }
+    /// Tokens are on their callers' stacks: a new task has none of its parent's.
+    fn copy(_from: Option<&Held>, to: &Held) {
+        to.depth.set(0);
     }
 }

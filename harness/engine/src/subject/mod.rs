@@ -45,6 +45,10 @@ pub trait Env {
     fn schedule_point(&mut self);
     /// The generic layer is about to call a hook; `active` is the query's answer there.
     fn hook(&mut self, hook: Hook, active: bool);
+    /// A hook is called that leaves the mode as it is: gated off, or an enter that yields NESTED.
+    fn idle_hook(&mut self, hook: Hook);
+    /// The handler that runs on this CPU: how many are open there, and a number that no other one has.
+    fn handler(&self) -> Option<(u16, u32)>;
     /// A hook of the backend calls the generic API: it begins.
     fn nested_call(&mut self, call: Call);
     /// It ends.

@@ -59,7 +59,7 @@ impl GenerationName {
     pub fn rules(self) -> Rules {
         Rules {
             counted: self == GenerationName::Counted,
-            warns: !matches!(self, GenerationName::Stateless | GenerationName::Token),
+            counters: !matches!(self, GenerationName::Stateless | GenerationName::Token),
         }
     }
 }
