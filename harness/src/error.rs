@@ -47,6 +47,8 @@ pub enum Error {
     Broke {
         /// What broke, in one line.
         what: String,
+        /// Where, if it is a place in a file.
+        place: Option<String>,
         /// How to look at it again.
         remedy: String,
     },
@@ -105,7 +107,8 @@ impl Error {
             Self::Input { place, .. } => Some(place.clone()),
             Self::Io { path, .. } => Some(path.display().to_string()),
             Self::Missing(missing) => Some(missing.why.clone()),
-            Self::Broke { .. } | Self::Target(_) | Self::Process(_) => None,
+            Self::Broke { place, .. } => place.clone(),
+            Self::Target(_) | Self::Process(_) => None,
         }
     }
 
@@ -143,7 +146,7 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let input = Error::Input { what: "no program".into(), place: "a.lmm:1".into(), remedy: "write one".into() };
         vec![
-            (Error::Broke { what: "2 tests failed".into(), remedy: "run it again".into() }, Exit::Broke),
+            (Error::Broke { what: "2 tests failed".into(), place: None, remedy: "run it again".into() }, Exit::Broke),
             (Error::Target(UnknownTarget { name: "mips".into() }), Exit::Usage),
             (input, Exit::Usage),
             (Error::Missing(missing), Exit::Environment),

@@ -9,6 +9,10 @@
 
 #![deny(missing_docs)]
 
+// First, because the others use its macros.
+#[macro_use]
+pub mod output;
+
 pub mod agent;
 pub mod check;
 pub mod cli;

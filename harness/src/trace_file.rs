@@ -113,8 +113,18 @@ impl<R: Read> TraceReader<R> {
 /// Why it was not.
 pub fn replay(path: &Path, name: &str) -> Result<Summary, TraceError> {
     let mut replay = Replay::new(name);
-    open(path)?.each_chunk(|chunk| replay.feed(chunk).map_err(TraceError::Rejected))?;
-    replay.finish().map_err(TraceError::Rejected)
+    let mut rejected = None;
+    // Read to the end whatever comes: damaged data is known by its checksum alone, and must not be blamed on a kernel.
+    open(path)?.each_chunk(|chunk| {
+        if rejected.is_none() {
+            rejected = replay.feed(chunk).err();
+        }
+        Ok(())
+    })?;
+    match rejected {
+        Some(rejection) => Err(TraceError::Rejected(rejection)),
+        None => replay.finish().map_err(TraceError::Rejected),
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub fn agent(ready: &Ready, root: &Path) -> Result<PathBuf> {
     if !status.success() {
         return Err(Error::Broke {
             what: format!("the agent does not build for {}", ready.target),
+            place: None,
             remedy: "read cargo's messages above; they are about the project's own code".to_owned(),
         });
     }

@@ -47,17 +47,17 @@ impl Bench {
     /// A target is not set up, or an agent fails.
     pub fn run(&self) -> Result<Exit> {
         let root = workspace::root()?;
-        println!("operations, native, 64-operation programs, all oracles on\n{}", operations());
-        println!("replay of kernel traces, native\n{}", replays(&root)?);
+        outln!("operations, native, 64-operation programs, all oracles on\n{}", operations())?;
+        outln!("replay of kernel traces, native\n{}", replays(&root)?)?;
         let targets = super::or_all(&self.targets);
         let mut rows = vec![["target", "in one agent", "a process each", "ratio"].map(str::to_owned).to_vec()];
         for (target, ready) in setup::prepare(&targets, Options { allow_install: true, ..Options::default() }) {
             rows.push(agent_row(target, &ready?, &root)?);
         }
-        println!(
+        outln!(
             "legal 16-operation programs per second on the target's own counted subject, batches of 500\n{}",
             table::render(&rows)
-        );
+        )?;
         if !self.no_check {
             check(&root)?;
         }
@@ -143,6 +143,7 @@ fn peak_memory() -> u64 {
 fn agent_row(target: Target, ready: &Ready, root: &Path) -> Result<Vec<String>> {
     let failed = |error: crate::agent::AgentError| Error::Broke {
         what: format!("{target}: {error}"),
+        place: None,
         remedy: format!("cargo lazymmu check --target {target}"),
     };
     let binary = build::agent(ready, root)?;
@@ -190,6 +191,5 @@ fn check(root: &Path) -> Result<()> {
     let output = command.args(["check", "--profile", "quick"]).current_dir(root).output();
     let output = output.map_err(Error::io("start", "this program"))?;
     let verdict = String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned();
-    println!("check --profile quick on all targets: {:.1} s ({verdict})", begin.elapsed().as_secs_f64());
-    Ok(())
+    outln!("check --profile quick on all targets: {:.1} s ({verdict})", begin.elapsed().as_secs_f64())
 }

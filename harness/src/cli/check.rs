@@ -58,8 +58,8 @@ impl Check {
         let expected = expected.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let rows = run_all(prepared?, &expected, &progress);
         progress.done();
-        println!("profile {:?}, seed {seed}\n", profile);
-        print!("{}", report::render(&rows, &expected));
+        outln!("profile {:?}, seed {seed}\n", profile)?;
+        out!("{}", report::render(&rows, &expected))?;
         Ok(report::exit(&rows, &expected))
     }
 

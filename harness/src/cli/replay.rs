@@ -33,7 +33,7 @@ impl Replay {
         let mut exit = Exit::Holds;
         for path in &self.traces {
             match trace_file::replay(path, &path.display().to_string()) {
-                Ok(summary) => println!("{summary}\n"),
+                Ok(summary) => outln!("{summary}")?,
                 Err(error) => {
                     let error = rendered(path, error);
                     eprintln!("{}", error.render());
@@ -69,7 +69,8 @@ pub fn rendered(path: &Path, error: TraceError) -> Error {
                     Error::Input { what, place, remedy: "the format is in docs/kernel-traces.md".to_owned() }
                 }
                 Kind::Impossible => Error::Broke {
-                    what: format!("{place}: no kernel could have recorded this: {what}"),
+                    what: format!("no kernel could have recorded this: {what}"),
+                    place: Some(place),
                     remedy: "compare the kernel, or its recorder, with the specification at this line".to_owned(),
                 },
             }

@@ -83,7 +83,7 @@ impl Run {
         };
         let place = target.map_or_else(|| "here".to_owned(), |target| format!("on {target}"));
         match self.format {
-            Format::Json => println!(
+            Format::Json => outln!(
                 "{}",
                 json::run(&json::RunReport {
                     program: &program,
@@ -94,13 +94,13 @@ impl Run {
                     verdict: &verdict,
                     difference: elsewhere.as_ref().and_then(|found| found.as_ref().err()).map(String::as_str),
                 })
-            ),
+            )?,
             Format::Human => {
-                println!("{program}\n{} {place}, {} events\n", subject.name, events.len());
-                print!("{}\n{}", timeline::render(events, &verdict), timeline::conclusion(&verdict, program.ops()));
+                outln!("{program}\n{} {place}, {} events\n", subject.name, events.len())?;
+                out!("{}\n{}", timeline::render(events, &verdict), timeline::conclusion(&verdict, program.ops()))?;
                 match &elsewhere {
-                    Some(Ok(how)) => println!("{how}"),
-                    Some(Err(difference)) => println!("THE TARGET DIFFERS from the run here:\n{difference}"),
+                    Some(Ok(how)) => outln!("{how}")?,
+                    Some(Err(difference)) => outln!("THE TARGET DIFFERS from the run here:\n{difference}")?,
                     None => {}
                 }
             }
@@ -149,6 +149,7 @@ fn on(target: Target, at: usize, port: Port, program: &Program, here: &str) -> R
     let show = Frame::Show { subject: at as u8, port: port as u8, program: bytes::encode(program) };
     let answer = agent.ask(&show).map_err(|error| Error::Broke {
         what: format!("{target}: {error}"),
+        place: None,
         remedy: "run it without --target; if it runs here, the target's build or emulator is at fault".to_owned(),
     })?;
     Ok(match answer {
@@ -169,8 +170,11 @@ fn load(name: &str) -> Result<Program> {
     } else {
         let mut file = std::fs::File::open(name).map_err(|source| Error::Input {
             what: format!("cannot open the program: {source}"),
-            place: shown(name),
-            remedy: "give a file, or a program of the collection such as halves/enable".to_owned(),
+            place: if name.is_empty() { "an empty name".to_owned() } else { shown(name) },
+            remedy: match near(name) {
+                Some(known) => format!("give a file, or a program of the collection: `{known}`?"),
+                None => "give a file, or a program of the collection such as halves/enable (all are below snapshots/programs)".to_owned(),
+            },
         })?;
         (name.to_owned(), read(&mut file, name)?)
     };
@@ -179,6 +183,16 @@ fn load(name: &str) -> Result<Program> {
         place: format!("{place}:{}:{}", error.line, error.column),
         remedy: "the operations are in docs/program-language.md".to_owned(),
     })
+}
+
+/// The program of the collection that is most like a name: the same family and the longest common beginning.
+fn near(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix(".lmm").unwrap_or(name);
+    let name = name.rsplit_once("programs/").map_or(name, |(_, rest)| rest);
+    let shared = |known: &str| known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    let family = name.split('/').next().unwrap_or_default().len();
+    let names = lazy_mmu_snapshots::PROGRAMS.iter().map(|entry| entry.name);
+    names.max_by_key(|known| shared(known)).filter(|known| shared(known) > family.max(2))
 }
 
 /// Reads a text, one byte more than a program may have: enough to be refused.

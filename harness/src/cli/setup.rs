@@ -56,9 +56,9 @@ impl Setup {
             }
         }
         if self.env {
-            print!("{}", exports(&found));
+            out!("{}", exports(&found))?;
         } else {
-            print!("{}", self.report(&found));
+            out!("{}", self.report(&found))?;
         }
         Ok(if found.iter().all(|(_, result)| result.is_ok()) { Exit::Holds } else { Exit::Environment })
     }

@@ -75,7 +75,7 @@ impl Test {
             });
         }
         outcomes.sort_by_key(|outcome| outcome.target);
-        print!("\n{}", report(&outcomes));
+        out!("\n{}", report(&outcomes))?;
         Ok(exit(&outcomes))
     }
 

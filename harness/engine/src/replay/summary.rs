@@ -134,11 +134,23 @@ impl Summary {
     }
 }
 
+/// A number with its noun.
+fn many(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 impl fmt::Display for Summary {
     /// A short report: what it was, what it exercised, what is worth a look. A count of zero is said too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arch = self.arch.map_or("no architecture recognised".to_owned(), |arch| arch.to_string());
-        writeln!(f, "{}: {arch}, {} events, {} tasks, {} CPUs", self.name, self.events, self.tasks, self.cpus)?;
+        writeln!(
+            f,
+            "{}: {arch}, {} events, {}, {}",
+            self.name,
+            self.events,
+            many(self.tasks, "task"),
+            many(self.cpus, "CPU")
+        )?;
         writeln!(f, "  sections       {} outermost, {} nested", self.sections, self.nested)?;
         writeln!(f, "  pauses         {} inside a section, {} without effect", self.pauses, self.idle_pauses)?;
         let (paused, irq) = (self.calls_while_paused, self.calls_in_interrupt);

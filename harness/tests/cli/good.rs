@@ -1,0 +1,208 @@
+//! Good input: what `run` prints for people and for machines, and the help.
+//!
+//! What it is not: whether a verdict is right is the engine's and the snapshots' to say; here it is whether the user is
+//! told it, and told the same each time.
+//!
+//! Who calls it: `cargo test`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Stdio;
+
+use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_harness::target::Target;
+use lazy_mmu_snapshots::PROGRAMS;
+use serde_json::Value;
+
+use crate::TRACE;
+use crate::folder::{Folder, Ran, command, root};
+
+/// The program of 7.0's regression holds on 7.2 and kills 7.0's Xen.
+const HOLDS: [&str; 2] = ["run", "halves/enable"];
+const BREAKS: [&str; 4] = ["run", "halves/enable", "--subject", "counted/xen@7.0"];
+
+#[test]
+fn a_program_that_holds_exits_with_0() {
+    let ran = Folder::new("holds").run(&HOLDS);
+    ran.is_result("halves/enable", 0);
+    assert!(ran.stdout.starts_with("enable between {\n  switch T1\n"), "the program comes first: {}", ran.stdout);
+    assert!(ran.stdout.contains("\ncounted/aarch64 here, "), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("\nverdict: holds\n"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains(">>>"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_program_that_breaks_the_contract_exits_with_1_and_shows_where() {
+    let ran = Folder::new("breaks").run(&BREAKS);
+    ran.is_result("halves/enable on 7.0", 1);
+    let (before, after) = ran.stdout.split_once("\n>>> I15 ").expect("the place in the timeline");
+    assert!(before.ends_with("BUG EnterLazy"), "after the event that broke it: {before}");
+    assert!(after.contains("\nverdict: breaks I15\n"), "{after}");
+}
+
+#[test]
+fn every_program_of_the_collection_is_found_by_name_and_ends_as_its_verdict_says() {
+    let folder = Folder::new("collection");
+    for entry in PROGRAMS {
+        let ran = folder.run(&["run", entry.name]);
+        let holds = ran.stdout.lines().any(|line| line == "verdict: holds");
+        ran.is_result(entry.name, if holds { 0 } else { 1 });
+        assert_eq!(ran.stdout.contains("\n>>> I"), !holds, "{}: {}", entry.name, ran.stdout);
+    }
+}
+
+#[test]
+fn a_program_is_the_same_by_name_by_path_and_from_standard_input() {
+    let folder = Folder::new("three-ways");
+    let entry = lazy_mmu_snapshots::find("halves/enable").expect("it is in the collection");
+    folder.write("mine.lmm", entry.text);
+    folder.write("windows.lmm", entry.text.replace('\n', "\r\n"));
+    let by_name = folder.run(&["run", "halves/enable"]);
+    assert_eq!(folder.run(&["run", "mine.lmm"]), by_name);
+    assert_eq!(folder.run(&["run", "windows.lmm"]), by_name);
+    assert_eq!(folder.run_with(&["run", "-"], entry.text.as_bytes()), by_name);
+    // A file wins over a name of the collection: what the user has written is what the user means.
+    fs::create_dir(folder.path().join("halves")).expect("a folder");
+    folder.write("halves/enable", "query\n");
+    assert!(folder.run(&["run", "halves/enable"]).stdout.starts_with("query\n\n"));
+}
+
+#[test]
+fn what_is_at_a_limit_runs() {
+    let folder = Folder::new("limits");
+    let cases = [
+        ("blocks", format!("{}{}", "irq {\n".repeat(4096), "}\n".repeat(4096)), 0),
+        ("halves", format!("{}{}", "pause between {\n".repeat(32), "}\n".repeat(32)), 1),
+        ("operations", "query;".repeat(65_536), 0),
+        ("text", format!("query\n#{}", " ".repeat((1 << 20) - 7)), 0),
+        ("repetitions", format!("{}query{}", "repeat 1023 { ".repeat(7), " }".repeat(7)), 0),
+    ];
+    for (name, text, code) in cases {
+        folder.run_with(&["run", "-"], text.as_bytes()).is_result(name, code);
+    }
+}
+
+#[test]
+fn the_asm_port_runs_on_this_machines_own_instructions() {
+    // On a machine that is none of the targets there is nothing to execute for real.
+    let Some(native) = Target::ALL.into_iter().find(|target| target.is_native()) else { return };
+    let folder = Folder::new("asm");
+    let backend = if native == Target::Powerpc64 { "powerpc64-hash".to_owned() } else { native.to_string() };
+    for extra in [&[][..], &["--target", native.short()]] {
+        let asm = ["run", "halves/enable", "--subject", &backend, "--port", "asm"];
+        let ran = folder.run(&[&asm[..], extra].concat());
+        ran.is_result(&backend, 0);
+        assert!(ran.stdout.contains(&format!(" on {native}, ")), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn json_is_one_document_with_the_fields_that_are_documented() {
+    let manual = fs::read_to_string(root().join("docs/json.md")).expect("the manual of the format");
+    let cells = manual.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let documented: BTreeSet<&str> =
+        cells.flat_map(|cell| cell.split([',', ' ', '`'])).filter(|s| !s.is_empty()).collect();
+    let folder = Folder::new("json");
+    for (arguments, code) in [(&HOLDS[..], 0), (&BREAKS, 1), (&["run", "vectors/disable-alone"], 1)] {
+        let ran = folder.run(&[arguments, &["--format", "json"]].concat());
+        ran.is_result("json", code);
+        assert_eq!(ran.stdout.lines().count(), 1, "one document, one line");
+        let document: Value = serde_json::from_str(&ran.stdout).expect("a JSON document");
+        assert_eq!((&document["schema"], &document["kind"]), (&Value::from(1), &Value::from("run")));
+        assert_eq!(document["holds"], Value::from(code == 0));
+        assert_eq!(document["violations"].as_array().map(Vec::is_empty), Some(code == 0));
+        let program = document["program"].as_str().expect("a text");
+        assert_eq!(parse(program).expect("a program").to_string(), program, "the canonical text");
+        let top = keys(&document).into_iter().map(str::to_owned);
+        let of_event = keys(&document["events"][0]).into_iter().map(|key| format!("events[].{key}"));
+        assert_eq!(top.chain(of_event).collect::<BTreeSet<_>>(), documented.iter().map(|&s| s.to_owned()).collect());
+    }
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_same_run_prints_the_same_bytes() {
+    let folder = Folder::new("twice");
+    for program in ["halves/enable", "chains/06-fork-and-reclaim", "batches/xen-mixed-queue", "vectors/disable-alone"] {
+        for subject in ["stateless/sparc64", "token/powerpc64-hash", "counted/xen", "counted/none"] {
+            for format in ["human", "json"] {
+                let run = || folder.run(&["run", program, "--subject", subject, "--format", format]);
+                let first = run();
+                assert!(!first.stdout.is_empty() && first.stderr.is_empty(), "{program} on {subject}: {first:#?}");
+                assert_eq!(run(), first, "{program} on {subject} as {format}");
+            }
+        }
+    }
+}
+
+/// The names in the help's list of subcommands, so that a new one is in these tests by being there.
+fn subcommands(folder: &Folder) -> Vec<String> {
+    let help = folder.run(&["--help"]);
+    help.is_result("--help", 0);
+    let list = help.stdout.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = list.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names: Vec<_> = names.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+    assert!(names.len() >= 7, "help and six subcommands: {names:?}");
+    names
+}
+
+#[test]
+fn every_subcommand_explains_itself() {
+    let folder = Folder::new("help");
+    for name in subcommands(&folder).iter().filter(|name| *name != "help") {
+        let help = folder.run(&[name, "--help"]);
+        help.is_result(name, 0);
+        assert!(help.stdout.contains(&format!("Usage: cargo lazymmu {name} ")), "{name}: {}", help.stdout);
+        assert!(help.stdout.contains("\nExample:\n  cargo lazymmu "), "{name}: {}", help.stdout);
+        assert_eq!(folder.run(&["help", name]), help, "help {name}");
+        folder.run(&[name, "-h"]).is_result(name, 0);
+    }
+    folder.run(&["--version"]).is_result("--version", 0);
+}
+
+#[test]
+fn the_examples_of_the_help_run() {
+    let folder = Folder::new("examples");
+    // The others set targets up.
+    for name in ["run", "replay"] {
+        let help = folder.run(&[name, "--help"]).stdout;
+        let example = help.lines().find_map(|line| line.strip_prefix("  cargo lazymmu ")).expect("an example");
+        let ran = Ran::of(command(root()).args(example.split(' ')), b"");
+        assert!(matches!(ran.code, Some(0 | 1)) && ran.stderr.is_empty(), "{example}: {ran:#?}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_reason_to_panic() {
+    let folder = Folder::new("broken-pipe");
+    folder.write("trace", TRACE);
+    for arguments in [&HOLDS[..], &["run", "halves/enable", "--format", "json"], &["replay", "trace"], &["--help"]] {
+        // The reading end is closed before the command starts, as by a `head` that has seen enough.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = command(folder.path());
+        let child = command.args(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("it starts");
+        let output = child.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("panicked"), "{arguments:?} with a closed standard output: {stderr}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new("full-disk");
+    folder.write("trace", TRACE);
+    for arguments in [&HOLDS[..], &["replay", "trace"]] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("the device that is always full");
+        let mut command = command(folder.path());
+        let child = command.args(arguments).stdout(full).stderr(Stdio::piped()).spawn().expect("it starts");
+        let output = child.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let ran = Ran { code: output.status.code(), stdout: String::new(), stderr };
+        ran.is_refused("a full disk", 3);
+    }
+}
