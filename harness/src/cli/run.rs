@@ -98,6 +98,9 @@ impl Run {
             Format::Human => {
                 outln!("{program}\n{} {place}, {} events\n", subject.name, events.len())?;
                 out!("{}\n{}", timeline::render(events, &verdict), timeline::conclusion(&verdict, program.ops()))?;
+                if events.is_empty() {
+                    outln!("nothing was exercised: the program does nothing")?;
+                }
                 match &elsewhere {
                     Some(Ok(how)) => outln!("{how}")?,
                     Some(Err(difference)) => outln!("THE TARGET DIFFERS from the run here:\n{difference}")?,
@@ -172,7 +175,7 @@ fn load(name: &str) -> Result<Program> {
             what: format!("cannot open the program: {source}"),
             place: if name.is_empty() { "an empty name".to_owned() } else { shown(name) },
             remedy: match near(name) {
-                Some(known) => format!("give a file, or a program of the collection: `{known}`?"),
+                Some(known) => format!("give a file, or a program of the collection such as {known}"),
                 None => "give a file, or a program of the collection such as halves/enable (all are below snapshots/programs)".to_owned(),
             },
         })?;
