@@ -161,7 +161,8 @@ impl Expected {
         let (events, verdict) = runner.run(subject, Port::Model, &small);
         let detail = format!("{small}\n{}", timeline::render(events, &verdict));
         let what = format!("generated program, seed {seed}: {} on {name}", broken_text(signature));
-        self.fail(what, detail, Some(format!("cargo lazymmu run PROGRAM --subject {name}")));
+        let replay = Some(format!("cargo lazymmu run PROGRAM --subject {name}"));
+        self.failures.push(Failure { what, detail, replay, program: Some(small.to_string()) });
     }
 
     fn replay(&mut self, root: &Path) {
@@ -185,7 +186,7 @@ impl Expected {
     }
 
     fn fail(&mut self, what: String, detail: String, replay: Option<String>) {
-        self.failures.push(Failure { what, detail, replay });
+        self.failures.push(Failure { what, detail, replay, program: None });
     }
 }
 

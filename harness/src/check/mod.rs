@@ -10,8 +10,10 @@ pub mod expected;
 pub mod report;
 pub mod suites;
 
+use std::path::Path;
 use std::time::Duration;
 
+use lazy_mmu_arches::backend::mix;
 use lazy_mmu_engine::runner::Generated;
 
 use crate::setup::Missing;
@@ -81,8 +83,32 @@ pub struct Failure {
     pub what: String,
     /// The rest: differing lines, the program.
     pub detail: String,
-    /// The command that shows it again, where there is one.
+    /// The command that shows it again, where there is one. `PROGRAM` in it stands for the file of `program`.
     pub replay: Option<String>,
+    /// A program that is in no file yet: its text.
+    pub program: Option<String>,
+}
+
+impl Failure {
+    /// A failure with nothing but its line.
+    #[must_use]
+    pub fn plain(what: String) -> Failure {
+        Failure { what, detail: String::new(), replay: None, program: None }
+    }
+
+    /// Writes the program to a file of its own below `folder`, named after its text, so that the replay command can
+    /// be pasted. Where that fails the program is printed all the same.
+    pub fn save(&mut self, folder: &Path) {
+        let Some(program) = &self.program else { return };
+        let digest = program.bytes().fold(0, |sum, byte| mix(sum, byte.into()));
+        let file = folder.join(format!("{digest:016x}.lmm"));
+        let text = format!("# {}\n{program}", self.what.replace('\n', " "));
+        let saved = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
+        self.replay = match (saved, self.replay.take()) {
+            (Ok(()), Some(replay)) => Some(replay.replace("PROGRAM", &file.display().to_string())),
+            (_, replay) => replay,
+        };
+    }
 }
 
 /// One suite on one target.
@@ -103,6 +129,17 @@ pub struct Row {
     pub target: Target,
     /// What became of it.
     pub state: RowState,
+}
+
+impl Row {
+    /// Everything that broke there.
+    pub fn failures_mut(&mut self) -> impl Iterator<Item = &mut Failure> {
+        let cells = match &mut self.state {
+            RowState::Ran(cells, _) => cells.as_mut_slice(),
+            RowState::Skipped(_) => &mut [],
+        };
+        cells.iter_mut().flat_map(|cell| &mut cell.failures)
+    }
 }
 
 /// What became of a target.

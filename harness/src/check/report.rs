@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn failure() -> Failure {
-        Failure { what: "it broke".into(), detail: "a\nb".into(), replay: Some("run it".into()) }
+        Failure { detail: "a\nb".into(), replay: Some("run it".into()), ..Failure::plain("it broke".into()) }
     }
 
     #[test]

@@ -5,7 +5,10 @@
 use std::time::Instant;
 
 use lazy_mmu_arches::insn::Isa;
-use lazy_mmu_engine::runner::{Runner, broken_text};
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::bytes::encode;
+use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::runner::{Generated, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::trace::listing;
@@ -48,11 +51,11 @@ impl Suites<'_> {
         };
         if let Err(error) = ran {
             let what = format!("{}: {}: {error}", self.target, suite.name());
-            cell.failures.push(Failure { what, detail: String::new(), replay: None });
+            cell.failures.push(Failure::plain(what));
         }
         if cell.count == 0 && cell.failures.is_empty() {
             let what = format!("{}: {}: nothing ran", self.target, suite.name());
-            cell.failures.push(Failure { what, detail: String::new(), replay: None });
+            cell.failures.push(Failure::plain(what));
         }
         cell.took = begin.elapsed();
         cell
@@ -95,7 +98,7 @@ impl Suites<'_> {
         let port = if port == Port::Asm { " --port asm" } else { "" };
         let replay =
             format!("cargo lazymmu run {} --subject {} --target {}{port}", known.name, subject.name, self.target);
-        Failure { what, detail, replay: Some(replay) }
+        Failure { detail, replay: Some(replay), ..Failure::plain(what) }
     }
 
     fn tables(&mut self, cell: &mut Cell) -> Result<(), AgentError> {
@@ -105,7 +108,7 @@ impl Suites<'_> {
                 if text != self.expected.tables {
                     let what = format!("{}: the transition tables differ from the host's", self.target);
                     let detail = difference(&self.expected.tables, &text);
-                    cell.failures.push(Failure { what, detail, replay: None });
+                    cell.failures.push(Failure { detail, ..Failure::plain(what) });
                 }
                 Ok(())
             }
@@ -142,7 +145,7 @@ impl Suites<'_> {
                 let what = format!("{}: the replay of {name} differs from the host's", self.target);
                 let (Ok(found) | Err(found)) = &outcome;
                 let replay = Some(format!("cargo lazymmu replay {}", path.display()));
-                cell.failures.push(Failure { what, detail: difference(summary, found), replay });
+                cell.failures.push(Failure { detail: difference(summary, found), replay, ..Failure::plain(what) });
             }
         }
         Ok(())
@@ -176,31 +179,43 @@ impl Suites<'_> {
         Ok(())
     }
 
-    /// Which of the batch's programs differs: they are sent one by one.
-    fn find_generated(
-        &mut self,
-        subject: &Descriptor,
-        at: usize,
-        batch: lazy_mmu_engine::runner::Generated,
-    ) -> Result<Failure, AgentError> {
+    /// Which of the batch's programs differs: they are sent one by one, and the first that does is minimised.
+    fn find_generated(&mut self, subject: &Descriptor, at: usize, batch: Generated) -> Result<Failure, AgentError> {
         let mut runner = Runner::new();
         for seed in batch.seeds() {
-            let program = batch.program(seed);
-            let bytes = lazy_mmu_engine::program::bytes::encode(&program);
-            let outcomes =
-                self.agent.batch(Batch { subject: at as u8, port: 0, programs: std::slice::from_ref(&bytes) })?;
-            let native = runner.summary(at, Port::Model, &program);
-            if let Some(outcome) = outcomes.first().filter(|outcome| **outcome != Outcome::Ran(native)) {
-                let known = Known { name: "PROGRAM", program, bytes, summaries: Vec::new() };
-                let mut failure = self.look_into(subject, at, Port::Model, &known, outcome);
-                failure.what = format!("{}: generated program, seed {seed}, on {}", self.target, subject.name);
-                failure.detail = format!("{}\n\n{}", failure.detail, known.program);
-                return Ok(failure);
+            if self.differs(&mut runner, at, &batch.program(seed))?.is_none() {
+                continue;
             }
+            let mut lost = None;
+            let small = minimise(&batch.program(seed), |program| match self.differs(&mut runner, at, program) {
+                Ok(outcome) => outcome.is_some(),
+                Err(error) => {
+                    lost = Some(error);
+                    false
+                }
+            });
+            if let Some(error) = lost {
+                return Err(error);
+            }
+            let Some(outcome) = self.differs(&mut runner, at, &small)? else { continue };
+            let known = Known { name: "PROGRAM", bytes: encode(&small), program: small, summaries: Vec::new() };
+            let mut failure = self.look_into(subject, at, Port::Model, &known, &outcome);
+            failure.what = format!("{}: generated program, seed {seed}, on {}", self.target, subject.name);
+            failure.detail = format!("{}\n\n{}", failure.detail, known.program);
+            failure.program = Some(known.program.to_string());
+            return Ok(failure);
         }
         let what =
             format!("{}: generated programs on {}: the sum differs, but no program does", self.target, subject.name);
-        Ok(Failure { what, detail: String::new(), replay: None })
+        Ok(Failure::plain(what))
+    }
+
+    /// What the target makes of a program, if it is not what the host makes of it.
+    fn differs(&mut self, runner: &mut Runner, at: usize, program: &Program) -> Result<Option<Outcome>, AgentError> {
+        let bytes = [encode(program)];
+        let outcomes = self.agent.batch(Batch { subject: at as u8, port: 0, programs: &bytes })?;
+        let native = Outcome::Ran(runner.summary(at, Port::Model, program));
+        Ok(outcomes.into_iter().next().filter(|outcome| *outcome != native))
     }
 }
 

@@ -55,8 +55,11 @@ impl Check {
             let built: Result<Vec<_>> = built.collect();
             (expected.join(), built)
         });
-        let expected = expected.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let rows = run_all(prepared?, &expected, &progress);
+        let mut expected = expected.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut rows = run_all(prepared?, &expected, &progress);
+        let folder = root.join("target/lazymmu/failures");
+        let of_rows = rows.iter_mut().flat_map(Row::failures_mut);
+        expected.failures.iter_mut().chain(of_rows).for_each(|failure| failure.save(&folder));
         progress.done();
         outln!("profile {:?}, seed {seed}\n", profile)?;
         out!("{}", report::render(&rows, &expected))?;
