@@ -6,6 +6,8 @@
 //! (Xen 7.2): they bracket the time the task is away, and a task that went between the halves of a call has its own hook
 //! still to come.
 
+use lazy_mmu_core::kernel::BugSite;
+
 use super::{Findings, Invariant, Rules};
 use crate::program::TASKS;
 use crate::trace::{Call, Event, Hook, What};
@@ -35,6 +37,12 @@ impl Pairing {
             What::Return(..) => {
                 self.calls.pop();
             }
+            // The architecture's own test of the same on this CPU, and the last thing it does.
+            What::Bug(site @ (BugSite::EnterLazy | BugSite::LeaveLazy)) => findings.report(Invariant::I2, at, || {
+                let how =
+                    if site == BugSite::EnterLazy { "enters a mode that is on" } else { "leaves a mode that is off" };
+                format!("CPU {} {how}", event.cpu)
+            }),
             What::Hook(hook, active) => {
                 let Some(&Some(task)) = self.calls.last() else { return };
                 // Where the architecture alone knows, it must alternate on the CPU as well, whoever runs there.
