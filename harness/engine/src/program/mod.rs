@@ -8,6 +8,7 @@
 pub mod bytes;
 pub mod generate;
 pub mod minimise;
+mod print;
 
 pub mod text;
 

@@ -1,9 +1,10 @@
 //! Programs as text: one operation per line (or several with `;`), blocks in braces, `#` to the end of a line a comment.
 //!
-//! Parsing and printing are exact both ways: `parse(print(p)) == p`. The grammar is in `docs/program-language.md`; the
-//! names of operations are the kernel's or those of the specification. Errors carry line and column, counted from 1.
+//! Parsing and printing are exact both ways: `parse(print(p)) == p`. Here is the parser; the grammar is in
+//! `docs/program-language.md`, printing in `print`. The names of operations are the kernel's or those of the
+//! specification. Errors carry line and column, counted from 1.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
@@ -32,7 +33,7 @@ impl Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// Operations without arguments, by name.
-const PLAIN: &[(&str, Op)] = &[
+pub(super) const PLAIN: &[(&str, Op)] = &[
     ("enable", Op::Enable),
     ("disable", Op::Disable),
     ("pause", Op::Pause),
@@ -75,29 +76,25 @@ const ON_PAGES: &[Named<Pages>] = &[
 ];
 
 /// Blocks without a number.
-const BLOCKS: &[(&str, Block)] =
+pub(super) const BLOCKS: &[(&str, Block)] =
     &[("irq", Block::Irq), ("softirq", Block::Softirq), ("nmi", Block::Nmi), ("between", Block::Between)];
 
-const SIZES: &[(&str, Size)] = &[("small", Size::Small), ("large", Size::Large), ("huge", Size::Huge)];
+pub(super) const SIZES: &[(&str, Size)] = &[("small", Size::Small), ("large", Size::Large), ("huge", Size::Huge)];
 
-const PROTECTIONS: &[(&str, Protection)] = &[
+pub(super) const PROTECTIONS: &[(&str, Protection)] = &[
     ("write", Protection::Write),
     ("read", Protection::Read),
     ("exec", Protection::Exec),
     ("invalid", Protection::Invalid),
 ];
 
-const ALLOCATIONS: &[(&str, Allocation)] =
+pub(super) const ALLOCATIONS: &[(&str, Allocation)] =
     &[("plain", Allocation::Plain), ("debug", Allocation::Debug), ("sleep", Allocation::Sleep)];
 
 const OTHERS: &[&str] = &["set", "fault", "migrate", "cpu", "lock", "unlock", "alloc", "free", "repeat"];
 
 fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
     table.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
-}
-
-fn name_of<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
-    table.iter().find(|(_, known)| *known == value).map_or("", |&(name, _)| name)
 }
 
 /// Parses bytes that should be a program's text.
@@ -399,82 +396,4 @@ fn unknown(word: Word<'_>) -> ParseError {
     });
     let hint = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
     word.error(format!("unknown operation `{}`{hint}", word.shown()))
-}
-
-impl Display for Pages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", ["K", "U", "V"][usize::from(self.mm.0 % 3)], self.first)?;
-        if self.count != 1 {
-            write!(f, " x{}", self.count)?;
-        }
-        if self.size != Size::Small {
-            write!(f, " {}", name_of(SIZES, self.size))?;
-        }
-        Ok(())
-    }
-}
-
-impl Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let allocated = |f: &mut fmt::Formatter<'_>, name: &str, frame: u16, how: Allocation| match how {
-            Allocation::Plain => write!(f, "{name} {frame}"),
-            how => write!(f, "{name} {frame} {}", name_of(ALLOCATIONS, how)),
-        };
-        match *self {
-            Op::TaskPause(task) => write!(f, "task_pause T{task}"),
-            Op::TaskResume(task) => write!(f, "task_resume T{task}"),
-            Op::TaskQuery(task) => write!(f, "task_query T{task}"),
-            Op::Set(pages, Protection::Write) => write!(f, "set {pages}"),
-            Op::Set(pages, protection) => write!(f, "set {pages} {}", name_of(PROTECTIONS, protection)),
-            Op::Clear(pages) => write!(f, "clear {pages}"),
-            Op::Wrprotect(pages) => write!(f, "wrprot {pages}"),
-            Op::Get(pages) => write!(f, "get {pages}"),
-            Op::RawGet(pages) => write!(f, "raw_get {pages}"),
-            Op::Access(pages) => write!(f, "access {pages}"),
-            Op::TlbFlush(pages) => write!(f, "tlb_flush {pages}"),
-            Op::GatherFlush(pages) => write!(f, "gather_flush {pages}"),
-            Op::Fault(page) => write!(f, "fault {page}"),
-            Op::Switch(task) => write!(f, "switch T{task}"),
-            Op::Migrate(task, cpu) => write!(f, "migrate T{task} {cpu}"),
-            Op::Fork(task) => write!(f, "fork T{task}"),
-            Op::Exit(task) => write!(f, "exit T{task}"),
-            Op::Cpu(cpu) => write!(f, "cpu {cpu}"),
-            Op::Lock(lock) => write!(f, "lock {lock}"),
-            Op::Unlock(lock) => write!(f, "unlock {lock}"),
-            Op::Alloc(frame, how) => allocated(f, "alloc", frame, how),
-            Op::Free(frame, how) => allocated(f, "free", frame, how),
-            Op::Open(Block::Repeat(times)) => write!(f, "repeat {times} {{"),
-            Op::Open(block) => write!(f, "{} {{", name_of(BLOCKS, block)),
-            Op::Close => f.write_char('}'),
-            plain => f.write_str(name_of(PLAIN, plain)),
-        }
-    }
-}
-
-impl Display for Program {
-    /// One operation per line, blocks indented by two spaces, a call's `between` on the call's line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut depth = 0usize;
-        for (at, op) in self.ops().iter().enumerate() {
-            let joins = *op == Op::Open(Block::Between) && at > 0 && self.ops()[at - 1].has_halves();
-            if *op == Op::Close {
-                depth -= 1;
-            }
-            if at > 0 {
-                f.write_char(if joins { ' ' } else { '\n' })?;
-            }
-            if !joins {
-                // A text must not grow with the square of its depth.
-                write!(f, "{:1$}", "", 2 * depth.min(16))?;
-            }
-            write!(f, "{op}")?;
-            if matches!(op, Op::Open(_)) {
-                depth += 1;
-            }
-        }
-        if !self.ops().is_empty() {
-            f.write_char('\n')?;
-        }
-        Ok(())
-    }
 }
