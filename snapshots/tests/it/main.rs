@@ -5,6 +5,7 @@
 
 mod capacity;
 mod collection;
+mod generated;
 mod tables;
 
 /// Where the snapshots lie, and how they are named: after their program.
