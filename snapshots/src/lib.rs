@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod generated;
 pub mod render;
 
 /// A program of the collection.
@@ -50,6 +51,14 @@ const TABLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tables.rs"))
 pub fn table(generation: &str) -> Option<&'static str> {
     body(TABLES.iter().find(|table| table.0 == generation)?.1)
 }
+
+/// The reviewed digests of generated programs.
+#[must_use]
+pub fn generated_digests() -> Option<&'static str> {
+    body(GENERATED?)
+}
+
+const GENERATED: Option<&str> = include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 
 /// A snapshot file's body, without insta's header.
 fn body(file: &'static str) -> Option<&'static str> {

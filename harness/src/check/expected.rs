@@ -71,6 +71,7 @@ impl Expected {
         let mut runner = Runner::new();
         expected.collection(&mut runner);
         expected.compare_tables();
+        expected.compare_digests(&mut runner);
         for batch in profile.generated(seed) {
             expected.generate(&mut runner, batch);
         }
@@ -115,6 +116,16 @@ impl Expected {
                 let what = format!("the transition table of {} is not as reviewed", generation.name());
                 self.fail(what, difference(reviewed, &now), None);
             }
+        }
+    }
+
+    fn compare_digests(&mut self, runner: &mut Runner) {
+        let reviewed = lazy_mmu_snapshots::generated_digests().unwrap_or("(no snapshot)\n");
+        let now = lazy_mmu_snapshots::generated::render(runner);
+        if reviewed.trim_end() != now.trim_end() {
+            let what = "generated programs do something else than they did (snapshots/src/generated.rs says how to find \
+                        out what)";
+            self.fail(what.to_owned(), difference(reviewed, &now), None);
         }
     }
 
