@@ -47,6 +47,11 @@ impl Runner {
         (events, verdict)
     }
 
+    /// How many instructions a subject has executed for real.
+    fn executed(&self, index: usize, port: Port) -> u64 {
+        self.made[index][port as usize].as_ref().map_or(0, |subject| subject.executed())
+    }
+
     /// A task's `preempt_count` after the last run.
     #[must_use]
     pub fn preempt_count(&self, task: u8) -> i32 {
@@ -55,8 +60,10 @@ impl Runner {
 
     /// Runs a program and sums the run up.
     pub fn summary(&mut self, index: usize, port: Port, program: &Program) -> Summary {
+        let before = self.executed(index, port);
         let (events, verdict) = self.run(index, port, program);
-        summarise(events, &verdict)
+        let summary = summarise(events, &verdict);
+        Summary { executed: (self.executed(index, port) - before) as u32, ..summary }
     }
 
     /// Generates programs from consecutive seeds and sums them all up in one. `broken` holds every invariant that any
@@ -108,7 +115,7 @@ pub fn summarise(events: &[Event], verdict: &Verdict) -> Summary {
     let broken = verdict.violations.iter().fold(0, |bits, violation| bits | 1 << violation.invariant as u16);
     let misused = if verdict.misuse.is_some() { MISUSED } else { 0 };
     let (generic, all) = digests(events);
-    Summary { generic, all, broken: broken | misused, events: events.len() as u32, programs: 1 }
+    Summary { generic, all, broken: broken | misused, events: events.len() as u32, programs: 1, executed: 0 }
 }
 
 /// The invariants named by [`Summary::broken`], or `holds`.

@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -95,6 +95,8 @@ pub struct Summary {
     pub events: u32,
     /// Programs summed up here.
     pub programs: u32,
+    /// Instructions executed for real, in the asm port.
+    pub executed: u32,
 }
 
 /// Why a frame could not be read.
@@ -186,7 +188,7 @@ impl Payload {
             Frame::Results(results) => {
                 to.u8(2).u32(results.len() as u32);
                 for r in results {
-                    to.u64(r.generic).u64(r.all).u16(r.broken).u32(r.events).u32(r.programs);
+                    to.u64(r.generic).u64(r.all).u16(r.broken).u32(r.events).u32(r.programs).u32(r.executed);
                 }
             }
             Frame::Show { subject, port, program } => {
@@ -268,7 +270,7 @@ impl Reader<'_> {
                 },
             },
             2 => {
-                let count = self.count(26)?;
+                let count = self.count(30)?;
                 Frame::Results((0..count).map(|_| self.summary()).collect::<Result<_, _>>()?)
             }
             3 => Frame::Show { subject: self.u8()?, port: self.u8()?, program: self.bytes()? },
@@ -302,6 +304,7 @@ impl Reader<'_> {
             broken: self.u16()?,
             events: self.u32()?,
             programs: self.u32()?,
+            executed: self.u32()?,
         })
     }
 
@@ -357,7 +360,7 @@ mod tests {
     use super::*;
 
     fn samples() -> Vec<Frame> {
-        let summary = Summary { generic: 1, all: u64::MAX, broken: 0x8001, events: 7, programs: 1 };
+        let summary = Summary { generic: 1, all: u64::MAX, broken: 0x8001, events: 7, programs: 1, executed: 5 };
         vec![
             Frame::Hello { version: VERSION, arch: "sparc64".into(), subjects: 99 },
             Frame::Batch { subject: 3, port: 1, programs: vec![vec![], vec![1, 2, 3]] },

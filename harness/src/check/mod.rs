@@ -116,6 +116,8 @@ impl Failure {
 pub struct Cell {
     /// Runs, or trace lines, or table rows.
     pub count: u64,
+    /// Instructions executed for real, in the asm port's suite.
+    pub executed: u64,
     /// How long.
     pub took: Duration,
     /// What broke.

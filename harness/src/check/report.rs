@@ -33,8 +33,9 @@ pub fn render(rows: &[Row], expected: &Expected) -> String {
     let _ = writeln!(text, "exercised: {}", exercised(expected));
     for row in rows {
         match &row.state {
-            RowState::Ran(_, how) => {
-                let _ = writeln!(text, "{}: {how}", row.target);
+            RowState::Ran(cells, how) => {
+                let executed: u64 = cells.iter().map(|cell| cell.executed).sum();
+                let _ = writeln!(text, "{}: {how}; asm port: {executed} instructions executed for real", row.target);
             }
             RowState::Skipped(missing) => {
                 let (why, remedy) = (&missing.why, &missing.remedy);

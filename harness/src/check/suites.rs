@@ -49,6 +49,10 @@ impl Suites<'_> {
             Suite::Generated => self.generated(&mut cell),
             Suite::Asm => self.collection(&mut cell, Port::Asm, |_| true),
         };
+        if suite == Suite::Asm && cell.executed == 0 && ran.is_ok() {
+            let what = format!("{}: the asm port executed not one instruction", self.target);
+            cell.failures.push(Failure::plain(what));
+        }
         if let Err(error) = ran {
             let what = format!("{}: {}: {error}", self.target, suite.name());
             cell.failures.push(Failure::plain(what));
@@ -70,7 +74,11 @@ impl Suites<'_> {
             let batch = Batch { subject: at as u8, port: port as u8, programs: &programs };
             let outcomes = self.agent.batch(batch)?;
             cell.count += outcomes.len() as u64;
-            for (known, outcome) in known.iter().zip(outcomes) {
+            for (known, mut outcome) in known.iter().zip(outcomes) {
+                if let Outcome::Ran(summary) = &mut outcome {
+                    // Both ports come to the same; how much was executed is counted apart.
+                    cell.executed += u64::from(std::mem::take(&mut summary.executed));
+                }
                 if outcome != Outcome::Ran(known.summaries[at]) && cell.failures.len() < MOST {
                     let failure = self.look_into(subject, at, port, known, &outcome);
                     cell.failures.push(failure);

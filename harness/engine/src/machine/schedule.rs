@@ -51,7 +51,6 @@ impl Run<'_> {
         self.task_mut().arch_preempt -= 1;
         self.below -= 1;
         self.machine.cpus[usize::from(self.cpu)].current = next;
-        self.machine.tasks[usize::from(next)].cpu = self.cpu;
         self.emit(What::SwitchIn { prev, counters: subject.counters(next) });
         self.emit_mode();
     }

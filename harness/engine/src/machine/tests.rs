@@ -1,6 +1,7 @@
 //! What the machine does with programs, on the backend that defers nothing.
 
 use super::*;
+use crate::program::MAX_OPS;
 use crate::program::text::parse;
 use crate::subject::{Port, registry};
 use crate::trace::{Event, line};
@@ -48,11 +49,38 @@ fn a_call_in_progress_goes_on_where_its_task_is() {
 }
 
 #[test]
+fn a_call_in_progress_goes_on_where_its_task_was_switched_in() {
+    let events = generic("counted/none", "enable between { switch T1; migrate T0 1; cpu 1; switch T0; cpu 0 }; query");
+    assert!(events.contains(&"0 c1 T0 hook enter (active)".to_owned()), "{events:#?}");
+    assert_eq!(events.last().map(String::as_str), Some("8 c1 T0 answer true"));
+}
+
+#[test]
+fn a_forked_task_has_its_parents_address_space_and_cpu() {
+    // T3 works in V on CPU 1; so does its child, and CPU 0 must tell it when a translation of V goes.
+    let program = "cpu 1; fork T4; switch T4; cpu 0; set V 0; access V 0; clear V 0";
+    let subject = registry::find("powerpc64-hash").expect("a known subject").make(Port::Model);
+    let mut machine = Machine::new();
+    let events = machine.run(&*subject, &parse(program).expect("a program"));
+    let lines: Vec<_> = events.iter().map(|event| line(&event.what)).collect();
+    assert!(lines.iter().any(|line| line.starts_with("switch in, from T3")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line == "tlbsync"), "{lines:#?}");
+}
+
+#[test]
 fn what_no_kernel_could_do_is_refused() {
     #[rustfmt::skip]
     let cases = [
         ("irq { switch T1 }", "not possible in interrupt context"),
         ("enable between { pause }", "the task stands between the halves of a call"),
+        ("enable between { switch T1; exit T0 }", "the task stands between the halves of a call"),
+        ("exit T1; switch T1", "no such task, or it exists already"),
+        ("fork T1", "no such task, or it exists already"),
+        ("lock 1; switch T1; lock 1", "held already"),
+        ("lock 1; switch T1; unlock 1", "not held, or not off"),
+        ("cpu 1; irq { cpu 0; migrate T1 1 }", "not possible in interrupt context"),
+        ("cpu 1; softirq { cpu 0; migrate T1 1 }", "not possible in interrupt context"),
+        ("cpu 1; nmi { cpu 0; migrate T1 1 }", "not possible in interrupt context"),
         ("switch T5", "no such task, or it exists already"),
         ("switch T3", "the task is running"),
         ("migrate T1 1; switch T1", "the task belongs to the other CPU"),
@@ -80,6 +108,8 @@ fn a_warning_comes_once_per_call_site() {
 fn a_run_is_limited_and_says_so() {
     let events = generic("counted/none", "repeat 1000 { repeat 1000 { set K 0 x500 } }");
     assert_eq!(events.last().map(|event| event.ends_with("limit is reached: it stops")), Some(true));
+    let answers = events.iter().filter(|event| event.contains("set K 0")).count();
+    assert!((100..MAX_OPS / 500 + 1).contains(&answers), "{answers} sets of 500 pages within the limit");
     let deep = format!("{}query{}", "repeat 1 {".repeat(4000), "}".repeat(4000));
     assert!(generic("counted/none", &deep).iter().any(|event| event.ends_with("answer false")));
 }

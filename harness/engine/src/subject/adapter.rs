@@ -46,6 +46,7 @@ pub struct Ours<G: Generation<B>, B: Backend> {
     /// What a caller's stack holds while a handler runs: up to four handlers deep on each CPU.
     handlers: [[Handler<G::State>; 4]; CPUS as usize],
     port: Port,
+    executed: Cell<u64>,
 }
 
 /// A handler's own state, and whose it is.
@@ -65,6 +66,7 @@ impl<G: Generation<B>, B: Backend> Ours<G, B> {
             per_cpu: std::array::from_fn(|_| B::PerCpu::default()),
             handlers: Default::default(),
             port,
+            executed: Cell::new(0),
         }
     }
 
@@ -230,8 +232,8 @@ impl<G: Generation<B>, B: Backend> Context for Cx<'_, '_, G, B> {
     }
 
     fn execute(&mut self, insn: Insn) -> u64 {
-        if self.ours.port == Port::Asm {
-            asm::execute(insn);
+        if self.ours.port == Port::Asm && asm::execute(insn) {
+            self.ours.executed.set(self.ours.executed.get() + 1);
         }
         self.env.execute(insn)
     }
@@ -284,6 +286,10 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
     fn fork(&self, parent: u8, child: u8) {
         G::copy(Some(&self.states[usize::from(parent)]), &self.states[usize::from(child)]);
         B::reset_thread(&self.threads[usize::from(child)]);
+    }
+
+    fn executed(&self) -> u64 {
+        self.executed.get()
     }
 
     fn call(&self, env: &mut dyn Env, call: Call) {

@@ -102,6 +102,9 @@ pub trait Subject {
     /// `dup_task_struct()`: the child's state is a copy of the parent's.
     fn fork(&self, parent: u8, child: u8);
 
+    /// How many instructions it has executed for real since it was made.
+    fn executed(&self) -> u64;
+
     /// A call of the generic API by the running task.
     fn call(&self, env: &mut dyn Env, call: Call);
     /// `is_lazy_mmu_mode_active()`

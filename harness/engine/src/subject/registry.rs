@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn the_asm_port_executes_and_the_model_port_does_not() {
+        let program = crate::program::text::parse("set V 0 x2; access V 0 x2; clear V 0; set K 1; tlb_flush V 0 x2");
+        let program = program.expect("a program");
+        let mut machine = crate::machine::Machine::new();
+        let mut executed = 0;
+        for subject in SUBJECTS {
+            let model = subject.make(Port::Model);
+            machine.run(&*model, &program);
+            assert_eq!(model.executed(), 0, "{}", subject.name);
+            let asm = subject.make(Port::Asm);
+            machine.run(&*asm, &program);
+            assert!(asm.executed() == 0 || subject.has_asm_here(), "{}", subject.name);
+            executed += asm.executed();
+        }
+        assert!(executed > 0 || Isa::of_this_build().is_none(), "no subject of this build's instructions");
+    }
+
+    #[test]
     fn every_generation_runs_on_every_backend() {
         for generation in GenerationName::ALL {
             for backend in
