@@ -31,6 +31,8 @@ pub(super) struct Mock<B> {
     pub interrupt: bool,
     pub active: bool,
     pub events: Vec<Event>,
+    /// Both flags as each instruction found them: active, pending.
+    pub found: Vec<(bool, bool)>,
     memory: BTreeMap<u16, u64>,
     form: PhantomData<B>,
 }
@@ -38,7 +40,8 @@ pub(super) struct Mock<B> {
 impl<B: Backend<PerCpu = (), Thread = ThreadFlags>> Mock<B> {
     pub fn new() -> Self {
         let flags = ThreadFlags::default();
-        Mock { flags, interrupt: false, active: false, events: Vec::new(), memory: BTreeMap::new(), form: PhantomData }
+        let (events, found, memory) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Mock { flags, interrupt: false, active: false, events, found, memory, form: PhantomData }
     }
 
     /// What was asked for since the last time.
@@ -110,6 +113,7 @@ impl<B: Backend<PerCpu = (), Thread = ThreadFlags>> Context for Mock<B> {
 
     fn execute(&mut self, insn: Insn) -> u64 {
         self.events.push(Event::Op(insn.op, insn.a));
+        self.found.push((self.flags.active.get(), self.flags.pending.get()));
         0
     }
 
@@ -151,6 +155,10 @@ fn a_page_has_one_address_and_an_address_one_page() {
             assert!(va >= 1 << 40 || n < HIGH_PAGE, "{at:?} is above 1 TiB if it should be");
         }
     }
+    let at = |mm, n| virtual_address(page(mm, n));
+    assert_eq!([at(0, 0), at(0, LINEAR_PAGE + 2)], [0xffff_8000_8000_0000, 0xffff_0000_0040_0000]);
+    assert_eq!(at(0, SHADOW_PAGE + 1), 0xffff_7000_0020_0000);
+    assert_eq!([at(1, 1), at(3, HIGH_PAGE)], [0x1020_0000, 1 << 40]);
     assert_eq!(page_at(Mm(1), 0), None);
     assert_eq!(page_at(Mm::KERNEL, virtual_address(page(1, 5))), None);
 }

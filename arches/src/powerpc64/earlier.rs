@@ -187,8 +187,26 @@ mod tests {
         }
         let mut cx = Mock::<HashToken>::new(false);
         HashToken::enter(&mut cx);
+        cx.touch_and_clear(U, 1, Size::Small);
         HashToken::flush(&mut cx);
+        assert_eq!(cx.count("flush"), 0);
         HashToken::leave(&mut cx);
+        assert_eq!(cx.count("flush"), 1);
         assert_eq!((cx.preempt, HashToken::arch_mode(&cx)), (0, Some(false)));
+    }
+
+    /// Preemption is off before the mode is on, and the mode is off before preemption is on; the flush lies within.
+    #[test]
+    fn the_mode_is_on_within_the_part_without_preemption() {
+        let mut cx = Mock::<HashStateless>::new(false);
+        HashStateless::enter(&mut cx);
+        cx.touch_and_clear(U, 1, Size::Small);
+        HashStateless::leave(&mut cx);
+        assert_eq!(cx.take_order(), "off1- off2+ at2+ on1+ at1+ on0-");
+        let mut cx = Mock::<HashToken>::new(false);
+        let token = HashToken::token_enter(&mut cx);
+        cx.touch_and_clear(U, 1, Size::Small);
+        HashToken::token_leave(&mut cx, token);
+        assert_eq!(cx.take_order(), "off1- off2+ at2+ on1+ at1+ on0-");
     }
 }

@@ -32,6 +32,9 @@ pub(super) struct Mock<B: Backend> {
     pub(super) interrupt: bool,
     pub(super) preempt: i32,
     pub(super) log: Vec<String>,
+    /// Every change of preemption and, between them, that the batch or the hardware was touched: with what
+    /// `preempt_count` and, where the form keeps it, whether the mode was on.
+    order: Vec<String>,
 }
 
 impl<B: Backend> Mock<B> {
@@ -45,6 +48,7 @@ impl<B: Backend> Mock<B> {
             interrupt: false,
             preempt: 0,
             log: Vec::new(),
+            order: Vec::new(),
         }
     }
 
@@ -67,6 +71,19 @@ impl<B: Backend> Mock<B> {
     pub(super) fn take(&mut self) -> String {
         std::mem::take(&mut self.log).join("; ")
     }
+
+    /// What was done in which order since the last time.
+    pub(super) fn take_order(&mut self) -> String {
+        std::mem::take(&mut self.order).join(" ")
+    }
+
+    fn step(&mut self, what: &str) {
+        let mode = B::arch_mode(self).map_or("", |on| if on { "+" } else { "-" });
+        let step = format!("{what}{}{mode}", self.preempt);
+        if self.order.last() != Some(&step) {
+            self.order.push(step);
+        }
+    }
 }
 
 impl<B: Backend> Kernel for Mock<B> {
@@ -82,10 +99,12 @@ impl<B: Backend> Kernel for Mock<B> {
 
     fn preempt_disable(&mut self) {
         self.preempt += 1;
+        self.step("off");
     }
 
     fn preempt_enable(&mut self) {
         self.preempt -= 1;
+        self.step("on");
     }
 
     fn bug(&mut self, site: BugSite) {
@@ -127,6 +146,7 @@ impl<B: Backend> Context for Mock<B> {
     }
 
     fn execute(&mut self, insn: Insn) -> u64 {
+        self.step("at");
         self.log.push(match insn.op {
             Op::HpteInvalidate | Op::Tlbie if insn.b != 0 => {
                 format!("{} {:x} {:x}", insn.op.mnemonic(), insn.a, insn.b)
@@ -150,6 +170,7 @@ impl<B: Backend> Context for Mock<B> {
     }
 
     fn note(&mut self, note: Note) {
+        self.step("at");
         self.log.push(match note {
             Note::BatchAdd(n) => format!("add {n}"),
             Note::FlushPending(n) => format!("flush {n}"),
@@ -184,6 +205,24 @@ fn hooks_of_7_2() {
     assert_eq!(Hash::arch_mode(&cx), None);
 }
 
+/// The batch is this CPU's: it is touched with preemption off, and off it is until the last entry is out.
+#[test]
+fn preemption_is_off_while_the_batch_is_touched() {
+    let mut cx = Mock::<Hash>::new(false);
+    cx.touch_and_clear(U, 1, Size::Small);
+    assert_eq!(cx.take_order(), "off1 at1 on0", "at once");
+    cx.active = true;
+    Hash::enter(&mut cx);
+    cx.touch_and_clear(U, 1, Size::Small);
+    assert_eq!(cx.take_order(), "off1 off2 at2 on1", "batched");
+    Hash::leave(&mut cx);
+    assert_eq!(cx.take_order(), "at1 on0", "the leave's flush comes first");
+    cx.touch_and_clear(U, 1, Size::Small);
+    cx.take_order();
+    Hash::gather_flush(&mut cx, Range { first: PteRef { mm: U, page: 1, size: Size::Small }, pages: 1 });
+    assert_eq!(cx.take_order(), "off1 at1 on0", "the drain of an mmu_gather");
+}
+
 /// Table 10.7, row "ppc radix", and 10.2, 10.3: nothing from any hook, native stores, explicit flushes.
 #[test]
 fn radix_defers_nothing() {
@@ -203,6 +242,11 @@ fn radix_defers_nothing() {
         Radix::token_leave(&mut cx, N);
         Radix::token_leave(&mut cx, D);
         assert_eq!((cx.preempt, cx.take().as_str()), (0, "store 1:1; store 1:2"));
+        let word = Radix::pte_word(PteFlags { valid: true, ..PteFlags::default() }, 40, Size::Small);
+        Radix::set_ptes(&mut cx, PteRef { page: 4, ..at }, word, 2);
+        assert_eq!((cx.take().as_str(), Radix::pte_frame(cx.ptes[&(U, 5)])), ("store 1:4; store 1:5", 41));
+        assert_eq!(Radix::clear_pte(&mut cx, PteRef { page: 4, ..at }), word);
+        assert_eq!(cx.ptes[&(U, 4)], 0);
     }
 }
 
@@ -282,6 +326,12 @@ fn streams_of_a_range() {
     let huge = "flush 2; hpte_invalidate 202000011000 2; hpte_invalidate 20200040f000 2; ptesync; \
                 tlbie 202000011000001; tlbie 20200040f000001; eieio; tlbsync; ptesync";
     assert_eq!(fill(&mut cx, Size::Huge), huge);
+    // Inactive, known elsewhere too.
+    (cx.active, cx.local) = (false, false);
+    cx.touch_and_clear(U, 1, Size::Small);
+    let page = format!("store 1:1; immediate; hpte_invalidate {VPN1}; ptesync; tlbie {RB1}; eieio; tlbsync; ptesync");
+    assert_eq!(cx.take(), page);
+    cx.local = true;
     // Inactive, thread-local, 1 TiB segment.
     cx.active = false;
     cx.touch_and_clear(U, HIGH_PAGE, Size::Large);
@@ -377,6 +427,15 @@ fn digests_and_reset() {
     assert_eq!(digest(&[]), 0);
     assert_ne!(digest(&[1]), digest(&[2]));
     assert_ne!(digest(&[1, 2]), digest(&[2, 1]));
+    let of_frame = |frame| {
+        let mut cx = Mock::<Hash>::new(true);
+        cx.touch(U, frame, Size::Small);
+        let word = cx.ptes[&(U, frame)];
+        cx.ptes.insert((U, 1), word);
+        Hash::clear_pte(&mut cx, PteRef { mm: U, page: 1, size: Size::Small });
+        Hash::deferred(&cx.cpu, &()).digest
+    };
+    assert_ne!(of_frame(5), of_frame(6), "the old PTE is part of it");
     let cpu = TlbBatch::default();
     cpu.active.set(true);
     HashStateless::reset_cpu(&cpu);

@@ -186,8 +186,26 @@ mod tests {
         }
         let mut cx = Mock::<SparcToken>::new(false);
         SparcToken::enter(&mut cx);
+        cx.map_and_clear(U, 1, Size::Small);
         SparcToken::flush(&mut cx);
+        assert_eq!(cx.count("pending"), 0);
         SparcToken::leave(&mut cx);
+        assert_eq!(cx.count("pending"), 1);
         assert_eq!((cx.preempt, SparcToken::arch_mode(&cx)), (0, Some(false)));
+    }
+
+    /// Preemption is off before the mode is on, and the mode is off before preemption is on; the flush lies within.
+    #[test]
+    fn the_mode_is_on_within_the_part_without_preemption() {
+        let mut cx = Mock::<SparcStateless>::new(false);
+        SparcStateless::enter(&mut cx);
+        cx.map_and_clear(U, 1, Size::Small);
+        SparcStateless::leave(&mut cx);
+        assert_eq!(cx.take_order(), "off1- off2+ at2+ on1+ off2+ at2+ on1+ on0-");
+        let mut cx = Mock::<SparcToken>::new(false);
+        let token = SparcToken::token_enter(&mut cx);
+        cx.map_and_clear(U, 1, Size::Small);
+        SparcToken::token_leave(&mut cx, token);
+        assert_eq!(cx.take_order(), "off1- off2+ at2+ on1+ off2+ at2+ on1+ on0-");
     }
 }

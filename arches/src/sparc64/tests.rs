@@ -33,6 +33,9 @@ pub(super) struct Mock<B: Backend> {
     pub(super) interrupt: bool,
     pub(super) preempt: i32,
     pub(super) log: Vec<String>,
+    /// Every change of preemption and, between them, that the batch or the hardware was touched: with what
+    /// `preempt_count` and, where the form keeps it, whether the mode was on.
+    order: Vec<String>,
 }
 
 impl<B: Backend> Mock<B> {
@@ -47,6 +50,7 @@ impl<B: Backend> Mock<B> {
             interrupt: false,
             preempt: 0,
             log: Vec::new(),
+            order: Vec::new(),
         }
     }
 
@@ -69,6 +73,19 @@ impl<B: Backend> Mock<B> {
     pub(super) fn take(&mut self) -> String {
         std::mem::take(&mut self.log).join("; ")
     }
+
+    /// What was done in which order since the last time.
+    pub(super) fn take_order(&mut self) -> String {
+        std::mem::take(&mut self.order).join(" ")
+    }
+
+    fn step(&mut self, what: &str) {
+        let mode = B::arch_mode(self).map_or("", |on| if on { "+" } else { "-" });
+        let step = format!("{what}{}{mode}", self.preempt);
+        if self.order.last() != Some(&step) {
+            self.order.push(step);
+        }
+    }
 }
 
 impl<B: Backend> Kernel for Mock<B> {
@@ -84,10 +101,12 @@ impl<B: Backend> Kernel for Mock<B> {
 
     fn preempt_disable(&mut self) {
         self.preempt += 1;
+        self.step("off");
     }
 
     fn preempt_enable(&mut self) {
         self.preempt -= 1;
+        self.step("on");
     }
 
     fn bug(&mut self, site: BugSite) {
@@ -129,6 +148,7 @@ impl<B: Backend> Context for Mock<B> {
     }
 
     fn execute(&mut self, insn: Insn) -> u64 {
+        self.step("at");
         let Insn { op, a, b } = insn;
         let (number, address) = (decode::number(a), decode::address(a));
         self.log.push(match op {
@@ -166,6 +186,7 @@ impl<B: Backend> Context for Mock<B> {
     }
 
     fn note(&mut self, note: Note) {
+        self.step("at");
         self.log.push(match note {
             Note::BatchAdd(n) => format!("add {n}"),
             Note::FlushPending(n) => format!("pending {n}"),
@@ -197,6 +218,39 @@ fn hooks_of_7_2() {
     assert_eq!((cx.preempt, cx.take()), (0, one));
     assert_eq!(Sparc64::deferred(&cx.cpu, &()), Deferred::default());
     assert_eq!(Sparc64::arch_mode(&cx), None);
+}
+
+/// The batch is this CPU's: it is touched with preemption off, and off it is until the last address is out.
+#[test]
+fn preemption_is_off_while_the_batch_is_touched() {
+    fn sequence<B: Backend<PerCpu = TlbBatch, Thread = ()>>() -> [String; 5] {
+        let mut cx = Mock::<B>::new(false);
+        cx.map_and_clear(U, 1, Size::Small);
+        let at_once = cx.take_order();
+        cx.active = true;
+        B::enter(&mut cx);
+        cx.map_and_clear(U, 1, Size::Small);
+        let batched = cx.take_order();
+        B::leave(&mut cx);
+        let leave = cx.take_order();
+        cx.map_and_clear(U, 1, Size::Small);
+        cx.take_order();
+        B::gather_flush(&mut cx, Range { first: PteRef { mm: U, page: 1, size: Size::Small }, pages: 1 });
+        let gather = cx.take_order();
+        cx.map_and_clear(U, 1, Size::Small);
+        cx.take_order();
+        cx.map_and_clear(V, 1, Size::Small);
+        [at_once, batched, leave, gather, cx.take_order()]
+    }
+    let expected = [
+        "off1 at1 on0",
+        "off1 off2 at2 on1",
+        "off2 at2 on1 on0", // the leave's flush comes first
+        "off1 at1 on0",
+        "off1 off2 at2 on1 at1 on0", // another address space: one stay on this CPU for the flush and the new address
+    ];
+    assert_eq!(sequence::<Sparc64>(), expected);
+    assert_eq!(sequence::<Sun4v>(), expected);
 }
 
 /// The same on sun4v: one trap per page, no barrier of its own.

@@ -43,6 +43,8 @@ pub(super) struct Mock<B: Backend> {
     pub memory: BTreeMap<u64, u64>,
     /// What hypercalls return.
     pub result: u64,
+    /// The hypervisor does no multicall and says so.
+    pub refuses_multicalls: bool,
 }
 
 impl<B: Backend> Mock<B> {
@@ -59,6 +61,7 @@ impl<B: Backend> Mock<B> {
             events: Vec::new(),
             memory: BTreeMap::new(),
             result: 0,
+            refuses_multicalls: false,
         }
     }
 
@@ -71,6 +74,17 @@ impl<B: Backend> Mock<B> {
     pub fn take_ops(&mut self) -> Vec<(Op, u64, u64)> {
         let only_ops = |event| if let Event::Op(op, a, b) = event { Some((op, a, b)) } else { None };
         self.take().into_iter().filter_map(only_ops).collect()
+    }
+
+    /// Whether all that was asked for since the last time, and something was, lies within one stay on this CPU.
+    pub fn take_pinned(&mut self) -> bool {
+        let events = self.take();
+        let mut preempt = 0;
+        let stays = events.iter().enumerate().all(|(at, event)| {
+            preempt += if let Event::Preempt(by) = event { *by } else { 0 };
+            preempt > 0 || at + 1 == events.len()
+        });
+        stays && preempt == 0 && events.len() > 1
     }
 
     /// The BUGs since the last time.
@@ -206,6 +220,7 @@ impl<B: Backend> Context for Mock<B> {
         match insn.op {
             Op::HcMmuUpdate => self.hypercall(Hypercall::MmuUpdate, insn.a, insn.b),
             Op::HcMmuextOp => self.hypercall(Hypercall::MmuextOp, insn.a, insn.b),
+            Op::HcMulticall if self.refuses_multicalls => return -22_i64 as u64,
             Op::HcMulticall => {
                 self.hypercall(Hypercall::Multicall, insn.a, insn.b);
                 return 0;
@@ -253,6 +268,10 @@ fn a_page_has_one_address_and_an_address_one_page() {
             assert!(va >= 1 << 40 || n < HIGH_PAGE, "{at:?} is above 1 TiB if it should be");
         }
     }
+    let at = |mm, n| virtual_address(page(mm, n));
+    assert_eq!([at(0, 0), at(0, LINEAR_PAGE + 2)], [0xffff_c900_0000_0000, 0xffff_8880_0040_0000]);
+    assert_eq!(at(0, SHADOW_PAGE + 1), 0xffff_ec00_0020_0000);
+    assert_eq!([at(1, 1), at(3, HIGH_PAGE)], [0x200_1020_0000, 0x700_0000_0000]);
     assert_eq!(page_at(0), None);
     assert_eq!(page_at(1 << MM_SHIFT), None);
 }

@@ -175,7 +175,51 @@ mod tests {
         let hello = Frame::Hello { version: VERSION + 1, arch: String::new(), subjects: subjects_digest() };
         let mut output = Vec::new();
         assert!(serve(wire::bytes(&hello).as_slice(), &mut output).is_err());
+        let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: !subjects_digest() };
+        assert!(serve(wire::bytes(&hello).as_slice(), &mut output).is_err(), "other subjects");
         assert!(output.is_empty());
+    }
+
+    /// Whatever is asked for, the answer is what the engine says here.
+    #[test]
+    fn answers_are_the_engines() {
+        let mut runner = Runner::new();
+        let program = parse("enable; set U 1; access U 1; clear U 1; irq { enable }; pause").expect("a program");
+        for (subject, descriptor) in SUBJECTS.iter().enumerate() {
+            let summary = runner.summary(subject, Port::Model, &program);
+            let (events, verdict) = runner.run(subject, Port::Model, &program);
+            let shown = format!("{}{verdict}\n", listing(events));
+            let batch = Generated { seed: 3, count: 4, length: 12, legal: subject % 2 == 0 };
+            let generated = runner.generated(subject, Port::Model, batch);
+            let name = descriptor.name;
+            let subject = subject as u8;
+            let Generated { seed, count, length, legal } = batch;
+            let (answers, _) = conversation(&[
+                Frame::Batch { subject, port: 0, programs: vec![encode(&program)] },
+                Frame::Show { subject, port: 0, program: encode(&program) },
+                Frame::Generate { subject, port: 0, seed, count, length, legal },
+            ]);
+            let expected = [Frame::Results(vec![summary]), Frame::Text(shown), Frame::Results(vec![generated])];
+            assert_eq!(answers[1..], expected, "{name}");
+        }
+        let tables = GenerationName::ALL.map(table::render).join("\n");
+        assert_eq!(conversation(&[Frame::Tables]).0[1..], [Frame::Text(tables)]);
+    }
+
+    /// A rejection is answered once the whole trace has come, whatever came after it.
+    #[test]
+    fn a_trace_is_replayed_to_its_end() {
+        let trace = |lines: &[&str]| {
+            let data = lines.iter().map(|line| Frame::ReplayData(line.as_bytes().to_vec()));
+            let frames = [Frame::Replay("case".into())].into_iter().chain(data).chain([Frame::ReplayEnd]);
+            conversation(&frames.collect::<Vec<_>>()).0.remove(1)
+        };
+        let Frame::Replayed(Ok(summary)) = trace(&["0 0 5 1 ena", "ble 0 0\n"]) else { panic!("it is accepted") };
+        assert!(summary.starts_with("case: "), "{summary}");
+        let rejected = trace(&["0 0 5 0 enable 2 0\n", "1 0 5 0 enable 1 0\n"]);
+        let text = "1:16: expected `enable 1 0`: row E3, pid 5 was at 0 0, found `enable 2 0` from pid 5 on CPU 0";
+        assert_eq!(rejected, Frame::Replayed(Err(text.into())));
+        assert!(conversation(&[Frame::Replay("case".into()), Frame::Tables, Frame::ReplayEnd]).1.is_err());
     }
 
     #[test]
@@ -187,6 +231,8 @@ mod tests {
         ] {
             assert!(conversation(&[request]).1.is_err());
         }
+        let foreign = SUBJECTS.iter().position(|subject| !subject.has_asm_here()).expect("another architecture's");
+        assert!(conversation(&[Frame::Batch { subject: foreign as u8, port: 1, programs: vec![] }]).1.is_err());
     }
 
     #[test]

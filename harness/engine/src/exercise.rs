@@ -93,5 +93,43 @@ mod tests {
         exercised.add(machine.run(&*subject, &program.expect("a program")));
         assert_eq!(exercised.counts, [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0]);
         assert!(exercised.missing().any(|kind| kind == "warnings"));
+        assert!(!exercised.missing().any(|kind| kind == "nested sections"));
+    }
+
+    /// Each kind by a program that just meets it, and by one that just does not.
+    #[test]
+    fn kinds_are_met_and_just_missed() {
+        #[rustfmt::skip]
+        let cases = [
+            ("none", "enable; enable", 0, 1),
+            ("none", "enable; disable; enable", 0, 0),
+            ("none", "pause; pause", 1, 1),
+            ("none", "pause; resume; pause", 1, 0),
+            ("none", "pause; enable", 2, 1),
+            ("none", "irq { enable }; bh_off; disable", 3, 2),
+            ("none", "enable; disable", 3, 0),
+            ("none", "irq { query }; softirq { query }; nmi { query }; repeat 2 { query }", 4, 3),
+            ("none", "enable between { query }; disable between { query }; query", 5, 2),
+            ("none", "enable between { switch T1; switch T0 }; disable", 6, 2),
+            ("none", "enable between { query }; switch T1; switch T0; disable", 6, 0),
+            ("none", "enable; switch T1; switch T0; disable", 7, 1),
+            ("none", "enable; pause; switch T1; switch T0", 7, 0),
+            ("sparc64", "set U 0 x192; access U 0 x192; enable; clear U 0 x192; disable", 8, 1),
+            ("sparc64", "set U 0 x191; access U 0 x191; enable; clear U 0 x191; disable", 8, 0),
+            ("xen", "enable; set K 0 x32; disable", 9, 1),
+            ("xen", "enable; set K 0 x30; disable", 9, 0),
+            ("aarch64", "set K 1; enable; set K 2; disable", 10, 1),
+            ("xen", "set K 1; enable; set K 2; disable", 10, 1),
+            ("powerpc64", "set U 1; access U 1; clear U 1; set U 1; access U 1; enable; clear U 1; disable", 10, 1),
+            ("none", "disable", 11, 1),
+            ("none", "enable; disable", 11, 0),
+        ];
+        let mut machine = Machine::new();
+        for (subject, program, kind, count) in cases {
+            let made = registry::find(subject).expect("a known subject").make(Port::Model);
+            let mut exercised = Exercised::default();
+            exercised.add(machine.run(&*made, &parse(program).expect("a program")));
+            assert_eq!(exercised.counts[kind], count, "{}: {program}", KINDS[kind]);
+        }
     }
 }

@@ -138,3 +138,55 @@ pub fn subjects_digest() -> u64 {
 pub fn decode(program: &[u8]) -> Program {
     bytes::decode(program)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::text::parse;
+    use crate::subject::registry;
+
+    fn place(name: &str) -> usize {
+        let name = registry::find(name).expect("a known subject").name;
+        SUBJECTS.iter().position(|subject| subject.name == name).expect("it is in the registry")
+    }
+
+    #[test]
+    fn a_summary_says_what_broke_and_whether_the_program_misused_the_api() {
+        let mut runner = Runner::new();
+        for (subject, program, broken, text) in [
+            ("none", "enable; disable", 0, "holds"),
+            ("none", "enable", 1 << 0, "breaks I1"),
+            ("none", "disable", MISUSED | 1 << 1 | 1 << 0, "breaks I1 I2"),
+            ("none", "enable; fork T4; disable", 1 << 0 | 1 << 3, "breaks I1 I12"),
+            ("nesting-v3/none", "pause; resume", 1 << 1 | 1 << 4, "breaks I2 I15"),
+        ] {
+            let summary = runner.summary(place(subject), Port::Model, &parse(program).expect("a program"));
+            assert_eq!((summary.broken, summary.programs), (broken, 1), "{subject}: {program}");
+            assert_eq!(broken_text(summary.broken), text, "{subject}: {program}");
+        }
+    }
+
+    /// A batch is its programs, one seed after the other, summed up in order.
+    #[test]
+    fn a_batch_sums_up_its_programs() {
+        let mut runner = Runner::new();
+        let subject = place("sparc64");
+        for legal in [true, false] {
+            let batch = Generated { seed: u64::MAX, count: 5, length: 20, legal };
+            assert_eq!(batch.seeds().collect::<Vec<_>>(), [u64::MAX, 0, 1, 2, 3]);
+            let mut sum = Summary::default();
+            for seed in batch.seeds() {
+                let program = if legal { generate::legal(seed, 20) } else { generate::any(seed, 20) };
+                assert_eq!(batch.program(seed), program);
+                let one = runner.summary(subject, Port::Model, &program);
+                sum.generic = lazy_mmu_arches::backend::mix(sum.generic, one.generic);
+                sum.all = lazy_mmu_arches::backend::mix(sum.all, one.all);
+                sum.broken |= one.broken;
+                sum.events += one.events;
+                sum.programs += 1;
+            }
+            assert_eq!(runner.generated(subject, Port::Model, batch), sum);
+            assert_eq!(sum.broken == 0, legal);
+        }
+    }
+}

@@ -240,4 +240,17 @@ mod tests {
             "{text}"
         );
     }
+
+    /// A class is tried at both its ends; where these do not agree no row is made up.
+    #[test]
+    fn a_class_that_disagrees_is_no_row() {
+        let ends = CLASSES.map(|(_, values)| (values[0], values[values.len() - 1]));
+        assert_eq!(ends, [(0, 0), (1, 1), (2, 254), (255, 255)]);
+        let (low, high) = (Step::default(), Step { enable: 1, ..Step::default() });
+        for (steps, agree) in [([low, low], true), ([low, high], false)] {
+            let mut text = String::new();
+            row(&mut text, "enable", ("n", "0"), false, &steps);
+            assert_eq!(!text.contains("THE CLASS DOES NOT AGREE"), agree, "{text}");
+        }
+    }
 }

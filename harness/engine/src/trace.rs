@@ -371,3 +371,6 @@ fn insn_line(insn: &Insn) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -400,5 +400,8 @@ mod tests {
         assert!(parse(&[77]).is_err());
         assert!(parse(&[1, 0, 0, 255, 255, 255, 255]).is_err(), "a count that no payload can hold");
         assert!(read(&mut [255u8; 8].as_slice()).is_err(), "a length that no frame has");
+        let long = (MAX_FRAME + 1).to_be_bytes();
+        assert!(matches!(read(&mut long.as_slice()), Err(WireError::Garbled(_))), "nothing is read of so long a frame");
+        assert!(parse(&[6, 0, 0, 0, 1, 0xff]).is_err(), "text that is none");
     }
 }

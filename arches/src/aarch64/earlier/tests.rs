@@ -20,6 +20,8 @@ fn check<B: Backend<PerCpu = (), Thread = ThreadFlags>>(row: &str, call: impl Fn
     call(&mut cx);
     assert_eq!(cx.take(), if barriers { PAIR.to_vec() } else { Vec::new() }, "{row} at {before:?}");
     assert_eq!((cx.flags.active.get(), cx.flags.pending.get()), after, "{row} at {before:?}");
+    // The pending flag is cleared before the barriers, the other one after them.
+    assert!(cx.found.iter().all(|found| *found == (before.0, false)), "{row} at {before:?}");
     assert_eq!(B::arch_mode(&cx), Some(after.0 && !interrupt), "{row} at {before:?}");
 }
 

@@ -29,6 +29,7 @@ fn every_hook_of_table_10_7() {
         assert_eq!(cx.take(), if barriers { PAIR.to_vec() } else { Vec::new() }, "{row}");
         assert_eq!(cx.flags.pending.get(), pending && !barriers, "{row}");
         assert!(!cx.flags.active.get(), "the first flag is gone: {row}");
+        assert!(cx.found.iter().all(|found| *found == (false, false)), "tested and cleared before the barriers: {row}");
     }
 }
 

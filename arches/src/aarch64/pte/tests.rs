@@ -57,6 +57,9 @@ fn write_protection_keeps_the_dirty_state() {
         let protected = flags(write_protected(word(said, 9, Size::Small)));
         assert_eq!(protected, PteFlags { write: false, ..said });
     }
+    // Dirty by the hardware's state alone, no software bit yet.
+    assert_eq!(write_protected(VALID | PAGE | USER | WRITE), VALID | PAGE | USER | RDONLY | DIRTY);
+    assert_eq!(write_protected(VALID | PAGE | USER | WRITE | RDONLY), VALID | PAGE | USER | RDONLY, "clean");
     assert_eq!(write_protected(0), 0);
 }
 
@@ -158,6 +161,12 @@ fn operands_name_the_pages_and_the_address_space() {
         assert_eq!((said.asid, said.ttl), (0x22, 0));
         assert_eq!(super::super::page_at(Mm(0x22), said.va), Some(first.step(i)));
     }
+    // 64K: sixteen base pages.
+    let large = PteRef { size: Size::Large, ..first };
+    flush_tlb_range(&mut cx, Range { first: large, pages: 1 });
+    let steps: Vec<u64> = cx.take_ops()[1..17].iter().map(|(_, value)| decode::operand(*value).va).collect();
+    let expected: Vec<u64> = (0..16).map(|i| virtual_address(large) + (i << 12)).collect();
+    assert_eq!(steps, expected);
     flush_tlb_range(&mut cx, Range { first, pages: 600 });
     assert_eq!(cx.take_ops()[1], (Op::TlbiAside1is, 0x22 << 48));
 }

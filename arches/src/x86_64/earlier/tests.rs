@@ -134,6 +134,33 @@ fn table_10_2_and_the_hooks_of_7_0_and_7_1() {
     check::<Xen71>(V7_1);
 }
 
+/// `xen-flush-preempt-window`: the mode is looked at and the queue flushed on one CPU. Whoever only writes the mode
+/// (enter, but that of 7.1) need not stay.
+fn stays_on_its_cpu<B: Backend<PerCpu = PerCpu, Thread = Thread>>() {
+    for before in [NONE, MMU] {
+        let mut cx = at::<B>(before);
+        B::flush(&mut cx);
+        assert!(cx.take_pinned(), "flush of {} at {before:?}", B::NAME);
+    }
+    let mut cx = at::<B>(MMU);
+    B::leave(&mut cx);
+    assert!(cx.take_pinned(), "leave of {}", B::NAME);
+}
+
+#[test]
+fn the_mode_and_the_queue_are_those_of_one_cpu() {
+    stays_on_its_cpu::<XenStateless>();
+    stays_on_its_cpu::<XenNested>();
+    stays_on_its_cpu::<XenToken>();
+    stays_on_its_cpu::<Xen70>();
+    stays_on_its_cpu::<Xen71>();
+    for before in [NONE, MMU] {
+        let mut cx = at::<Xen71>(before);
+        Xen71::enter(&mut cx);
+        assert!(cx.take_pinned(), "enter at {before:?}");
+    }
+}
+
 #[rustfmt::skip]
 const TOKEN_ENTERS: &[(State, bool, Token, Does, State)] = &[
     (NONE, false, Token::Default, Nothing, MMU),

@@ -104,6 +104,16 @@ fn a_switch_between_half_steps() {
     }
 }
 
+/// `xen-mc-issue-mode`: between the switch hooks descriptor operations wait; MMU operations do not ask that flag.
+#[test]
+fn an_update_in_the_switch_window_does_not_wait() {
+    let mut cx = Mock::<Xen>::new();
+    cx.cpus[0].cpu_lazy.set(true);
+    Xen::set_ptes(&mut cx, page(1, 0), 1, 1);
+    assert_eq!(cx.take()[0], Event::Note(Note::MmuImmediate));
+    assert_eq!((cx.memory.len(), cx.cpus[0].fill()), (1, (0, 0)));
+}
+
 /// An interrupt's update is a hypercall of its own, and it drains nothing of the interrupted task's.
 #[test]
 fn an_interrupt_inside_a_section() {

@@ -105,7 +105,15 @@ fn native_tlb_streams() {
         expected.extend(remote.then_some((Op::FlushIpi, 1, what)));
         assert_eq!(cx.take_ops(), expected, "mm {mm}, {size:?} x {pages}");
         assert_eq!(cx.preempt, 0);
+        X86Native::flush_tlb_range(&mut cx, Range { first, pages });
+        assert!(cx.take_pinned(), "mm {mm}, {size:?} x {pages}");
     }
+    // From the other CPU, the first one is the other.
+    let mut cx = Mock::<X86Native>::new();
+    cx.cpu = 1;
+    X86Native::flush_tlb_range(&mut cx, Range { first: page(0, 3), pages: 1 });
+    let va = virtual_address(page(0, 3));
+    assert_eq!(cx.take_ops(), [(Op::Invlpg, va, 0), (Op::FlushIpi, 0, va | 1)]);
 }
 
 #[test]
@@ -137,6 +145,11 @@ fn an_update_inside_a_section_waits_and_memory_keeps_the_old_word() {
 #[test]
 fn clear_and_write_protect_are_updates_too() {
     let mut cx = Mock::<Xen>::new();
+    let dirty = PteFlags { valid: true, write: true, dirty: true, ..PteFlags::default() };
+    Xen::set_ptes(&mut cx, page(1, 9), word(dirty, 7, Size::Small), 1);
+    Xen::wrprotect_pte(&mut cx, page(1, 9));
+    let protected = word(PteFlags { write: false, ..dirty }, 7, Size::Small);
+    assert_eq!(Xen::get_pte(&mut cx, page(1, 9)), protected, "no shadow stack");
     Xen::set_ptes(&mut cx, page(1, 3), kernel_word(7), 1);
     cx.counters(1, 0);
     Xen::wrprotect_pte(&mut cx, page(1, 3));
@@ -181,5 +194,11 @@ fn xen_tlb_flushes() {
         let address = if named { virtual_address(first) } else { 0 };
         assert_eq!(words, [command, address, 24, mask], "mm {mm}, {size:?} x {pages}");
         assert_eq!((cx.preempt, cx.cpus[0].fill()), (0, (0, 0)));
+        Xen::flush_tlb_range(&mut cx, Range { first, pages });
+        assert!(cx.take_pinned(), "mm {mm}, {size:?} x {pages}");
     }
+    let mut cx = Mock::<Xen>::new();
+    (cx.cpu, cx.thread_local) = (1, true);
+    Xen::flush_tlb_range(&mut cx, Range { first: page(1, 8), pages: 1 });
+    assert_eq!(Xen::guest_load(&cx.cpus[1], 24), 0b10, "the other CPU alone");
 }

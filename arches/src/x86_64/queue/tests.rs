@@ -157,6 +157,37 @@ fn failed_results_are_counted() {
     assert_eq!(cx.cpus[0].failed_results(), 0);
 }
 
+/// The hypervisor refuses the multicall itself: the kernel dies, nothing was done.
+#[test]
+fn a_refused_multicall_is_a_bug() {
+    let mut cx = Mock::<Xen>::new();
+    cx.refuses_multicalls = true;
+    cx.counters(1, 0);
+    Xen::set_ptes(&mut cx, page(1, 1), 1, 1);
+    flush_tlb(&mut cx, 1);
+    Xen::flush(&mut cx);
+    assert_eq!(cx.take_bugs(), [BugSite::MulticallFlush]);
+    assert!(cx.memory.is_empty());
+    assert_eq!(cx.cpus[0].fill(), (2, 48));
+}
+
+/// A CPU boots with nothing of the run before.
+#[test]
+fn a_reset_leaves_nothing() {
+    let mut cx = Mock::<Xen>::new();
+    cx.counters(1, 0);
+    Xen::set_ptes(&mut cx, page(1, 1), 1, 1);
+    let cpu = &cx.cpus[0];
+    cpu.mode.set(Mode::Cpu);
+    cpu.nesting.set(3);
+    cpu.cpu_lazy.set(true);
+    cx.threads[0].lazy_mmu_updates.set(true);
+    Xen::reset_cpu(cpu);
+    Xen::reset_thread(&cx.threads[0]);
+    assert_eq!((cpu.fill(), cpu.mode.get(), cpu.nesting.get(), cpu.cpu_lazy.get()), ((0, 0), Mode::None, 0, false));
+    assert!(!cx.threads[0].lazy_mmu_updates.get());
+}
+
 /// Entries and order tell digests apart, and so does the value.
 #[test]
 fn digests() {

@@ -1,11 +1,15 @@
 //! Oracles on whole programs: which invariants a program breaks on a subject. Each oracle's own breaking and
 //! non-breaking programs are in the table; what needs a subject that misbehaves is done to the trace itself.
 
+use lazy_mmu_arches::backend::Deferred;
+
+use super::legality::How;
 use super::*;
 use crate::machine::Machine;
+use crate::program::Block;
 use crate::program::text::parse;
 use crate::subject::{Port, registry};
-use crate::trace::{Counters, Hook, What};
+use crate::trace::{Call, Counters, Hook, What};
 
 fn trace(subject: &str, program: &str) -> (Vec<Event>, Rules) {
     let descriptor = registry::find(subject).expect("a known subject");
@@ -54,18 +58,79 @@ fn programs_and_what_they_break() {
         // I12: a task forked inside a section starts inside it.
         ("counted/none", "enable; fork T4; disable", "breaks I1 I12"),
         ("counted/none", "fork T4; switch T4; switch T0", "holds"),
+        ("counted/none", "pause; fork T4; resume", "breaks I1 I12"),
+        ("counted/none", "pause", "breaks I1"),
+        // A number is given again: what is said of the dead is not said of the new task, and is not forgotten.
+        ("counted/none", "switch T1; enable; exit T1; fork T1", "breaks I1"),
+        ("counted/none", "fork T4; switch T4; enable; exit T4; fork T4; switch T4; switch T0", "breaks I1"),
+        // A task form pauses the task it names, whose own resume then enters again.
+        ("counted/none", "switch T1; enable; switch T0; task_pause T1; switch T1; resume; disable", "holds"),
     ];
     for (subject, program, expected) in cases {
         assert_eq!(verdict(subject, program), expected, "{subject}: {program}");
     }
 }
 
+/// How a program misuses the API first, and at which operation.
+#[test]
+fn programs_and_their_misuse() {
+    #[rustfmt::skip]
+    let cases = [
+        ("enable; pause; resume; disable", None),
+        ("disable", Some((0, How::Underflow))),
+        ("resume", Some((0, How::Underflow))),
+        ("repeat 255 { enable }; repeat 255 { pause }", None),
+        ("repeat 256 { enable }", Some((1, How::Overflow))),
+        ("repeat 256 { pause }", Some((1, How::Overflow))),
+        ("enable; pause; disable", Some((2, How::Crossing))),
+        ("pause; enable; resume", Some((2, How::Crossing))),
+        ("bh_off; enable; bh_on; disable", Some((3, How::Asymmetric))),
+        ("enable; bh_off; disable", Some((2, How::Asymmetric))),
+        ("task_pause T1", Some((0, How::TaskCall))),
+        ("task_resume T0", Some((0, How::TaskCall))),
+        // Only the first counts.
+        ("disable; irq { enable }", Some((0, How::Underflow))),
+        // Calls without effect open and close nothing that is counted.
+        ("irq { repeat 300 { enable }; repeat 300 { disable } }", None),
+        ("bh_off; repeat 9 { enable }; bh_on; repeat 250 { enable }", None),
+        ("bh_off; pause; bh_on; repeat 256 { enable }", Some((4, How::Overflow))),
+        // Handlers pair among themselves.
+        ("irq { enable; disable }; irq_off; irq { enable }", None),
+        ("irq { enable }", Some((2, How::Asymmetric))),
+        ("enable; irq { disable }", Some((2, How::Asymmetric))),
+        ("pause; irq { disable }", Some((2, How::Asymmetric))),
+        ("bh_off; enable; nmi { disable }", Some((3, How::Asymmetric))),
+        // A new task owes nothing of the dead one whose number it has.
+        ("switch T1; enable; exit T1; fork T1; switch T1; disable", Some((5, How::Underflow))),
+    ];
+    for (program, expected) in cases {
+        let (events, rules) = trace("counted/none", program);
+        let misuse = judge(&events, rules).misuse.map(|misuse| (misuse.op, misuse.how));
+        assert_eq!(misuse, expected, "{program}");
+    }
+}
+
 /// Changes a good trace, and names what must break.
 fn broken(program: &str, change: impl FnOnce(&mut Vec<Event>)) -> Vec<Invariant> {
-    let (mut events, rules) = trace("counted/none", program);
+    broken_on("counted/none", program, change)
+}
+
+fn broken_on(subject: &str, program: &str, change: impl FnOnce(&mut Vec<Event>)) -> Vec<Invariant> {
+    let (mut events, rules) = trace(subject, program);
     assert!(judge(&events, rules).holds(), "{program}");
     change(&mut events);
     judge(&events, rules).violations.iter().map(|violation| violation.invariant).collect()
+}
+
+/// Changes what the machine reports at the end of the last handler.
+fn left_behind(subject: &str, program: &str, change: impl FnOnce(&mut Deferred)) -> Vec<Invariant> {
+    broken_on(subject, program, |events| {
+        let last = events.iter_mut().rev().find_map(|event| match &mut event.what {
+            What::Held(held) => Some(held),
+            _ => None,
+        });
+        change(last.expect("a report"));
+    })
 }
 
 fn find(events: &[Event], is: impl Fn(&What) -> bool) -> usize {
@@ -90,20 +155,86 @@ fn a_subject_that_misbehaves_is_caught() {
         events.insert(1, warning);
     });
     assert_eq!(noisy, [Invariant::I15, Invariant::Model]);
+    let outside = broken(section, |events| {
+        let hook = Event { what: What::Hook(Hook::Flush, false), ..events[0] };
+        events.push(hook);
+    });
+    assert_eq!(outside, [Invariant::Model], "a flush from outside the generic layer pairs with nothing");
+    let twice = broken(section, |events| {
+        let at = find(events, |what| matches!(what, What::Hook(Hook::Flush, _)));
+        events.insert(at, events[at]);
+    });
+    assert_eq!(twice, [Invariant::Model]);
+    let query = broken(section, |events| {
+        let at = find(events, |what| matches!(what, What::Hook(Hook::Enter, _)));
+        events[at].what = What::Hook(Hook::Enter, false);
+    });
+    assert_eq!(query, [Invariant::Model]);
+    for wrong in [Counters { enable: 1, pause: 0, active: true }, Counters { enable: 0, pause: 1, active: false }] {
+        let before = broken("enable; disable", |events| {
+            let at = find(events, |what| matches!(what, What::Call(Call::Enable, _)));
+            events[at].what = What::Call(Call::Enable, wrong);
+        });
+        assert_eq!(before, [Invariant::Model]);
+    }
+    let after = broken("enable; disable", |events| {
+        let at = find(events, |what| matches!(what, What::Return(Call::Enable, _)));
+        events[at].what = What::Return(Call::Enable, Counters { enable: 1, pause: 1, active: false });
+    });
+    assert_eq!(after, [Invariant::Model]);
+}
+
+#[test]
+fn the_first_violation_of_an_invariant_is_the_one_reported() {
+    let (events, rules) = trace("counted/none", "repeat 256 { enable }; disable");
+    let first = find(&events, |what| matches!(what, What::Return(Call::Enable, Counters { enable: 0, .. })));
+    let verdict = judge(&events, rules);
+    assert_eq!((verdict.violations[0].invariant, verdict.violations[0].event), (Invariant::I1, first));
 }
 
 #[test]
 fn an_interrupt_that_disturbs_its_task_is_caught() {
-    let counters = broken("enable; irq { query }; disable", |events| {
-        let at = find(events, |what| matches!(what, What::Close(..)));
-        events[at].what = What::Close(crate::program::Block::Irq, Counters { enable: 2, pause: 0, active: true });
-    });
-    assert_eq!(counters, [Invariant::I11]);
-    let held = broken("enable; irq { query }; disable", |events| {
-        let at = events.iter().rposition(|event| matches!(event.what, What::Held(_))).expect("a report");
-        events[at].what = What::Held(lazy_mmu_arches::backend::Deferred { pending: false, entries: 3, digest: 5 });
+    for (handler, block) in [("irq", Block::Irq), ("softirq", Block::Softirq), ("nmi", Block::Nmi)] {
+        let counters = broken(&format!("enable; {handler} {{ query }}; disable"), |events| {
+            let at = find(events, |what| matches!(what, What::Close(..)));
+            events[at].what = What::Close(block, Counters { enable: 2, pause: 0, active: true });
+        });
+        assert_eq!(counters, [Invariant::I11], "{handler}");
+    }
+    let held = left_behind("counted/none", "enable; irq { query }; disable", |held| {
+        *held = Deferred { pending: false, entries: 3, digest: 5 };
     });
     assert_eq!(held, [Invariant::I11]);
+}
+
+/// What a handler may do with what is held back: nothing, or force all of it out, which shows.
+#[test]
+fn a_handler_that_disturbs_what_is_held_back_is_caught() {
+    let batch = "set U 0 x9; access U 0 x9; enable; clear U 0 x3; irq { query }; disable";
+    for (how, change) in [
+        ("an entry more", (|held| held.entries += 1) as fn(&mut Deferred)),
+        ("another entry", |held| held.digest ^= 1),
+        ("none left, and no flush", |held| *held = Deferred::default()),
+    ] {
+        assert_eq!(left_behind("sparc64", batch, change), [Invariant::I11], "{how}");
+    }
+    // An update of another address space forces the batch out, in the handler and on its CPU.
+    let other =
+        "set U 0 x9; access U 0 x9; set V 0 x9; access V 0 x9; enable; clear U 0 x3; irq { clear V 8 }; disable";
+    assert_eq!(left_behind("sparc64", other, |_| {}), []);
+    assert_eq!(left_behind("sparc64", other, |held| held.entries = 2), [Invariant::I11]);
+    let elsewhere = "set U 0 x9; access U 0 x9; enable; clear U 0 x3; \
+                     irq { cpu 1; enable; clear U 8; disable; cpu 0 }; disable";
+    assert_eq!(left_behind("sparc64", elsewhere, |held| *held = Deferred::default()), [Invariant::I11]);
+    // The pending flag: neither cleared without the barriers, nor set.
+    let pending = "enable; set K 1; irq { query }; disable";
+    assert_eq!(left_behind("aarch64", pending, |held| held.pending = false), [Invariant::I11]);
+    let early = "enable; set K 1; irq { set K 2 }; disable";
+    assert_eq!(left_behind("aarch64", early, |held| held.pending = false), [], "the barriers were executed");
+    assert_eq!(
+        left_behind("aarch64", "enable; irq { set K 2 }; disable", |held| held.pending = true),
+        [Invariant::I11]
+    );
 }
 
 #[test]
@@ -127,6 +258,45 @@ fn a_missing_warning_is_caught() {
     events.remove(at);
     let broken: Vec<_> = judge(&events, rules).violations.iter().map(|violation| violation.invariant).collect();
     assert_eq!(broken, [Invariant::I1, Invariant::I2, Invariant::I15, Invariant::Model]);
+    let unwarned = |program: &str| {
+        let (mut events, rules) = trace("counted/none", program);
+        events.retain(|event| !matches!(event.what, What::Warn(_)));
+        let verdict = judge(&events, rules);
+        let quiet = verdict.violations.into_iter().find(|violation| violation.invariant == Invariant::I15);
+        quiet.map(|violation| violation.text)
+    };
+    for call in ["enable", "pause"] {
+        let text = unwarned(&format!("repeat 256 {{ {call} }}"));
+        assert_eq!(text, Some(format!("{call} was illegal here, and nothing warned")));
+    }
+    // Calls of others while it is in progress do not answer for it.
+    let text = unwarned("disable between { switch T1; enable; disable; switch T0 }");
+    assert_eq!(text.as_deref(), Some("disable was illegal here, and nothing warned"));
+}
+
+/// A [`Judge`] that has judged says of the next trace what a new one says.
+#[test]
+fn what_was_judged_before_does_not_matter() {
+    let traces: Vec<_> = [
+        ("counted/none", "enable; irq { repeat 1000 { repeat 1000 { set K 0 x500 } } }"),
+        ("counted/none", "enable; pause"),
+        ("counted/none", "disable; repeat 3 { resume }"),
+        ("counted/none", "enable; switch T1"),
+        ("counted/none", "irq { enable }"),
+        ("stateless/none", "disable"),
+        ("nesting-v3/none", "pause; resume"),
+        ("counted/none", "enable; disable; pause; resume; switch T1; switch T0"),
+        ("counted/none", "irq { enable; disable }; fork T4; switch T4; switch T0"),
+    ]
+    .map(|(subject, program)| trace(subject, program))
+    .into();
+    for (before, rules_before) in &traces {
+        for (events, rules) in &traces {
+            let mut used = Judge::default();
+            let _ = used.judge(before, *rules_before);
+            assert_eq!(used.judge(events, *rules), judge(events, *rules));
+        }
+    }
 }
 
 #[test]

@@ -125,6 +125,15 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_does_not_matter_goes_and_what_is_in_it_stays() {
+        let program = parse("irq { enable; repeat 3 { query; pause } }; set K 900 x7 huge").unwrap();
+        let pauses = |p: &Program| p.ops().contains(&Op::Pause);
+        assert_eq!(minimise(&program, pauses).to_string(), "pause\n");
+        let far = |p: &Program| p.ops().iter().any(|op| matches!(op, Op::Set(pages, _) if pages.first >= 800));
+        assert_eq!(minimise(&program, far).to_string(), "set K 900\n");
+    }
+
+    #[test]
     fn an_empty_program_is_never_the_answer() {
         let program = parse("enable; disable").unwrap();
         assert_eq!(minimise(&program, |_| true).ops().len(), 1);

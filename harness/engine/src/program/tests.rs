@@ -40,6 +40,61 @@ fn limits_hold_for_any_bytes() {
     assert_eq!(bytes::decode(&deeper).ops().len(), 2 * MAX_DEPTH);
     let long = [0, 0, 0, 0, 0, 0].repeat(MAX_OPS + 9);
     assert!(bytes::decode(&long).ops().len() <= MAX_OPS);
+    // There is room for the closes of the blocks that stay open.
+    let open_and_long = [[36, 0, 0, 0, 0, 0].repeat(100), long].concat();
+    assert_eq!(bytes::decode(&open_and_long).ops().len(), MAX_OPS - 1);
+    assert_eq!((MAX_BETWEEN, MAX_DEPTH, MAX_OPS, MAX_PAGES), (32, 4096, 65_536, 512));
+}
+
+#[test]
+fn blocks_count_while_they_are_open() {
+    let records = |kinds: &[u8]| kinds.iter().flat_map(|&kind| [kind, 0, 0, 0, 0, 0]).collect::<Vec<_>>();
+    assert_eq!(bytes::decode(&records(&[39, 41].repeat(40))).ops().len(), 80);
+    assert_eq!(bytes::decode(&records(&[41, 0, 42])).ops(), [Op::Enable], "a close without a block is left out");
+    assert_eq!(bytes::decode(&records(&[36, 42, 0])).ops(), [Op::Open(Block::Irq), Op::Close, Op::Enable]);
+    let nested = |block: &str, n: usize| format!("{}{}", block.repeat(n), "}".repeat(n));
+    assert!(text::parse(&"between { } ".repeat(40)).is_ok());
+    assert!(text::parse(&nested("between { ", 32)).is_ok());
+    let error = text::parse(&nested("between { ", 33)).unwrap_err();
+    assert_eq!((error.line, error.column), (1, 321), "{error}");
+    assert!(text::parse(&nested("irq { ", 4096)).is_ok());
+    let error = text::parse(&nested("irq { ", 4097)).unwrap_err();
+    let limits = "at most 4096 blocks, 32 of them `between`, may be open at once";
+    assert_eq!((error.column, error.message.as_str()), (6 * 4096 + 1, limits));
+    let deep = text::parse(&nested("irq { ", 4096)).unwrap().to_string();
+    assert!(deep.len() < 400_000, "a text does not grow with the square of its depth: {}", deep.len());
+}
+
+/// Every number at its largest, as text, as bytes and back.
+#[test]
+fn the_largest_numbers_survive_both_ways() {
+    for line in [
+        "set K 2047 x512",
+        "set V 2047 x300 huge exec",
+        "set U 0 x512 large invalid",
+        "clear U 2047 x512 huge",
+        "wrprot V 1 x0",
+        "fault 2047",
+        "migrate T7 1",
+        "migrate T0 0",
+        "switch T7",
+        "fork T7",
+        "exit T7",
+        "task_pause T7",
+        "task_query T7",
+        "cpu 1",
+        "lock 3",
+        "unlock 3",
+        "alloc 511 debug",
+        "free 511 sleep",
+        "repeat 1023 {\n}",
+        "task_pause T1 between {\n}",
+        "task_resume T1 between {\n}",
+    ] {
+        let program = text::parse(line).unwrap();
+        assert_eq!(program.to_string(), format!("{line}\n"));
+        assert_eq!(bytes::decode(&bytes::encode(&program)), program, "{line}");
+    }
 }
 
 #[test]
@@ -55,6 +110,8 @@ fn a_text_may_be_dense_or_airy() {
 
 #[test]
 fn a_bad_text_is_answered_with_its_place() {
+    const TWICE: &str = "`x3` is no count (x193), size (small, large, huge) or protection (write, read, exec, \
+                         invalid), or comes twice";
     let long = format!("enable\n{}", "x".repeat(90));
     #[rustfmt::skip]
     let cases: &[(&str, (usize, usize), &str)] = &[
@@ -72,6 +129,14 @@ fn a_bad_text_is_answered_with_its_place() {
         ("enable\n  }", (2, 3), "this `}` closes no block"),
         ("irq enable", (1, 5), "`irq` opens a block: a `{` is missing"),
         ("alloc 3 often", (1, 9), "`often` is none of plain, debug, sleep"),
+        ("set K +5", (1, 7), "`+5` is no page: expected a number in 0..=2047"),
+        ("switch 1", (1, 8), "`1` is no task: expected T0 to T7"),
+        ("set K 1 between { }", (1, 9), &TWICE.replace("x3", "between")),
+        ("query between { }", (1, 7), "`between` was not expected: the operation ended before it"),
+        ("set K 1 x2 x3", (1, 12), TWICE),
+        ("set K 1 huge small", (1, 14), &TWICE.replace("x3", "small")),
+        ("set K 1 read write", (1, 14), &TWICE.replace("x3", "write")),
+        ("sett K 1", (1, 1), "unknown operation `sett`; did you mean `set`?"),
         (&long, (2, 1), "unknown operation `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...`"),
     ];
     for (text, (line, column), message) in cases {
@@ -86,6 +151,12 @@ fn what_is_no_text_is_refused() {
     assert_eq!((nul.line, nul.column, nul.message.as_str()), (2, 4, "byte 0x00 is not text"));
     let long = text::parse_bytes(&vec![b'e'; 10 << 20]).unwrap_err();
     assert_eq!((long.line, long.message.len() < 100), (1, true));
+    let long = text::parse_bytes(&vec![b'\n'; MAX_TEXT + 1]).unwrap_err();
+    assert_eq!(long.message, "the text is too long: a program's has at most 1048576 bytes");
+    assert_eq!(text::parse_bytes(&vec![b'\n'; MAX_TEXT]), Ok(Program::default()));
+    let bell = text::parse_bytes(b"enable\x07").unwrap_err();
+    assert_eq!((bell.line, bell.column, bell.message.as_str()), (1, 7, "byte 0x07 is not text"));
+    assert_eq!(text::parse_bytes(b"enable\r\n\tdisable\r\n"), text::parse("enable; disable"));
     let latin = text::parse_bytes(b"enable\n# \xe9").unwrap_err();
     assert_eq!((latin.line, latin.column), (2, 3));
     let many = "enable\n".repeat(MAX_OPS + 1);
