@@ -8,6 +8,7 @@ use lazy_mmu_core::hooks::Token;
 
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// What a backend holds back at this moment: for oracles and reports, never for the backend itself.
@@ -29,6 +30,8 @@ pub trait Backend {
     const NAME: &'static str;
     /// Whose instructions it uses; none for `none`.
     const ISA: Option<Isa>;
+    /// The MMU it drives.
+    const MMU: Mmu;
     /// What it keeps per CPU.
     type PerCpu: Default;
     /// What it keeps per task.
@@ -65,6 +68,23 @@ pub trait Backend {
     #[inline(always)]
     fn gather_flush<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, range: Range) {
         Self::flush_tlb_range(cx, range);
+    }
+
+    /// `__kernel_map_pages()` of one page of the linear map (DEBUG_PAGEALLOC): maps it with `word`, or takes it away and
+    /// flushes. By the ordinary PTE path where nothing else is said; a section around the change, which arm64 has, is
+    /// its caller's, and so is the flush of the mode after it, which x86 has.
+    fn map_linear_page<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(
+        cx: &mut C,
+        at: PteRef,
+        word: Option<u64>,
+    ) {
+        match word {
+            Some(word) => Self::set_ptes(cx, at, word, 1),
+            None => {
+                Self::clear_pte(cx, at);
+                Self::flush_tlb_range(cx, Range { first: at, pages: 1 });
+            }
+        }
     }
 
     /// `arch_start_context_switch(prev)`: before the CPU leaves `prev`, which is current. Preemption is off.
@@ -124,6 +144,9 @@ pub trait Backend {
 
     /// The frame a PTE word names.
     fn pte_frame(word: u64) -> u32;
+
+    /// The size of the mapping that a valid PTE word makes.
+    fn pte_size(word: u64) -> Size;
 
     /// The virtual address of a page.
     fn virtual_address(at: PteRef) -> u64;

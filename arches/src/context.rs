@@ -69,6 +69,12 @@ pub trait Context: Kernel {
     /// Executes an instruction; yields what it yields, 0 where nothing.
     fn execute(&mut self, insn: Insn) -> u64;
 
+    /// `local_irq_save()`: no interrupt comes on this CPU, and nobody is preempted here, until the restore.
+    fn local_irq_save(&mut self);
+
+    /// `local_irq_restore()`
+    fn local_irq_restore(&mut self);
+
     /// Whether no other CPU than this one may hold translations of the address space. Never so for `init_mm`.
     fn is_thread_local(&self, mm: crate::page::Mm) -> bool;
 

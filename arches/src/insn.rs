@@ -89,6 +89,10 @@ ops! {
     DsbNsh = Aarch64, Unprivileged, "dsb nsh";
     /// Refetches: what follows sees the translation regime as it is now.
     Isb = Aarch64, Unprivileged, "isb";
+    /// An atomic that sets a thread flag, such as `TIF_LAZY_MMU_PENDING`.
+    FlagSet = Aarch64, Table, "set_thread_flag";
+    /// An atomic that clears it, and yields what it was.
+    FlagClear = Aarch64, Table, "test_and_clear_thread_flag";
     /// `a` = operand: VA and ASID, last level only, broadcast.
     TlbiVale1is = Aarch64, Privileged, "tlbi vale1is";
     /// `a` = operand: VA and ASID, broadcast.

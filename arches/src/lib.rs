@@ -21,6 +21,7 @@ pub mod asm;
 pub mod backend;
 pub mod context;
 pub mod insn;
+pub mod mmu;
 pub mod none;
 pub mod page;
 pub mod powerpc64;

@@ -8,6 +8,7 @@ use lazy_mmu_core::hooks::Token;
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// The backend that defers nothing.
@@ -25,6 +26,7 @@ const FRAME_SHIFT: u32 = 12;
 impl Backend for NoMode {
     const NAME: &'static str = "none";
     const ISA: Option<Isa> = None;
+    const MMU: Mmu = Mmu::Plain;
     type PerCpu = ();
     type Thread = ();
 
@@ -90,6 +92,10 @@ impl Backend for NoMode {
         (word >> FRAME_SHIFT) as u32
     }
 
+    fn pte_size(_word: u64) -> Size {
+        Size::Small
+    }
+
     fn virtual_address(at: PteRef) -> u64 {
         u64::from(at.mm.0) << 40 | u64::from(at.page) << FRAME_SHIFT
     }
@@ -106,4 +112,128 @@ impl TokenBackend for NoMode {
     }
 
     fn token_leave<C: Context<PerCpu = (), Thread = ()>>(_cx: &mut C, _token: Token) {}
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use lazy_mmu_core::kernel::{BugSite, Kernel};
+
+    use super::*;
+    use crate::insn::Insn;
+    use crate::page::{LINEAR_PAGE, Mm};
+
+    /// One page of memory, and what was stored to it. Anything else that is asked for is a fault.
+    #[derive(Default)]
+    struct Page {
+        word: u64,
+        stores: Vec<(PteRef, u64)>,
+    }
+
+    impl Kernel for Page {
+        type Task = ();
+
+        fn current(&self) {}
+
+        fn in_interrupt(&self) -> bool {
+            panic!("no question is asked");
+        }
+
+        fn preempt_disable(&mut self) {
+            panic!("preemption is left alone");
+        }
+
+        fn preempt_enable(&mut self) {
+            panic!("preemption is left alone");
+        }
+
+        fn bug(&mut self, site: BugSite) {
+            panic!("{site:?}");
+        }
+    }
+
+    impl Context for Page {
+        type PerCpu = ();
+        type Thread = ();
+
+        fn this_cpu(&self) -> &() {
+            &()
+        }
+
+        fn thread(&self, (): ()) -> &() {
+            &()
+        }
+
+        fn is_lazy_mmu_mode_active(&mut self) -> bool {
+            panic!("no question is asked");
+        }
+
+        fn task_lazy_mmu_mode_active(&mut self, (): ()) -> bool {
+            panic!("no question is asked");
+        }
+
+        fn task_lazy_mmu_mode_pause(&mut self, (): ()) {}
+
+        fn task_lazy_mmu_mode_resume(&mut self, (): ()) {}
+
+        fn pte_load(&mut self, _at: PteRef) -> u64 {
+            self.word
+        }
+
+        fn pte_store(&mut self, at: PteRef, word: u64) {
+            self.word = word;
+            self.stores.push((at, word));
+        }
+
+        fn execute(&mut self, insn: Insn) -> u64 {
+            panic!("{insn:?}");
+        }
+
+        fn local_irq_save(&mut self) {}
+
+        fn local_irq_restore(&mut self) {}
+
+        fn is_thread_local(&self, _mm: Mm) -> bool {
+            false
+        }
+
+        fn cpus(&self) -> u8 {
+            2
+        }
+
+        fn cpu(&self) -> u8 {
+            0
+        }
+    }
+
+    /// The default of DEBUG_PAGEALLOC, where nothing has to be flushed: a store when it comes, one when it goes.
+    #[test]
+    fn the_linear_map_is_plain_stores() {
+        let mut cx = Page::default();
+        let at = PteRef { mm: Mm::KERNEL, page: LINEAR_PAGE + 5, size: Size::Small };
+        let word = NoMode::pte_word(PteFlags { valid: true, ..PteFlags::default() }, 5, Size::Small);
+        NoMode::map_linear_page(&mut cx, at, Some(word));
+        NoMode::map_linear_page(&mut cx, at, None);
+        assert_eq!(cx.stores, [(at, word), (at, 0)]);
+    }
+
+    /// Every combination of flags: what goes in comes out. There is one size.
+    #[test]
+    fn words_say_what_they_were_made_of() {
+        for bits in 0..64u8 {
+            let on = |n: u8| bits >> n & 1 != 0;
+            let flags =
+                PteFlags { valid: on(0), write: on(1), user: on(2), exec: on(3), accessed: on(4), dirty: on(5) };
+            for size in [Size::Small, Size::Large, Size::Huge] {
+                for frame in [0, 1, 511, u32::MAX] {
+                    let word = NoMode::pte_word(flags, frame, size);
+                    assert_eq!((NoMode::pte_flags(word), NoMode::pte_frame(word)), (flags, frame));
+                    assert_eq!(NoMode::pte_size(word), Size::Small);
+                }
+            }
+        }
+    }
 }

@@ -1,23 +1,27 @@
 //! What `run --format json` prints: one document, its schema in docs/json.md, versioned.
 //!
 //! Called by `lazymmu run`. Nothing is decided here; a field that is there stays, a change of meaning changes
-//! [`SCHEMA`].
+//! [`SCHEMA`]. An event's own fields are in `event`.
+
+mod event;
 
 use lazy_mmu_engine::contract::Verdict;
 use lazy_mmu_engine::program::Program;
-use lazy_mmu_engine::trace::{Event, line};
+use lazy_mmu_engine::subject::Subject;
+use lazy_mmu_engine::trace::Event;
 use serde_json::{Value, json};
 
 /// The schema's version.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What a run's document is made of.
-#[derive(Debug)]
 pub struct RunReport<'r> {
     /// The program.
     pub program: &'r Program,
     /// The subject's name.
     pub subject: &'r str,
+    /// One of its kind, which says what PTE words mean.
+    pub reader: &'r dyn Subject,
     /// `model` or `asm`.
     pub port: &'r str,
     /// The target's short name; none for this machine.
@@ -41,7 +45,7 @@ pub fn run(report: &RunReport<'_>) -> Value {
         "port": report.port,
         "target": report.target,
         "program": report.program.to_string(),
-        "events": report.events.iter().map(event).collect::<Vec<_>>(),
+        "events": report.events.iter().map(|one| event::event(one, report.reader)).collect::<Vec<_>>(),
         "holds": verdict.holds() && report.difference.is_none(),
         "violations": verdict.violations.iter().map(|violation| json!({
             "invariant": violation.invariant.id(),
@@ -49,18 +53,8 @@ pub fn run(report: &RunReport<'_>) -> Value {
             "text": violation.text,
         })).collect::<Vec<_>>(),
         "misuse": verdict.misuse.map(|misuse| json!({"op": misuse.op, "text": misuse.how.text()})),
+        "cut": verdict.cut,
         "difference": report.difference,
-    })
-}
-
-fn event(event: &Event) -> Value {
-    json!({
-        "op": event.op,
-        "cpu": event.cpu,
-        "task": event.task,
-        "interrupt": event.interrupt,
-        "generic": event.is_generic(),
-        "text": line(&event.what),
     })
 }
 
@@ -69,7 +63,7 @@ mod tests {
     use super::*;
     use lazy_mmu_engine::program::text::parse;
     use lazy_mmu_engine::runner::Runner;
-    use lazy_mmu_engine::subject::Port;
+    use lazy_mmu_engine::subject::{Port, registry::SUBJECTS};
 
     #[test]
     fn a_run_is_one_document_with_its_schema() {
@@ -77,10 +71,11 @@ mod tests {
         let mut runner = Runner::new();
         let (events, verdict) = runner.run(0, Port::Model, &program);
         let (subject, port) = ("stateless/aarch64", "model");
-        let report =
-            RunReport { program: &program, subject, port, target: None, events, verdict: &verdict, difference: None };
+        let reader = &*SUBJECTS[0].make(Port::Model);
+        let (target, difference, verdict) = (None, None, &verdict);
+        let report = RunReport { program: &program, subject, reader, port, target, events, verdict, difference };
         let document = run(&report);
-        assert_eq!(document["schema"], 1);
+        assert_eq!(document["schema"], 2);
         assert_eq!(document["holds"], false);
         assert_eq!(document["violations"][0]["invariant"], "I2");
         assert_eq!(document["misuse"]["op"], 0);

@@ -20,6 +20,7 @@ pub mod error;
 pub mod json;
 pub mod process;
 pub mod setup;
+pub mod show;
 pub mod table;
 pub mod tally;
 pub mod target;

@@ -7,21 +7,32 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lazy_mmu_arches::context::Note;
-use lazy_mmu_engine::program::{Program, TASKS};
+use lazy_mmu_engine::program::{Block, Op, Program, TASKS};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
-use lazy_mmu_engine::trace::{Event, What, line};
+use lazy_mmu_engine::subject::registry::{Descriptor, GenerationName, SUBJECTS};
+use lazy_mmu_engine::trace::{Event, Point, What, line};
 
 /// Where a subject stands in the registry.
 fn index(generation: GenerationName, backend: &str) -> Option<usize> {
     SUBJECTS.iter().position(|subject| subject.generation == generation && subject.backend == backend)
 }
 
+/// The subject whose generic events stand for a program's: `none`, which no program is made for, or the first one on the
+/// MMU of the program's first `on` block, so that the block is shown.
+fn generic_subject(program: &Program) -> Option<usize> {
+    let of = program.ops().iter().find_map(|op| if let Op::Open(Block::On(mmu)) = op { Some(*mmu) } else { None });
+    let counted = |subject: &Descriptor| subject.generation == GenerationName::Counted;
+    match of {
+        None => index(GenerationName::Counted, "none"),
+        Some(mmu) => SUBJECTS.iter().position(|subject| counted(subject) && subject.make(Port::Model).mmu() == mmu),
+    }
+}
+
 /// A program's snapshot: its generic events under the counted generation, then every subject's verdict.
 pub fn program(runner: &mut Runner, program: &Program) -> String {
     let mut text = String::new();
-    if let Some(counted) = index(GenerationName::Counted, "none") {
+    if let Some(counted) = generic_subject(program) {
         let (events, _) = runner.run(counted, Port::Model, program);
         text.push_str(&generic(events));
     }
@@ -87,11 +98,23 @@ pub fn architectures(runner: &mut Runner, program: &Program, operands: bool) -> 
     text
 }
 
+/// What is shown of what a backend does: what it executes and says, and what memory then does otherwise than asked.
+fn is_shown(what: &What) -> bool {
+    match what {
+        What::Note(_) | What::Insn(_) | What::Atomic { .. } | What::Bug(_) => true,
+        What::Walk(_, walked) => walked.found != walked.asked,
+        What::Read { found, asked, .. } => found != asked,
+        What::Late(late) => late.point != Point::Write,
+        What::Reachable { .. } | What::Denied(_) | What::Left(_) | What::Preemptible(_) => true,
+        _ => false,
+    }
+}
+
 /// Events of the backend, grouped by the operation they happened in.
 fn own_events(events: &[Event], program: &Program, operands: bool) -> String {
     let mut text = String::new();
     let own = |event: &&Event| {
-        matches!(event.what, What::Note(_) | What::Insn(_) | What::Atomic(_) | What::Bug(_))
+        is_shown(&event.what)
             || (event.below && matches!(event.what, What::Hook(..) | What::Return(..) | What::Warn(_)))
             || matches!(event.what, What::Mode { arch, task: Some(task) } if arch != task)
     };

@@ -11,6 +11,7 @@ use super::queue::{self, ThreadFlags};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// 6.16 to 6.19 (5fdd05efa1cd, with b81c688426a9 and 1ef3095b1405): no state in the generic layer.

@@ -8,6 +8,7 @@ use super::queue::{self, ThreadFlags};
 use crate::backend::{Backend, Deferred};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// aarch64 as Linux 7.2 has it; 7.0 and 7.1 are the same.

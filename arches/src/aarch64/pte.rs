@@ -47,16 +47,23 @@ const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 /// 7.2, on a CPU without range TLBIs.
 pub const MAX_TLBI: u64 = 512;
 
+/// The size a PTE word was made for; an entry that is not valid does not tell a block.
+#[inline(always)]
+#[must_use]
+pub const fn size(word: u64) -> Size {
+    if word & CONT != 0 {
+        Size::Large
+    } else if word & PAGE == 0 && word & VALID != 0 {
+        Size::Huge
+    } else {
+        Size::Small
+    }
+}
+
 /// What the frame number is shifted by: an entry says its size itself.
 #[inline(always)]
 const fn frame_shift(word: u64) -> u32 {
-    if word & CONT != 0 {
-        page_shift(Size::Large)
-    } else if word & PAGE == 0 && word & VALID != 0 {
-        page_shift(Size::Huge)
-    } else {
-        page_shift(Size::Small)
-    }
+    page_shift(size(word))
 }
 
 /// The PTE word for `frame` with `flags`: `Backend::pte_word`.
@@ -228,6 +235,7 @@ fn tlbi_each<C: Context>(cx: &mut C, range: Range, steps: u64, last_level: bool)
 macro_rules! pte_path {
     () => {
         const ISA: Option<Isa> = Some(Isa::Aarch64);
+        const MMU: Mmu = Mmu::Aarch64;
         type PerCpu = ();
         type Thread = ThreadFlags;
 
@@ -282,6 +290,10 @@ macro_rules! pte_path {
 
         fn pte_frame(word: u64) -> u32 {
             pte::frame(word)
+        }
+
+        fn pte_size(word: u64) -> Size {
+            pte::size(word)
         }
 
         fn virtual_address(at: PteRef) -> u64 {

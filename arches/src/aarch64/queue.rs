@@ -47,6 +47,7 @@ pub fn queue_pte_barriers<C: Context<Thread = ThreadFlags>>(cx: &mut C) {
         let flags = cx.thread(cx.current());
         if !flags.pending.get() {
             flags.pending.set(true);
+            cx.op(Op::FlagSet);
         }
         cx.note(Note::QueueDeferred);
     } else {
@@ -65,12 +66,15 @@ pub fn emit_pte_barriers<C: Context>(cx: &mut C) {
     cx.note(Note::Barriers);
 }
 
-/// Executes the pair if it is owed, and only then: flush and leave of every form.
+/// Executes the pair if it is owed, and only then: flush and leave of every form. The atomic comes in any case:
+/// `test_and_clear_bit()` has not looked first since 2022 (415d83249709).
 ///
 /// Source: `arch_flush_lazy_mmu_mode()`, `arch/arm64/include/asm/pgtable.h`, 7.2 (`test_and_clear_thread_flag`).
 #[inline(always)]
 pub fn flush_pending<C: Context<Thread = ThreadFlags>>(cx: &mut C) {
-    if cx.thread(cx.current()).pending.take() {
+    let pending = cx.thread(cx.current()).pending.take();
+    cx.op(Op::FlagClear);
+    if pending {
         emit_pte_barriers(cx);
     }
 }

@@ -25,6 +25,9 @@ pub(super) enum Event {
 /// The barrier pair, with its note.
 pub(super) const PAIR: [Event; 3] = [Event::Op(Op::DsbIshst, 0), Event::Op(Op::Isb, 0), Event::Note(Note::Barriers)];
 
+/// What a flush that finds the flag set does: clears it, then the pair.
+pub(super) const FLUSHED: [Event; 4] = [Event::Op(Op::FlagClear, 0), PAIR[0], PAIR[1], PAIR[2]];
+
 /// The kernel. `active` answers the one question, unless the form keeps the mode itself.
 pub(super) struct Mock<B> {
     pub flags: ThreadFlags,
@@ -116,6 +119,10 @@ impl<B: Backend<PerCpu = (), Thread = ThreadFlags>> Context for Mock<B> {
         self.found.push((self.flags.active.get(), self.flags.pending.get()));
         0
     }
+
+    fn local_irq_save(&mut self) {}
+
+    fn local_irq_restore(&mut self) {}
 
     fn is_thread_local(&self, _mm: Mm) -> bool {
         true

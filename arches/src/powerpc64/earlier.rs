@@ -15,6 +15,7 @@ use super::queue::TlbBatch;
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// The hash MMU from 6.1 (b9ef323ea168) to 6.19: table 10.2.
@@ -30,6 +31,7 @@ pub struct HashToken;
 impl Backend for HashStateless {
     const NAME: &'static str = "powerpc64-hash@6.1";
     const ISA: Option<Isa> = Some(Isa::Powerpc64);
+    const MMU: Mmu = Mmu::Hash;
     type PerCpu = TlbBatch;
     type Thread = ();
 
@@ -80,6 +82,7 @@ impl TokenBackend for HashToken {
 impl Backend for HashToken {
     const NAME: &'static str = "powerpc64-hash@v2";
     const ISA: Option<Isa> = Some(Isa::Powerpc64);
+    const MMU: Mmu = Mmu::Hash;
     type PerCpu = TlbBatch;
     type Thread = ();
 

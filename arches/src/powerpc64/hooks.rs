@@ -11,6 +11,7 @@ use super::queue::{self, TlbBatch};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// The hash MMU: one batch of up to 192 hash entries per CPU.
@@ -24,6 +25,7 @@ pub struct Radix;
 impl Backend for Hash {
     const NAME: &'static str = "powerpc64-hash";
     const ISA: Option<Isa> = Some(Isa::Powerpc64);
+    const MMU: Mmu = Mmu::Hash;
     type PerCpu = TlbBatch;
     type Thread = ();
 
@@ -52,6 +54,7 @@ impl Backend for Hash {
 impl Backend for Radix {
     const NAME: &'static str = "powerpc64-radix";
     const ISA: Option<Isa> = Some(Isa::Powerpc64);
+    const MMU: Mmu = Mmu::Radix;
     type PerCpu = ();
     type Thread = ();
 
@@ -98,6 +101,10 @@ impl Backend for Radix {
 
     fn pte_frame(word: u64) -> u32 {
         pte::pte_frame(word)
+    }
+
+    fn pte_size(word: u64) -> Size {
+        pte::size(word)
     }
 
     fn virtual_address(at: PteRef) -> u64 {

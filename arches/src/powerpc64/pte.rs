@@ -152,6 +152,18 @@ pub fn hash_gather_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range
     cx.preempt_enable();
 }
 
+/// `__kernel_map_pages()` of one page on hash: the entry goes at once, past the batch, whatever the mode.
+///
+/// The kernel keeps the slots of the linear map's hash entries apart from its page table; here the PTE stands for
+/// them. Source: `hash__kernel_map_pages()`, `kernel_unmap_linear_page()`, `arch/powerpc/mm/book3s64/hash_utils.c`, 7.2.
+pub fn hash_map_linear_page<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+    let old = cx.pte_load(at);
+    cx.pte_store(at, word.unwrap_or(0) & !HASHPTE);
+    if old & HASHPTE != 0 {
+        queue::flush_hash_pte(cx, at, old);
+    }
+}
+
 /// `set_ptes()` on radix: plain stores.
 pub fn radix_set_ptes<C: Context>(cx: &mut C, at: PteRef, word: u64, n: u16) {
     for i in 0..n {
@@ -202,6 +214,10 @@ macro_rules! pte_path {
             pte::hash_gather_flush(cx, range);
         }
 
+        fn map_linear_page<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+            pte::hash_map_linear_page(cx, at, word);
+        }
+
         fn deferred(cpu: &TlbBatch, _thread: &()) -> Deferred {
             cpu.deferred()
         }
@@ -224,6 +240,10 @@ macro_rules! pte_path {
             pte::pte_frame(word)
         }
 
+        fn pte_size(word: u64) -> Size {
+            pte::size(word)
+        }
+
         fn virtual_address(at: PteRef) -> u64 {
             super::virtual_address(at)
         }
@@ -237,7 +257,9 @@ pub(super) use pte_path;
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Hash, HashStateless, HashToken, Radix};
     use super::*;
+    use crate::backend::Backend;
 
     /// Every combination of flags, every size: what goes in comes out.
     #[test]
@@ -259,6 +281,28 @@ mod tests {
         }
         assert_eq!(pte_flags(0), PteFlags::default());
         assert_eq!((hash_touched(0), radix_touched(0)), (0, 0));
+    }
+
+    /// A valid word says its size, in every form, touched and write-protected too.
+    #[test]
+    fn valid_words_say_their_size() {
+        fn check<B: Backend>() {
+            for bits in 0..32u8 {
+                let on = |n: u8| bits >> n & 1 != 0;
+                let flags =
+                    PteFlags { valid: true, write: on(0), user: on(1), exec: on(2), accessed: on(3), dirty: on(4) };
+                for size in [Size::Small, Size::Large, Size::Huge] {
+                    let word = B::pte_word(flags, 511, size);
+                    for word in [word, B::touched(word), B::touched(word) & !WRITE] {
+                        assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, 511), "{} {word:#x}", B::NAME);
+                    }
+                }
+            }
+        }
+        check::<Hash>();
+        check::<HashStateless>();
+        check::<HashToken>();
+        check::<Radix>();
     }
 
     #[test]

@@ -154,9 +154,7 @@ pub const fn address_space(vpn: u64) -> Option<(Mm, u64)> {
 /// another shape are flushed first, and a batch of 192 at once.
 /// Source: `hpte_need_flush()`, `arch/powerpc/mm/book3s64/hash_tlb.c`, 7.2.
 pub fn hpte_need_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
-    let address = virtual_address(at);
-    let shape = Shape { mm: at.mm, psize: pte::size(old), ssize: segment(address) };
-    let vpn = vpn(at.mm, address);
+    let (shape, vpn) = entry_of(at, old);
     cx.preempt_disable(); // get_cpu_var()
     if cx.is_lazy_mmu_mode_active() {
         batch_add(cx, shape, vpn, old);
@@ -165,6 +163,20 @@ pub fn hpte_need_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, ol
         let local = cx.is_thread_local(shape.mm);
         flush_hash_page(cx, shape, vpn, local);
     }
+    cx.preempt_enable();
+}
+
+/// The hash entry of a PTE that was `old`.
+fn entry_of(at: PteRef, old: u64) -> (Shape, u64) {
+    let address = virtual_address(at);
+    (Shape { mm: at.mm, psize: pte::size(old), ssize: segment(address) }, vpn(at.mm, address))
+}
+
+/// Evicts the hash entry of a PTE that was `old`, everywhere and at once, past the batch.
+pub fn flush_hash_pte<C: Context>(cx: &mut C, at: PteRef, old: u64) {
+    let (shape, vpn) = entry_of(at, old);
+    cx.preempt_disable(); // linear_map_hash_lock
+    flush_hash_page(cx, shape, vpn, false);
     cx.preempt_enable();
 }
 

@@ -12,11 +12,11 @@ use lazy_mmu_core::hooks::Token::{Default as D, Nested as N};
 use lazy_mmu_core::kernel::{BugSite, Kernel};
 
 use super::queue::TlbBatch;
-use super::{Hash, HashStateless, Radix, pte};
+use super::{Hash, HashStateless, HashToken, Radix, pte};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::{Context, Note};
 use crate::insn::{Insn, Op};
-use crate::page::{HIGH_PAGE, Mm, PteFlags, PteRef, Range, Size};
+use crate::page::{HIGH_PAGE, LINEAR_PAGE, Mm, PteFlags, PteRef, Range, Size};
 
 pub(super) const U: Mm = Mm(1);
 const V: Mm = Mm(2);
@@ -156,6 +156,10 @@ impl<B: Backend> Context for Mock<B> {
         });
         0
     }
+
+    fn local_irq_save(&mut self) {}
+
+    fn local_irq_restore(&mut self) {}
 
     fn is_thread_local(&self, _mm: Mm) -> bool {
         self.local
@@ -391,6 +395,60 @@ fn old_words_decide() {
     let at = cx.touch(Mm::KERNEL, 7, Size::Small);
     Hash::set_ptes(&mut cx, at, 0, 1); // over a live entry: as an update
     assert_eq!((cx.count("immediate"), cx.count("hpte_invalidate")), (1, 1));
+}
+
+/// DEBUG_PAGEALLOC on hash: the hash entry goes at once and everywhere, past a batch that waits, in every form.
+#[test]
+fn the_linear_map_goes_past_the_batch() {
+    fn check<B: Backend<PerCpu = TlbBatch, Thread = ()>>() {
+        // Context 1, the linear map's, slot 5 of 16M, in a segment of 1 TiB.
+        let gone = "hpte_invalidate 2000005000 100; ptesync; tlbie 2000005000100; eieio; tlbsync; ptesync";
+        for active in [false, true] {
+            let mut cx = Mock::<B>::new(active);
+            if active {
+                B::enter(&mut cx);
+                cx.touch_and_clear(U, 1, Size::Small);
+                cx.touch_and_clear(U, 2, Size::Small);
+            }
+            cx.local = true; // what the kernel maps is never one CPU's
+            let (before, preempt) = (B::deferred(&cx.cpu, &()), cx.preempt);
+            assert_eq!((before.entries, preempt), if active { (2, 1) } else { (0, 0) }, "{}", B::NAME);
+            let at = cx.touch(Mm::KERNEL, LINEAR_PAGE + 5, Size::Small);
+            let known = cx.ptes[&(Mm::KERNEL, at.page)];
+            cx.take();
+            B::map_linear_page(&mut cx, at, None);
+            assert_eq!((cx.take(), cx.ptes[&(Mm::KERNEL, at.page)]), (format!("store 0:1029; {gone}"), 0));
+            // What the table does not know needs no more than the store, and the mark of the new word means nothing.
+            B::map_linear_page(&mut cx, at, Some(known));
+            assert_eq!(cx.take(), "store 0:1029");
+            assert_eq!(cx.ptes[&(Mm::KERNEL, at.page)], known & !pte::HASHPTE);
+            // Another word over one that is known: that one goes.
+            cx.touch(Mm::KERNEL, LINEAR_PAGE + 5, Size::Small);
+            B::map_linear_page(&mut cx, at, Some(known));
+            assert_eq!(cx.take(), format!("store 0:1029; {gone}"));
+            assert_eq!((B::deferred(&cx.cpu, &()), cx.preempt), (before, preempt), "{}", B::NAME);
+        }
+    }
+    check::<Hash>();
+    check::<HashStateless>();
+    check::<HashToken>();
+    let mut cx = Mock::<Hash>::new(true);
+    Hash::enter(&mut cx);
+    let at = cx.touch(Mm::KERNEL, LINEAR_PAGE + 5, Size::Small);
+    Hash::map_linear_page(&mut cx, at, None);
+    assert_eq!(cx.take_order(), "off1 off2 at2 on1", "on this CPU until it is gone");
+}
+
+/// DEBUG_PAGEALLOC on radix: the ordinary path, a store, and for an entry that goes the kernel's flush.
+#[test]
+fn the_linear_map_of_radix_takes_the_ordinary_path() {
+    let mut cx = Mock::<Radix>::new(true);
+    let at = cx.touch(Mm::KERNEL, LINEAR_PAGE + 5, Size::Small);
+    let word = cx.ptes[&(Mm::KERNEL, at.page)];
+    Radix::map_linear_page(&mut cx, at, None);
+    assert_eq!(cx.take(), "store 0:1029; ptesync; tlbie 400 b0000; eieio; tlbsync; ptesync");
+    Radix::map_linear_page(&mut cx, at, Some(word));
+    assert_eq!((cx.take().as_str(), cx.ptes[&(Mm::KERNEL, at.page)]), ("store 0:1029", word));
 }
 
 /// `tlb_flush()` drains the batch; a range flush does nothing at all.

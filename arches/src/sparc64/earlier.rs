@@ -10,10 +10,11 @@ use lazy_mmu_core::hooks::Token;
 
 use super::Sparc64;
 use super::pte::{self, pte_path};
-use super::queue::{Mmu, Spitfire, TlbBatch};
+use super::queue::{Family, Spitfire, TlbBatch};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// sun4u from 6.15 (a1d416bf9faf) to 6.19: table 10.2.
@@ -29,6 +30,7 @@ pub struct SparcToken;
 impl Backend for SparcStateless {
     const NAME: &'static str = "sparc64@6.15";
     const ISA: Option<Isa> = Some(Isa::Sparc64);
+    const MMU: Mmu = Mmu::Sun4u;
     type PerCpu = TlbBatch;
     type Thread = ();
 
@@ -79,6 +81,7 @@ impl TokenBackend for SparcToken {
 impl Backend for SparcToken {
     const NAME: &'static str = "sparc64@v2";
     const ISA: Option<Isa> = Some(Isa::Sparc64);
+    const MMU: Mmu = Mmu::Sun4u;
     type PerCpu = TlbBatch;
     type Thread = ();
 

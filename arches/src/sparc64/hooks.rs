@@ -5,10 +5,11 @@
 //! Source: `arch/sparc/mm/tlb.c`, 7.2.
 
 use super::pte::{self, pte_path};
-use super::queue::{self, Hypervisor, Mmu, Spitfire, TlbBatch};
+use super::queue::{self, Family, Hypervisor, Spitfire, TlbBatch};
 use crate::backend::{Backend, Deferred};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// sun4u: the kernel removes TLB entries itself.
@@ -21,7 +22,7 @@ pub struct Sun4v;
 
 /// `arch_flush_lazy_mmu_mode()`.
 #[inline(always)]
-pub(super) fn flush_batch<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
+pub(super) fn flush_batch<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
     if cx.this_cpu().tlb_nr.get() != 0 {
         queue::flush_pending::<M, C>(cx);
     }
@@ -30,6 +31,7 @@ pub(super) fn flush_batch<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
 impl Backend for Sparc64 {
     const NAME: &'static str = "sparc64";
     const ISA: Option<Isa> = Some(Isa::Sparc64);
+    const MMU: Mmu = Mmu::Sun4u;
     type PerCpu = TlbBatch;
     type Thread = ();
 
@@ -56,6 +58,7 @@ impl Backend for Sparc64 {
 impl Backend for Sun4v {
     const NAME: &'static str = "sparc64-sun4v";
     const ISA: Option<Isa> = Some(Isa::Sparc64);
+    const MMU: Mmu = Mmu::Sun4v;
     type PerCpu = TlbBatch;
     type Thread = ();
 

@@ -8,7 +8,7 @@
 //! is not valid either, and the fault sets both.
 //! Source: `arch/sparc/include/asm/pgtable_64.h`, 7.2.
 
-use super::queue::{self, Mmu, TlbBatch};
+use super::queue::{self, Family, TlbBatch};
 use crate::context::Context;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
@@ -146,7 +146,7 @@ impl Layout {
 /// The one way a PTE changes: stored at once, and if it was a user's and accessible, its address must go.
 ///
 /// Source: `__set_pte_at()` and `maybe_tlb_batch_add()`. Kernel addresses wait for `flush_tlb_kernel_range()`.
-fn set<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64) -> u64 {
+fn set<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64) -> u64 {
     let old = cx.pte_load(at);
     cx.pte_store(at, word);
     if !at.mm.is_kernel() && old & VALID != 0 {
@@ -156,33 +156,42 @@ fn set<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64)
 }
 
 /// `set_ptes()`.
-pub fn set_ptes<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+pub fn set_ptes<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
     for i in 0..n {
         set::<M, C>(cx, at.step(i), M::LAYOUT.nth(word, i));
     }
 }
 
 /// `ptep_get_and_clear()`.
-pub fn clear<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) -> u64 {
+pub fn clear<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) -> u64 {
     set::<M, C>(cx, at, 0)
 }
 
 /// `ptep_set_wrprotect()`: the generic one, a read and a set.
-pub fn wrprotect<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
+pub fn wrprotect<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
     let old = cx.pte_load(at);
     set::<M, C>(cx, at, M::LAYOUT.wrprotected(old));
 }
 
 /// `flush_tlb_range()`: nothing, each PTE update saw to its own address; `flush_tlb_kernel_range()` for `init_mm`.
-pub fn flush_tlb_range<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
+pub fn flush_tlb_range<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
     if range.first.mm.is_kernel() {
         queue::flush_kernel_range::<M, C>(cx, range);
     }
 }
 
+/// `__kernel_map_pages()` of one page: the entry changes, and this CPU forgets the old one. **This CPU alone**: the
+/// kernel's comment says that an interrupt to the others could deadlock.
+///
+/// Source: `__kernel_map_pages()`, `arch/sparc/mm/init_64.c`, 7.2.
+pub fn map_linear_page<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+    set::<M, C>(cx, at, word.unwrap_or(0));
+    queue::flush_kernel_page_here::<M, C>(cx, at);
+}
+
 /// `tlb_flush()`: pages are about to be freed, so nothing may be left in the batch (`tlb_64.h`: it is
 /// `flush_tlb_pending()`).
-pub fn gather_flush<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
+pub fn gather_flush<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
     let _ = range;
     queue::flush_pending::<M, C>(cx);
 }
@@ -210,6 +219,10 @@ macro_rules! pte_path {
             pte::gather_flush::<$mmu, C>(cx, range);
         }
 
+        fn map_linear_page<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+            pte::map_linear_page::<$mmu, C>(cx, at, word);
+        }
+
         fn deferred(cpu: &TlbBatch, _thread: &()) -> Deferred {
             cpu.deferred()
         }
@@ -232,6 +245,10 @@ macro_rules! pte_path {
             <$mmu>::LAYOUT.frame(word)
         }
 
+        fn pte_size(word: u64) -> Size {
+            <$mmu>::LAYOUT.size(word)
+        }
+
         fn virtual_address(at: PteRef) -> u64 {
             super::virtual_address(at)
         }
@@ -241,7 +258,9 @@ pub(super) use pte_path;
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Sparc64, SparcStateless, SparcToken, Sun4v};
     use super::*;
+    use crate::backend::Backend;
 
     /// Every combination of flags, every size, both families: what goes in comes out.
     #[test]
@@ -264,6 +283,28 @@ mod tests {
             }
             assert_eq!(layout.flags(0), PteFlags::default());
         }
+    }
+
+    /// A valid word says its size, in every form, write-protected too.
+    #[test]
+    fn valid_words_say_their_size() {
+        fn check<B: Backend>(layout: Layout) {
+            for bits in 0..32u8 {
+                let on = |n: u8| bits >> n & 1 != 0;
+                let flags =
+                    PteFlags { valid: true, write: on(0), user: on(1), exec: on(2), accessed: on(3), dirty: on(4) };
+                for size in [Size::Small, Size::Large, Size::Huge] {
+                    let word = B::pte_word(flags, 511, size);
+                    for word in [word, B::touched(word), layout.wrprotected(word)] {
+                        assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, 511), "{} {word:#x}", B::NAME);
+                    }
+                }
+            }
+        }
+        check::<Sparc64>(SUN4U);
+        check::<SparcStateless>(SUN4U);
+        check::<SparcToken>(SUN4U);
+        check::<Sun4v>(SUN4V);
     }
 
     #[test]

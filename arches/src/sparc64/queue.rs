@@ -1,7 +1,7 @@
 //! What is deferred: a per-CPU batch of user addresses to remove from TSB and TLBs, and how it is forced out.
 //!
 //! First the TSB, always; then, if the address space has a context number, the TLBs: the other CPUs' by a cross call,
-//! this CPU's by the stream of its family ([`Mmu`]), from the last address to the first.
+//! this CPU's by the stream of its family ([`Family`]), from the last address to the first.
 //!
 //! Not here: what decides that an address must go (`pte.rs`), the hooks (`hooks.rs`, `earlier.rs`), the TSB's lock.
 //! Called by those two; the machine uses [`context`]. A cross call names the function and how many addresses it has:
@@ -82,7 +82,7 @@ pub const fn context(mm: Mm) -> u64 {
 }
 
 /// How a family removes translations from its TLB, and where it has its PTE bits.
-pub trait Mmu {
+pub trait Family {
     /// The PTE bits.
     const LAYOUT: Layout;
     /// What the prologue changes and the epilogue puts back.
@@ -113,7 +113,7 @@ pub struct Spitfire;
 
 const SECONDARY: u64 = decode::operand(decode::ASI_DMMU, decode::SECONDARY_CONTEXT);
 
-impl Mmu for Spitfire {
+impl Family for Spitfire {
     const LAYOUT: Layout = pte::SUN4U;
     /// %pstate and the secondary context.
     type Saved = (u64, u64);
@@ -163,7 +163,7 @@ fn demap_in<C: Context>(cx: &mut C, asi: u8, address: u64) {
 #[derive(Clone, Copy, Debug)]
 pub struct Hypervisor;
 
-impl Mmu for Hypervisor {
+impl Family for Hypervisor {
     const LAYOUT: Layout = pte::SUN4V;
     type Saved = ();
 
@@ -187,7 +187,7 @@ impl Mmu for Hypervisor {
 ///
 /// A huge page is two addresses. The shift is the old page's.
 /// Source: `tlb_batch_add()` and `__set_pmd_at()`, `arch/sparc/mm/tlb.c`, 7.2.
-pub fn tlb_batch_add<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
+pub fn tlb_batch_add<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
     let size = M::LAYOUT.size(old);
     let vaddr = virtual_address(PteRef { size, ..at }) | u64::from(M::LAYOUT.is_exec(old));
     match size {
@@ -202,7 +202,7 @@ pub fn tlb_batch_add<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteR
 
 /// The rules of `tlb_batch_add_one()` (`tlb.c`), in their order: addresses of another address space go first, even
 /// while the mode is not active and the batch an interrupted task's; then comes the question.
-fn tlb_batch_add_one<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u64, shift: u32) {
+fn tlb_batch_add_one<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u64, shift: u32) {
     cx.preempt_disable(); // get_cpu_var()
     let batch = cx.this_cpu();
     if batch.tlb_nr.get() != 0 && batch.mm.get() != mm {
@@ -218,7 +218,7 @@ fn tlb_batch_add_one<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, 
     cx.preempt_enable();
 }
 
-fn batch_add<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u64, shift: u32) {
+fn batch_add<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u64, shift: u32) {
     let batch = cx.this_cpu();
     if batch.tlb_nr.get() == 0 {
         batch.mm.set(mm);
@@ -241,7 +241,7 @@ fn batch_add<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u
 /// `flush_tlb_pending()` (`tlb.c`): forces this CPU's batch out, and leaves it empty. Nothing if it is.
 ///
 /// The TSB first and always; the TLBs only if the address space has a context number.
-pub fn flush_pending<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
+pub fn flush_pending<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
     cx.preempt_disable(); // get_cpu_var()
     let batch = cx.this_cpu();
     let (nr, mm, shift) = (batch.tlb_nr.get(), batch.mm.get(), batch.hugepage_shift.get());
@@ -275,7 +275,7 @@ fn flush_tsb<C: Context>(cx: &mut C, context: u64, vaddr: u64, shift: u32) {
 }
 
 /// `smp_flush_tlb_page()` (`arch/sparc/kernel/smp_64.c`): one address, on every CPU that may hold it.
-fn flush_tlb_page<M: Mmu, C: Context>(cx: &mut C, mm: Mm, vaddr: u64) {
+fn flush_tlb_page<M: Family, C: Context>(cx: &mut C, mm: Mm, vaddr: u64) {
     if !cx.is_thread_local(mm) {
         cross_call(cx, XCALL_PAGE, 1);
     }
@@ -285,7 +285,7 @@ fn flush_tlb_page<M: Mmu, C: Context>(cx: &mut C, mm: Mm, vaddr: u64) {
 }
 
 /// `smp_flush_tlb_pending()`, same file: the batch, from its last address to its first.
-fn flush_tlb_batch<M: Mmu, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, nr: u16) {
+fn flush_tlb_batch<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, nr: u16) {
     if !cx.is_thread_local(mm) {
         cross_call(cx, XCALL_PENDING, nr);
     }
@@ -308,15 +308,33 @@ fn cross_call<C: Context>(cx: &mut C, function: u64, addresses: u16) {
 
 /// `flush_tlb_kernel_range()` (`arch/sparc/mm/init_64.c`): the kernel's TSB, then every CPU's TLB, page by page from
 /// the last. (Above 256K the real stream looks through the whole TLB instead, with the same effect.)
-pub fn flush_kernel_range<M: Mmu, C: Context>(cx: &mut C, range: Range) {
+pub fn flush_kernel_range<M: Family, C: Context>(cx: &mut C, range: Range) {
+    let parts = parts(range.first.size);
+    let address = |i: u16| {
+        let vaddr = virtual_address(range.first.step(i / parts));
+        vaddr + (u64::from(i % parts) << REAL_HPAGE_SHIFT)
+    };
     let shift = super::page_shift(range.first.size).min(REAL_HPAGE_SHIFT);
-    for i in 0..range.pages {
-        flush_tsb(cx, context(Mm::KERNEL), virtual_address(range.first.step(i)), shift);
+    for i in 0..range.pages * parts {
+        flush_tsb(cx, context(Mm::KERNEL), address(i), shift);
     }
-    cross_call(cx, XCALL_KERNEL_RANGE, range.pages);
-    for i in (0..range.pages).rev() {
-        M::demap_kernel(cx, virtual_address(range.first.step(i)));
+    cross_call(cx, XCALL_KERNEL_RANGE, range.pages * parts);
+    for i in (0..range.pages * parts).rev() {
+        M::demap_kernel(cx, address(i));
     }
+    M::end_kernel(cx);
+}
+
+/// Pages of the TLB in a page: a huge one is two.
+const fn parts(size: Size) -> u16 {
+    if matches!(size, Size::Huge) { 2 } else { 1 }
+}
+
+/// One base page of the kernel, on this CPU alone: `flush_tsb_kernel_range()` and `__flush_tlb_kernel_range()`.
+pub fn flush_kernel_page_here<M: Family, C: Context>(cx: &mut C, at: PteRef) {
+    let vaddr = virtual_address(at);
+    flush_tsb(cx, context(Mm::KERNEL), vaddr, PAGE_SHIFT);
+    M::demap_kernel(cx, vaddr);
     M::end_kernel(cx);
 }
 

@@ -12,11 +12,11 @@ use std::vec::Vec;
 use lazy_mmu_core::kernel::{BugSite, Kernel};
 
 use super::queue::TlbBatch;
-use super::{Sparc64, SparcStateless, Sun4v, decode};
+use super::{Sparc64, SparcStateless, SparcToken, Sun4v, decode};
 use crate::backend::{Backend, Deferred};
 use crate::context::{Context, Note};
 use crate::insn::{Insn, Op};
-use crate::page::{Mm, PteFlags, PteRef, Range, Size};
+use crate::page::{LINEAR_PAGE, Mm, PteFlags, PteRef, Range, Size};
 
 pub(super) const U: Mm = Mm(1);
 pub(super) const V: Mm = Mm(2);
@@ -168,6 +168,10 @@ impl<B: Backend> Context for Mock<B> {
             _ => 0,
         }
     }
+
+    fn local_irq_save(&mut self) {}
+
+    fn local_irq_restore(&mut self) {}
 
     fn is_thread_local(&self, _mm: Mm) -> bool {
         self.local
@@ -460,6 +464,39 @@ fn explicit_flushes() {
     let expected = "tsb 100802000 13 0; tsb 101004000 13 0; xcall 0 3 2; xcall 2 3 2; \
                     ta 84 101004000 0 3; ta 84 100802000 0 3";
     assert_eq!(cx.take(), expected);
+}
+
+/// DEBUG_PAGEALLOC: the store, the kernel's TSB, this CPU's TLB, whether the entry comes or goes. The other CPUs are
+/// not asked, and a batch that waits is left alone.
+#[test]
+fn the_linear_map_is_flushed_here_alone() {
+    fn check<B: Backend<PerCpu = TlbBatch, Thread = ()>>(demap: &str) {
+        for active in [false, true] {
+            let mut cx = Mock::<B>::new(active);
+            cx.local = false;
+            if active {
+                B::enter(&mut cx);
+                cx.map_and_clear(U, 1, Size::Small);
+                cx.map_and_clear(U, 2, Size::Small);
+            }
+            let (before, preempt) = (B::deferred(&cx.cpu, &()), cx.preempt);
+            assert_eq!((before.entries, preempt), if active { (2, 1) } else { (0, 0) }, "{}", B::NAME);
+            let at = cx.map(Mm::KERNEL, LINEAR_PAGE + 5, Size::Small, false);
+            let mapped = cx.ptes[&(Mm::KERNEL, at.page)];
+            cx.take();
+            for (word, stored) in [(None, 0), (Some(mapped), mapped), (Some(mapped), mapped)] {
+                B::map_linear_page(&mut cx, at, word);
+                assert_eq!(cx.take(), format!("store 0:1029; tsb fffff8000280a000 13 0; {demap}"), "{}", B::NAME);
+                assert_eq!(cx.ptes[&(Mm::KERNEL, at.page)], stored);
+            }
+            assert_eq!((B::deferred(&cx.cpu, &()), cx.preempt), (before, preempt), "{}", B::NAME);
+        }
+    }
+    let demap = "stxa fffff8000280a020 5f 0; stxa fffff8000280a020 57 0; membar #Sync; flush 400000";
+    check::<Sparc64>(demap);
+    check::<SparcStateless>(demap);
+    check::<SparcToken>(demap);
+    check::<Sun4v>("ta 84 fffff8000280a000 0 3");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::queue::{self, Mode, PerCpu, Thread};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// Up to 6.5, and 6.15 to 6.19: entering a mode that is not NONE is a BUG, and so is leaving one that is not MMU.

@@ -11,6 +11,7 @@ use super::queue::{self, PerCpu, Thread};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
+use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// x86_64 on bare hardware, in every version: the paravirtual calls are patched to nothing.
@@ -22,6 +23,7 @@ pub struct X86Native;
 impl Backend for X86Native {
     const NAME: &'static str = "x86_64-native";
     const ISA: Option<Isa> = Some(Isa::X86_64);
+    const MMU: Mmu = Mmu::Native;
     type PerCpu = ();
     type Thread = ();
 
@@ -54,6 +56,10 @@ impl Backend for X86Native {
         pte::native_flush_tlb_range(cx, range);
     }
 
+    fn map_linear_page<C: Context<PerCpu = (), Thread = ()>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+        pte::native_map_linear_page(cx, at, word);
+    }
+
     fn deferred(_cpu: &(), _thread: &()) -> Deferred {
         Deferred::default()
     }
@@ -72,6 +78,10 @@ impl Backend for X86Native {
 
     fn pte_frame(word: u64) -> u32 {
         pte::frame(word)
+    }
+
+    fn pte_size(word: u64) -> Size {
+        pte::size(word)
     }
 
     fn virtual_address(at: PteRef) -> u64 {

@@ -44,10 +44,17 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 /// Source: `arch/x86/mm/tlb.c`, 7.2.
 pub const FLUSH_CEILING: u64 = 33;
 
+/// The size a PTE word was made for: there is no middle one.
+#[inline(always)]
+#[must_use]
+pub const fn size(word: u64) -> Size {
+    if word & PSE != 0 { Size::Huge } else { Size::Small }
+}
+
 /// What the frame number is shifted by: an entry says its size itself.
 #[inline(always)]
 const fn frame_shift(word: u64) -> u32 {
-    page_shift(if word & PSE != 0 { Size::Huge } else { Size::Small })
+    page_shift(size(word))
 }
 
 /// The PTE word for `frame` with `flags`: `Backend::pte_word`. A frame is as large as the mapping.
@@ -156,6 +163,33 @@ pub fn native_flush_tlb_range<C: Context>(cx: &mut C, range: Range) {
     cx.preempt_enable();
 }
 
+/// `__kernel_map_pages()` of one page on bare hardware: the entry changes, and this CPU forgets everything. **This CPU
+/// alone**: the kernel's comment says that an interrupt to the others could deadlock.
+///
+/// Source: `__kernel_map_pages()`, `arch/x86/mm/pat/set_memory.c`; `__flush_tlb_all()`, 7.2.
+pub fn native_map_linear_page<C: Context>(cx: &mut C, at: PteRef, word: Option<u64>) {
+    cx.pte_store(at, word.unwrap_or(0));
+    cx.preempt_disable();
+    cx.execute(Insn::with(Op::MovCr3, 0));
+    cx.preempt_enable();
+}
+
+/// The same under Xen: an update and a flush of this CPU, queued if the mode is active; the caller forces them out.
+pub fn xen_map_linear_page<C, A>(cx: &mut C, at: PteRef, word: Option<u64>, active: A)
+where
+    C: Context<PerCpu = PerCpu>,
+    A: Fn(&mut C) -> bool + Copy,
+{
+    xen_set_pte(cx, at, word.unwrap_or(0), active);
+    cx.preempt_disable();
+    let here = 1 << cx.cpu();
+    queue::queue_tlb_flush(cx, TLB_FLUSH_MULTI, 0, here);
+    if !active(cx) {
+        queue::flush(cx);
+    }
+    cx.preempt_enable();
+}
+
 /// How many `invlpg` a range would take.
 ///
 /// Source: `get_flush_tlb_info()`: a user range steps by its own page size (hugetlb), a kernel range by 4K.
@@ -175,6 +209,7 @@ fn xen_set_pte<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, word: u64, a
         cx.note(Note::MmuImmediate);
         return queue::mmu_update_now(cx, pointer, word);
     }
+    cx.local_irq_save(); // xen_mc_batch()
     queue::extend_mmu_update(cx, pointer, word);
     if active(cx) {
         cx.note(Note::MmuQueued);
@@ -182,6 +217,7 @@ fn xen_set_pte<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, word: u64, a
         cx.note(Note::MmuIssued);
         queue::flush(cx);
     }
+    cx.local_irq_restore();
 }
 
 /// `set_ptes()` under Xen: each PTE an update.
@@ -246,6 +282,7 @@ const fn all_cpus(cpus: u8) -> u64 {
 macro_rules! xen_pte_path {
     ($active:expr) => {
         const ISA: Option<Isa> = Some(Isa::X86_64);
+        const MMU: Mmu = Mmu::Xen;
         type PerCpu = PerCpu;
         type Thread = Thread;
 
@@ -267,6 +304,10 @@ macro_rules! xen_pte_path {
         #[inline(always)]
         fn flush_tlb_range<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, range: Range) {
             pte::xen_flush_tlb_range(cx, range, $active);
+        }
+
+        fn map_linear_page<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+            pte::xen_map_linear_page(cx, at, word, $active);
         }
 
         fn deferred(cpu: &PerCpu, _thread: &Thread) -> Deferred {
@@ -299,6 +340,10 @@ macro_rules! xen_pte_path {
 
         fn pte_frame(word: u64) -> u32 {
             pte::frame(word)
+        }
+
+        fn pte_size(word: u64) -> Size {
+            pte::size(word)
         }
 
         fn virtual_address(at: PteRef) -> u64 {

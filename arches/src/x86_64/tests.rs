@@ -37,6 +37,9 @@ pub(super) struct Mock<B: Backend> {
     pub current: usize,
     pub interrupt: bool,
     pub preempt: i32,
+    pub irqs_off: i32,
+    /// Hypercalls of the buffer made with preemption and interrupts on.
+    pub preemptible_flushes: u32,
     pub thread_local: bool,
     pub events: Vec<Event>,
     /// Page tables by machine address.
@@ -57,6 +60,8 @@ impl<B: Backend> Mock<B> {
             current: 0,
             interrupt: false,
             preempt: 0,
+            irqs_off: 0,
+            preemptible_flushes: 0,
             thread_local: false,
             events: Vec::new(),
             memory: BTreeMap::new(),
@@ -217,6 +222,10 @@ impl<B: Backend> Context for Mock<B> {
 
     fn execute(&mut self, insn: Insn) -> u64 {
         self.events.push(Event::Op(insn.op, insn.a, insn.b));
+        // xen_mc_flush() and whoever fills the buffer: BUG_ON(preemptible()).
+        let own_buffer = matches!(insn.op, Op::HcMmuextOp | Op::HcMulticall)
+            || insn.op == Op::HcMmuUpdate && insn.a != super::ON_STACK;
+        self.preemptible_flushes += u32::from(own_buffer && self.preempt == 0 && self.irqs_off == 0);
         match insn.op {
             Op::HcMmuUpdate => self.hypercall(Hypercall::MmuUpdate, insn.a, insn.b),
             Op::HcMmuextOp => self.hypercall(Hypercall::MmuextOp, insn.a, insn.b),
@@ -228,6 +237,14 @@ impl<B: Backend> Context for Mock<B> {
             _ => {}
         }
         self.result
+    }
+
+    fn local_irq_save(&mut self) {
+        self.irqs_off += 1;
+    }
+
+    fn local_irq_restore(&mut self) {
+        self.irqs_off -= 1;
     }
 
     fn is_thread_local(&self, _mm: Mm) -> bool {

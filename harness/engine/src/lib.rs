@@ -9,6 +9,7 @@
 //! | [`contract`] | the oracles: invariants, and the reference model of the counted generation |
 //! | [`replay`] | recorded kernel traces, checked call by call |
 //! | [`wire`] | frames between the host command and the agent |
+//! | [`workload`] | the kernel's call sites as named programs |
 //!
 //! What it is not: it starts no process and reads no file; the host command and the agent do. Dependencies run one
 //! way, `core <- arches <- engine <- {agent, fuzz, snapshots, harness}`.
@@ -26,3 +27,4 @@ pub mod subject;
 pub mod table;
 pub mod trace;
 pub mod wire;
+pub mod workload;

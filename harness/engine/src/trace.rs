@@ -6,9 +6,11 @@
 //! [`line()`] are its two printed forms. The timeline is `crate::trace::timeline`.
 
 mod digest;
+mod memory;
 pub mod timeline;
 
 pub use digest::digests;
+pub use memory::{Ask, Burst, Late, Point, Translation, Walked, Why};
 
 use std::fmt::Write as _;
 
@@ -118,6 +120,10 @@ pub enum Refusal {
     Masked,
     /// No other task could run here.
     NoSuccessor,
+    /// The program itself keeps preemption off: a lock, bottom halves, interrupts.
+    NotPreemptible,
+    /// The block is another architecture's code.
+    OtherArchitecture,
 }
 
 impl Refusal {
@@ -134,6 +140,8 @@ impl Refusal {
             Refusal::NotHeld => "not held, or not off",
             Refusal::Masked => "this interrupt is masked here",
             Refusal::NoSuccessor => "no other task could run here",
+            Refusal::NotPreemptible => "preemption is off here",
+            Refusal::OtherArchitecture => "another architecture's code",
         }
     }
 }
@@ -220,10 +228,42 @@ pub enum What {
     Insn(Insn),
     /// Architecture: a PTE changed in memory.
     Store(PteRef, u64),
-    /// Architecture: what was read of a PTE, by its accessor or round it: the frame, if it is a valid entry.
-    Read(PteRef, Option<u32>),
-    /// Architecture: what a walker sees there: the frame, if it finds a valid entry.
-    Walk(PteRef, Option<u32>),
+    /// Memory: the kernel asks for a change of so many entries from here on.
+    Asked(PteRef, u16, Ask),
+    /// Memory: what was read of a PTE, by its accessor or round it, and what the kernel asked for last.
+    Read {
+        /// Where.
+        at: PteRef,
+        /// What the reader got.
+        found: Option<Translation>,
+        /// What the entry should say.
+        asked: Option<Translation>,
+    },
+    /// Memory: what a walker sees there.
+    Walk(PteRef, Walked),
+    /// Memory: changes that are not in effect yet.
+    Late(Late),
+    /// Memory: a batch, a hypercall or barriers went out.
+    Burst(Burst),
+    /// Memory: so many page frames, unmapped at pages from here on, were freed.
+    Freed(PteRef, u16),
+    /// Memory: a CPU still has a translation to a frame that has just been freed.
+    Reachable {
+        /// Through which entry.
+        at: PteRef,
+        /// Which CPU.
+        cpu: u8,
+        /// The frame.
+        frame: u32,
+    },
+    /// Memory: the hypervisor, or the MMU's write protection, refused an update of this entry.
+    Denied(PteRef),
+    /// Architecture: preempt_count as a call of the running task leaves it, if its hook changed it.
+    PreemptCount(i32),
+    /// Architecture: this instruction worked on per-CPU state while the task could have been moved to another CPU.
+    Preemptible(lazy_mmu_arches::insn::Op),
+    /// Architecture: what a switch left behind in this CPU's batch.
+    Left(Deferred),
     /// Architecture: what is held back on this CPU and for this task, at the edges of an interrupt.
     Held(Deferred),
     /// Architecture: what the backend itself keeps as "the mode is on", and what the query says.
@@ -233,9 +273,13 @@ pub enum What {
         /// The running task's counters' view; none where its generation keeps no counters.
         task: Option<bool>,
     },
-    /// Architecture: the task was scheduled away, or might sleep, with this preempt_count; below 0 where a leave came
-    /// without its enter.
-    Atomic(i32),
+    /// Architecture: the task was scheduled away, or might sleep, in atomic context.
+    Atomic {
+        /// Its preempt_count; below 0 where a leave came without its enter.
+        count: i32,
+        /// Of its own will; else the scheduler took the CPU away, which cannot happen where preemption is off.
+        voluntary: bool,
+    },
 }
 
 /// One event.
@@ -266,13 +310,32 @@ impl Event {
                     | What::Note(_)
                     | What::Insn(_)
                     | What::Store(..)
-                    | What::Read(..)
-                    | What::Walk(..)
                     | What::Held(_)
                     | What::Mode { .. }
                     | What::Away { .. }
-                    | What::Atomic(_)
+                    | What::Atomic { .. }
+                    | What::PreemptCount(_)
+                    | What::Preemptible(_)
+                    | What::Left(_)
             )
+            && !self.is_memory()
+    }
+
+    /// Whether it is about what memory and walkers do with the program's changes: facts for the oracles, of which the
+    /// snapshots show what a walker saw and what was late.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(
+            self.what,
+            What::Asked(..)
+                | What::Read { .. }
+                | What::Walk(..)
+                | What::Late(_)
+                | What::Burst(_)
+                | What::Freed(..)
+                | What::Reachable { .. }
+                | What::Denied(_)
+        )
     }
 }
 
@@ -321,8 +384,21 @@ pub fn line(what: &What) -> String {
         What::Note(note) => note_line(*note),
         What::Insn(insn) => insn_line(insn),
         What::Store(at, word) => format!("store {} = {word:#x}", place(*at)),
-        What::Read(at, frame) => format!("read {} -> {}", place(*at), frame_text(*frame)),
-        What::Walk(at, frame) => format!("walk {} -> {}", place(*at), frame_text(*frame)),
+        What::Asked(at, pages, ask) => format!("asked {}{}: {}", place(*at), times(*pages), memory::ask_text(*ask)),
+        What::Read { at, found, asked } => {
+            format!("read {} -> {}{}", place(*at), memory::text(*found), memory::unlike(*found, *asked))
+        }
+        What::Walk(at, walked) => format!("walk {} -> {}", place(*at), memory::walked_text(walked)),
+        What::Late(late) => memory::late_text(late),
+        What::Burst(burst) => memory::burst_text(burst),
+        What::Freed(at, frames) => format!("freed {frames} frames, unmapped at {} and on", place(*at)),
+        What::Reachable { at, cpu, frame } => {
+            format!("freed frame {frame} can still be reached by CPU {cpu} through {}", place(*at))
+        }
+        What::Denied(at) => format!("the update of {} is refused", place(*at)),
+        What::PreemptCount(count) => format!("preempt_count {count}"),
+        What::Preemptible(op) => format!("`{}` with preemption on", op.mnemonic()),
+        What::Left(held) => format!("the switch leaves {} entries in the batch", held.entries),
         What::Held(held) => match (held.pending, held.entries) {
             (false, 0) => "held back: nothing".to_owned(),
             (true, 0) => "held back: the barriers".to_owned(),
@@ -330,7 +406,8 @@ pub fn line(what: &What) -> String {
         },
         What::Mode { arch, task: Some(task) } => format!("mode: architecture {}, task {}", on(*arch), on(*task)),
         What::Mode { arch, task: None } => format!("mode: {}", on(*arch)),
-        What::Atomic(count) => format!("scheduling while atomic: preempt_count {count}"),
+        What::Atomic { count, voluntary: true } => format!("scheduling while atomic: preempt_count {count}"),
+        What::Atomic { count, voluntary: false } => format!("preempted with preemption off: preempt_count {count}"),
     }
 }
 
@@ -338,12 +415,14 @@ fn on(is: bool) -> &'static str {
     if is { "on" } else { "off" }
 }
 
-fn place(at: PteRef) -> String {
+/// An entry by its address space and page.
+#[must_use]
+pub fn place(at: PteRef) -> String {
     format!("{}[{}]", ["K", "U", "V"][usize::from(at.mm.0 % 3)], at.page)
 }
 
-fn frame_text(frame: Option<u32>) -> String {
-    frame.map_or_else(|| "no entry".to_owned(), |frame| format!("frame {frame}"))
+fn times(n: u16) -> String {
+    if n == 1 { String::new() } else { format!(" x{n}") }
 }
 
 fn note_line(note: Note) -> String {

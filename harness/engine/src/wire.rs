@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -89,8 +89,9 @@ pub struct Summary {
     pub generic: u64,
     /// Digest of all events.
     pub all: u64,
-    /// Bit per invariant broken, in the order of `Invariant::ALL`; bit 15: the program misused the API.
-    pub broken: u16,
+    /// Bit per invariant broken, in the order of `Invariant::ALL`; bit 31: the program misused the API; bit 30:
+    /// the run was not judged to its end.
+    pub broken: u32,
     /// How many events.
     pub events: u32,
     /// Programs summed up here.
@@ -188,7 +189,7 @@ impl Payload {
             Frame::Results(results) => {
                 to.u8(2).u32(results.len() as u32);
                 for r in results {
-                    to.u64(r.generic).u64(r.all).u16(r.broken).u32(r.events).u32(r.programs).u32(r.executed);
+                    to.u64(r.generic).u64(r.all).u32(r.broken).u32(r.events).u32(r.programs).u32(r.executed);
                 }
             }
             Frame::Show { subject, port, program } => {
@@ -301,7 +302,7 @@ impl Reader<'_> {
         Ok(Summary {
             generic: self.u64()?,
             all: self.u64()?,
-            broken: self.u16()?,
+            broken: self.u32()?,
             events: self.u32()?,
             programs: self.u32()?,
             executed: self.u32()?,

@@ -1,5 +1,5 @@
-//! The main job: the whole collection, the kernel's own scenario, the tables, the traces and generated programs, on
-//! every target and generation.
+//! The main job: the whole collection, the kernel's own scenario, its call sites, the tables, the traces and generated
+//! programs, on every target and generation.
 //!
 //! [`expected`] runs everything natively in this process and holds it against what is reviewed; [`suites`] has each
 //! target's agent do the same and compares; [`report`] prints the matrix and what failed. Not here: set-up, processes.
@@ -47,6 +47,8 @@ pub enum Suite {
     Programs,
     /// The kernel's KUnit scenario.
     Kunit,
+    /// The kernel's call sites.
+    Workloads,
     /// The transition tables.
     Tables,
     /// The recorded kernel traces.
@@ -59,8 +61,8 @@ pub enum Suite {
 
 impl Suite {
     /// All, in the order of the matrix.
-    pub const ALL: [Suite; 6] =
-        [Suite::Programs, Suite::Kunit, Suite::Tables, Suite::Traces, Suite::Generated, Suite::Asm];
+    pub const ALL: [Suite; 7] =
+        [Suite::Programs, Suite::Kunit, Suite::Workloads, Suite::Tables, Suite::Traces, Suite::Generated, Suite::Asm];
 
     /// Its heading.
     #[must_use]
@@ -68,6 +70,7 @@ impl Suite {
         match self {
             Suite::Programs => "programs",
             Suite::Kunit => "kunit",
+            Suite::Workloads => "workloads",
             Suite::Tables => "tables",
             Suite::Traces => "traces",
             Suite::Generated => "generated",

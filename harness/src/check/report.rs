@@ -20,8 +20,9 @@ pub fn render(rows: &[Row], expected: &Expected) -> String {
     let as_reviewed = if reviewed == 0 { "as reviewed" } else { "NOT all as reviewed" };
     let _ = writeln!(
         text,
-        "host: {} programs, 5 transition tables and {} traces, {as_reviewed}",
+        "host: {} programs, {} workloads, 5 transition tables and {} traces, {as_reviewed}",
         expected.programs.len(),
+        expected.workloads.len(),
         expected.traces.len()
     );
     let [by_design, misused] = expected.known;
@@ -133,6 +134,7 @@ mod tests {
     fn expected() -> Expected {
         Expected {
             programs: Vec::new(),
+            workloads: Vec::new(),
             generated: Vec::new(),
             tables: String::new(),
             traces: Vec::new(),

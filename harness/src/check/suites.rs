@@ -41,13 +41,15 @@ impl Suites<'_> {
         (self.progress)(&format!("{}: {}", self.target, suite.name()));
         let begin = Instant::now();
         let mut cell = Cell::default();
+        let programs = &self.expected.programs;
         let ran = match suite {
-            Suite::Programs => self.collection(&mut cell, Port::Model, |known| !known.name.starts_with("kunit/")),
-            Suite::Kunit => self.collection(&mut cell, Port::Model, |known| known.name.starts_with("kunit/")),
+            Suite::Programs => self.collection(&mut cell, Port::Model, programs, |known| !is_kunit(known)),
+            Suite::Kunit => self.collection(&mut cell, Port::Model, programs, is_kunit),
+            Suite::Workloads => self.collection(&mut cell, Port::Model, &self.expected.workloads, |_| true),
             Suite::Tables => self.tables(&mut cell),
             Suite::Traces => self.traces(&mut cell),
             Suite::Generated => self.generated(&mut cell),
-            Suite::Asm => self.collection(&mut cell, Port::Asm, |_| true),
+            Suite::Asm => self.collection(&mut cell, Port::Asm, programs, |_| true),
         };
         if suite == Suite::Asm && cell.executed == 0 && ran.is_ok() {
             let what = format!("{}: the asm port executed not one instruction", self.target);
@@ -65,12 +67,20 @@ impl Suites<'_> {
         cell
     }
 
-    fn collection(&mut self, cell: &mut Cell, port: Port, chosen: impl Fn(&Known) -> bool) -> Result<(), AgentError> {
-        let expected = self.expected;
-        let known: Vec<&Known> = expected.programs.iter().filter(|known| chosen(known)).collect();
-        let programs: Vec<Vec<u8>> = known.iter().map(|known| known.bytes.clone()).collect();
+    /// Programs that the host has run, on every subject that the port has here.
+    fn collection(
+        &mut self,
+        cell: &mut Cell,
+        port: Port,
+        programs: &[Known],
+        chosen: impl Fn(&Known) -> bool,
+    ) -> Result<(), AgentError> {
+        let chosen: Vec<&Known> = programs.iter().filter(|known| chosen(known)).collect();
         let isa = self.target.isa();
         for (at, subject) in SUBJECTS.iter().enumerate().filter(|(_, subject)| has(subject, port, isa)) {
+            let is_own = subject.isa == Some(isa) && subject.is_current();
+            let known: Vec<&Known> = chosen.iter().copied().filter(|known| is_own || !known.is_long).collect();
+            let programs: Vec<Vec<u8>> = known.iter().map(|known| known.bytes.clone()).collect();
             let batch = Batch { subject: at as u8, port: port as u8, programs: &programs };
             let outcomes = self.agent.batch(batch)?;
             cell.count += outcomes.len() as u64;
@@ -102,10 +112,10 @@ impl Suites<'_> {
                 }
             }
         };
-        let what = format!("{}: {} on {} differs from the host's run", self.target, known.name, subject.name);
+        let what = format!("{}: {} on {} differs from the host's run", self.target, known.name(), subject.name);
         let port = if port == Port::Asm { " --port asm" } else { "" };
         let replay =
-            format!("cargo lazymmu run {} --subject {} --target {}{port}", known.name, subject.name, self.target);
+            format!("cargo lazymmu {} --subject {} --target {}{port}", known.command, subject.name, self.target);
         Failure { detail, replay: Some(replay), ..Failure::plain(what) }
     }
 
@@ -206,7 +216,13 @@ impl Suites<'_> {
                 return Err(error);
             }
             let Some(outcome) = self.differs(&mut runner, at, &small)? else { continue };
-            let known = Known { name: "PROGRAM", bytes: encode(&small), program: small, summaries: Vec::new() };
+            let known = Known {
+                command: "run PROGRAM".to_owned(),
+                bytes: encode(&small),
+                program: small,
+                summaries: Vec::new(),
+                is_long: false,
+            };
             let mut failure = self.look_into(subject, at, Port::Model, &known, &outcome);
             failure.what = format!("{}: generated program, seed {seed}, on {}", self.target, subject.name);
             failure.detail = format!("{}\n\n{}", failure.detail, known.program);
@@ -225,6 +241,11 @@ impl Suites<'_> {
         let native = Outcome::Ran(runner.summary(at, Port::Model, program));
         Ok(outcomes.into_iter().next().filter(|outcome| *outcome != native))
     }
+}
+
+/// The kernel's own scenario, which has a suite of its own.
+fn is_kunit(known: &Known) -> bool {
+    known.name().starts_with("kunit/")
 }
 
 /// The asm port executes the target's own instructions and no others.

@@ -18,8 +18,8 @@ use crate::setup::{self, Missing, Options, Ready};
 use crate::target::Target;
 use crate::workspace;
 
-/// Runs everything on every target: the program collection, the KUnit scenario, the transition tables, recorded kernel
-/// traces and generated programs, each on every generation and backend; prints a matrix.
+/// Runs everything on every target: the program collection, the KUnit scenario, the kernel's call sites, the transition
+/// tables, recorded kernel traces and generated programs, each on every generation and backend; prints a matrix.
 ///
 /// Missing programs and standard libraries are set up first, once, as by `cargo lazymmu setup`. Exits 0 if all holds,
 /// 1 if something broke, 3 if a target had to be skipped.

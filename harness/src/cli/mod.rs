@@ -10,6 +10,7 @@ pub mod replay;
 pub mod run;
 pub mod setup;
 pub mod test;
+pub mod workload;
 
 use clap::{Parser, Subcommand};
 
@@ -30,6 +31,7 @@ pub struct Cli {
 enum Subcommands {
     Check(check::Check),
     Run(run::Run),
+    Workload(workload::Workload),
     Replay(replay::Replay),
     Setup(setup::Setup),
     Test(test::Test),
@@ -46,6 +48,7 @@ impl Cli {
         match self.command {
             Subcommands::Check(check) => check.run(),
             Subcommands::Run(run) => run.run(),
+            Subcommands::Workload(workload) => workload.run(),
             Subcommands::Replay(replay) => replay.run(),
             Subcommands::Setup(setup) => setup.run(),
             Subcommands::Test(test) => test.run(),

@@ -63,6 +63,12 @@ impl Ran {
         assert!(!self.stdout.is_empty(), "{name}: no result");
     }
 
+    /// What is printed of a run, without how the command named the program.
+    pub fn before_replay(&self) -> (Option<i32>, &str, &str) {
+        let stdout = self.stdout.split("\nreplay: cargo lazymmu ").next().unwrap_or_default();
+        (self.code, stdout, &self.stderr)
+    }
+
     /// The line of the one error that begins with `label`, without it.
     pub fn line(&self, label: &str) -> Option<&str> {
         self.stderr.lines().find_map(|line| line.strip_prefix(label))

@@ -11,6 +11,7 @@ mod folder;
 mod good;
 mod random;
 mod replay;
+mod workload;
 
 /// A trace that every kernel could have recorded: one section in task context.
 const TRACE: &str = "# lazy MMU mode trace: arm64\n\

@@ -1,16 +1,15 @@
 //! Every word both ways, and the operand vectors of the specification.
 
 use super::*;
-use crate::insn::Isa;
+use crate::insn::{Isa, Reach};
 
+/// An operation on something in memory is many instructions, and has no word: the atomics on a thread flag.
 #[test]
 fn every_instruction_of_the_architecture_has_a_word_and_it_decodes() {
     for &op in Op::ALL {
-        let Some(word) = word(op) else {
-            assert_ne!(op.isa(), Isa::Aarch64, "{op:?} has no word");
-            continue;
-        };
-        assert_eq!(op.isa(), Isa::Aarch64);
+        let ours = op.isa() == Isa::Aarch64 && op.reach() != Reach::Table;
+        assert_eq!(word(op).is_some(), ours, "{op:?}");
+        let Some(word) = word(op) else { continue };
         let decoded = decode(word).expect("a word that was encoded");
         assert_eq!(decoded.op, op);
         assert!(matches!(decoded.register, None | Some(0)));

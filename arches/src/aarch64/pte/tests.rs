@@ -7,6 +7,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::aarch64::Aarch64;
+use crate::aarch64::earlier::{Aarch64Stateless, Aarch64Token};
 use crate::aarch64::tests::{Event, Mock, PAIR, page};
 use crate::backend::Backend;
 use crate::context::Note;
@@ -51,6 +52,26 @@ fn words_are_those_of_the_hardware() {
     assert_eq!(word(kernel, 1, Size::Large), 0x00f8_0000_0001_0703);
 }
 
+/// A valid word says its size, in every form and whatever else it says, write-protected and touched too.
+#[test]
+fn a_valid_word_says_its_size() {
+    fn check<B: Backend>() {
+        for size in [Size::Small, Size::Large, Size::Huge] {
+            for said in all_flags().filter(|said| said.valid) {
+                for frame in [0, 1, 2047, 0x7ff_ffff] {
+                    let word = B::pte_word(said, frame, size);
+                    for word in [word, B::touched(word), write_protected(word)] {
+                        assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, frame), "{said:?} {word:#x}");
+                    }
+                }
+            }
+        }
+    }
+    check::<Aarch64>();
+    check::<Aarch64Stateless>();
+    check::<Aarch64Token>();
+}
+
 #[test]
 fn write_protection_keeps_the_dirty_state() {
     for said in all_flags() {
@@ -63,7 +84,7 @@ fn write_protection_keeps_the_dirty_state() {
     assert_eq!(write_protected(0), 0);
 }
 
-/// Whether a store calls for barriers is the last word's affair, and once per call.
+/// Whether a store calls for barriers is the last word's affair, and once per call; so is the flag that owes them.
 #[test]
 fn barriers_after_valid_kernel_entries_only() {
     for said in all_flags() {
@@ -77,7 +98,7 @@ fn barriers_after_valid_kernel_entries_only() {
                     (0..n).map(|i| Event::Store(3 + i, word(said, 5 + u32::from(i), Size::Small))).collect();
                 if n > 0 && said.valid && !said.user {
                     match active {
-                        true => expected.push(Event::Note(Note::QueueDeferred)),
+                        true => expected.extend([Event::Op(Op::FlagSet, 0), Event::Note(Note::QueueDeferred)]),
                         false => {
                             expected.push(Event::Note(Note::QueueEmitted));
                             expected.extend(PAIR);

@@ -6,9 +6,9 @@ use std::vec::Vec;
 
 use super::*;
 use crate::backend::Backend;
-use crate::page::Mm;
+use crate::page::{LINEAR_PAGE, Mm};
 use crate::x86_64::tests::{Event, Mock, page};
-use crate::x86_64::{ON_STACK, X86Native, Xen};
+use crate::x86_64::{ON_STACK, Thread, X86Native, Xen, Xen70, Xen71, XenNested, XenStateless, XenToken};
 
 fn all_flags() -> impl Iterator<Item = PteFlags> {
     (0..64).map(|n| PteFlags {
@@ -32,6 +32,31 @@ fn a_word_says_what_was_put_in() {
         }
     }
     assert_eq!(flags(0), PteFlags::default());
+}
+
+/// A valid word says its size, in every form, write-protected and touched too. There is no middle size.
+#[test]
+fn a_valid_word_says_its_size() {
+    fn check<B: Backend>() {
+        let sizes = [(Size::Small, Size::Small), (Size::Large, Size::Small), (Size::Huge, Size::Huge)];
+        for (asked, size) in sizes {
+            for said in all_flags().filter(|said| said.valid) {
+                for frame in [0, 1, 2047, 0x7fff_ffff] {
+                    let word = B::pte_word(said, frame, asked);
+                    for word in [word, B::touched(word), write_protected(word)] {
+                        assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, frame), "{said:?} {word:#x}");
+                    }
+                }
+            }
+        }
+    }
+    check::<X86Native>();
+    check::<Xen>();
+    check::<Xen71>();
+    check::<Xen70>();
+    check::<XenToken>();
+    check::<XenNested>();
+    check::<XenStateless>();
 }
 
 /// Bits of the architecture: a kernel page, a user page that may be executed, a protected dirty one, a PMD.
@@ -201,4 +226,72 @@ fn xen_tlb_flushes() {
     (cx.cpu, cx.thread_local) = (1, true);
     Xen::flush_tlb_range(&mut cx, Range { first: page(1, 8), pages: 1 });
     assert_eq!(Xen::guest_load(&cx.cpus[1], 24), 0b10, "the other CPU alone");
+}
+
+/// DEBUG_PAGEALLOC on bare hardware: the store, then this CPU forgets everything. No interrupt to the others, which
+/// could deadlock; the section, if there is one, changes nothing.
+#[test]
+fn the_native_linear_map_is_flushed_here_alone() {
+    for depth in [0, 1] {
+        let mut cx = Mock::<X86Native>::new();
+        cx.counters(depth, 0);
+        let at = page(0, LINEAR_PAGE + 5);
+        for word in [Some(kernel_word(5)), None] {
+            X86Native::map_linear_page(&mut cx, at, word);
+            let store = Event::Store(at.machine_address(), word.unwrap_or(0));
+            assert_eq!(cx.take(), [store, Event::Preempt(1), Event::Op(Op::MovCr3, 0, 0), Event::Preempt(-1)]);
+        }
+    }
+}
+
+/// The same under Xen: an update and a flush of this CPU, which wait while the mode is active. What forces them out is
+/// the flush of the mode that the caller ends with.
+#[test]
+fn the_linear_map_under_xen_waits_for_the_callers_flush() {
+    let at = page(0, LINEAR_PAGE + 5);
+    for word in [Some(kernel_word(5)), None] {
+        let mut cx = Mock::<Xen>::new();
+        cx.cpu = 1;
+        cx.memory.insert(at.machine_address(), kernel_word(4));
+        cx.counters(1, 0);
+        Xen::map_linear_page(&mut cx, at, word);
+        assert_eq!(cx.take(), [Event::Note(Note::MmuQueued), Event::Preempt(1), Event::Preempt(-1)]);
+        assert_eq!((cx.cpus[1].fill(), Xen::get_pte(&mut cx, at)), ((2, 16 + 32), kernel_word(4)));
+        let flush = [16, 24, 32, 40].map(|address| Xen::guest_load(&cx.cpus[1], address));
+        assert_eq!(flush, [TLB_FLUSH_MULTI, 0, 40, 0b10], "this CPU alone");
+        Xen::flush(&mut cx);
+        let out = [Event::Note(Note::McFlush(2, 48)), Event::Op(Op::HcMulticall, 0, 2)];
+        assert_eq!(cx.take(), [&[Event::Preempt(1)], &out[..], &[Event::Preempt(-1)]].concat());
+        assert_eq!((cx.cpus[1].fill(), Xen::get_pte(&mut cx, at)), ((0, 0), word.unwrap_or(0)));
+    }
+}
+
+/// While the mode is not active both go at once, each by itself, in every form.
+#[test]
+fn the_linear_map_under_xen_outside_a_section() {
+    fn check<B: Backend<PerCpu = PerCpu, Thread = Thread>>() {
+        let mut cx = Mock::<B>::new();
+        let at = page(0, LINEAR_PAGE + 5);
+        for word in [Some(kernel_word(5)), None] {
+            B::map_linear_page(&mut cx, at, word);
+            let expected = [
+                Event::Note(Note::MmuImmediate),
+                Event::Op(Op::HcMmuUpdate, ON_STACK, 1),
+                Event::Preempt(1),
+                Event::Note(Note::McFlush(1, 32)),
+                Event::Op(Op::HcMmuextOp, 0, 1),
+                Event::Preempt(-1),
+            ];
+            assert_eq!(cx.take(), expected, "{}", B::NAME);
+            let flush = [0, 8, 16, 24].map(|address| B::guest_load(&cx.cpus[0], address));
+            assert_eq!(flush, [TLB_FLUSH_MULTI, 0, 24, 0b01], "{}", B::NAME);
+            assert_eq!((cx.cpus[0].fill(), cx.pte_load(at)), ((0, 0), word.unwrap_or(0)), "{}", B::NAME);
+        }
+    }
+    check::<Xen>();
+    check::<Xen71>();
+    check::<Xen70>();
+    check::<XenToken>();
+    check::<XenNested>();
+    check::<XenStateless>();
 }

@@ -29,6 +29,13 @@ pub struct Isolation {
     leaving: Deferred,
 }
 
+/// Whether a note says that something was forced out.
+#[inline]
+#[must_use]
+pub fn concerns(note: Note) -> bool {
+    matches!(note, Note::FlushPending(_) | Note::McFlush(..) | Note::Barriers)
+}
+
 impl Isolation {
     /// Before the first event.
     pub fn reset(&mut self) {

@@ -1,11 +1,18 @@
-//! What callers may do: brackets. Not an oracle, but what the oracles ask before they blame a subject.
+//! What callers may do. Not an oracle, but what the oracles ask before they blame a subject.
 //!
-//! `enable`/`disable` and `pause`/`resume` nest properly per task, and both ends of a pair lie in the same context:
-//! a section opened with bottom halves off (where calls have no effect) and closed with them on is no pair. Handlers
-//! pair among themselves. At most 255 sections and 255 pauses are open. After the first misuse nothing more is said.
+//! - Brackets: `enable`/`disable` and `pause`/`resume` nest properly per task, and both ends of a pair lie in the same
+//!   context: a section opened with bottom halves off (where calls have no effect) and closed with them on is no pair.
+//!   Handlers pair among themselves. At most 255 sections and 255 pauses are open.
+//! - Entries: what a section has changed may be deferred, so until the next point where it is in effect its task does not
+//!   read it, use it or change it in place, and no other context touches it (`include/linux/pgtable.h`).
+//! - Sleeping: not in a section (f2be745071ff), unless in an architecture's own code (an `on` block), and not with a
+//!   lock, or anything else, off.
+//!
+//! Of misuses the first is kept; brackets are followed on as well as they can be.
 
-use crate::program::{Block, TASKS};
-use crate::trace::{Call, Event, What};
+use super::deferral::Deferral;
+use crate::program::{Allocation, Block, Op, TASKS};
+use crate::trace::{Ask, Call, Event, Refusal, What};
 
 /// How the API was misused first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +36,12 @@ pub enum How {
     Asymmetric,
     /// A task-level call on a task that is neither current nor switched out, or unpaired.
     TaskCall,
+    /// A read, a change in place, or a use, of an entry that the same section changed.
+    ReadsDeferred,
+    /// Another task, or a handler, touches an entry that a section has changed.
+    Races,
+    /// It sleeps in a section, or in atomic context.
+    Sleeps,
 }
 
 impl How {
@@ -41,6 +54,9 @@ impl How {
             How::Crossing => "does not match the innermost open section or pause",
             How::Asymmetric => "pairs with a call made in another context, where calls have no effect",
             How::TaskCall => "acts on a task other than the switch hooks may",
+            How::ReadsDeferred => "reads, uses, or changes in place, an entry whose update may still be deferred",
+            How::Races => "touches an entry whose update another context may still defer",
+            How::Sleeps => "sleeps in a section or in atomic context",
         }
     }
 }
@@ -54,21 +70,49 @@ struct Bracket {
     paused: bool,
 }
 
+/// What a task has open and has turned off.
+#[derive(Debug, Default)]
+struct Task {
+    open: Vec<Bracket>,
+    /// Whether a section is open that is not paused.
+    active: bool,
+    /// Locks, and what else keeps it from sleeping.
+    off: u32,
+}
+
 /// The brackets open in each task, and in each handler.
 #[derive(Debug, Default)]
 pub struct Legality {
-    open: [Vec<Bracket>; TASKS as usize],
+    tasks: [Task; TASKS as usize],
     /// For each open handler, which task it interrupted and how many brackets were open then.
     handlers: Vec<(u8, usize)>,
+    deferral: Deferral,
+    /// Whether each open `on` block ran, innermost last.
+    private: Vec<bool>,
+    /// Calls in progress: a task between their halves does not sleep, it is preempted.
+    calls: Vec<u8>,
+    /// The operation that acts, and whether it stands for several (and sees to its own entries).
+    acting: Option<Op>,
     misuse: Option<Misuse>,
+    /// The first misuse of the calls themselves.
+    unpaired: Option<Misuse>,
 }
 
 impl Legality {
     /// Before the first event.
     pub fn reset(&mut self) {
-        self.open.iter_mut().for_each(Vec::clear);
+        for task in &mut self.tasks {
+            task.open.clear();
+            task.active = false;
+            task.off = 0;
+        }
         self.handlers.clear();
+        self.deferral.reset();
+        self.private.clear();
+        self.calls.clear();
+        self.acting = None;
         self.misuse = None;
+        self.unpaired = None;
     }
 
     /// The first misuse so far.
@@ -77,81 +121,221 @@ impl Legality {
         self.misuse
     }
 
+    /// The first misuse of the calls themselves so far: of brackets, not of entries or of sleep.
+    #[must_use]
+    pub fn unpaired(&self) -> Option<Misuse> {
+        self.unpaired
+    }
+
     /// Whether the task has a section open that is not paused, as its callers see it.
     #[must_use]
     pub fn active(&self, task: u8) -> bool {
-        let in_force = self.open[usize::from(task)].iter().filter(|bracket| !bracket.interrupt);
+        self.tasks[usize::from(task)].active
+    }
+
+    /// Whether what happens in this event may be deferred: by a task in an active section, not by an interrupt.
+    #[must_use]
+    pub fn may_defer(&self, event: &Event) -> bool {
+        !event.interrupt && self.active(event.task)
+    }
+
+    /// Whether the task has any bracket open that counts.
+    #[must_use]
+    pub fn is_outside(&self, task: u8) -> bool {
+        self.tasks[usize::from(task)].open.iter().all(|bracket| bracket.interrupt || (!bracket.pause && bracket.paused))
+    }
+
+    /// The entries that sections have changed.
+    #[must_use]
+    pub fn deferral(&self) -> &Deferral {
+        &self.deferral
+    }
+
+    /// Takes the next event in. Calls that hooks make below the generic layer are the backend's, not the program's.
+    pub fn watch(&mut self, event: &Event) {
+        let how = match event.what {
+            What::Call(call, _) => {
+                self.calls.push(event.task);
+                if event.below { None } else { self.call(event, call) }
+            }
+            What::Return(call, _) => {
+                self.calls.pop();
+                if matches!(call, Call::Disable | Call::Pause) && !event.interrupt {
+                    self.deferral.settle(event.task);
+                }
+                None
+            }
+            What::Op(op) => self.operation(event, op),
+            What::Asked(at, n, ask) if !event.below => {
+                let in_place = matches!(ask, Ask::Clear | Ask::Wrprotect);
+                let how = self.touch(event, at, n, in_place);
+                if self.may_defer(event) && !self.sees_to_its_own() {
+                    self.deferral.defer(event.task, at, n);
+                }
+                how
+            }
+            What::Read { at, .. } => self.touch(event, at, 1, true),
+            // A walker may come at any time; the task itself may not count on what it finds.
+            What::Walk(at, _) => {
+                let own = !event.interrupt && self.deferral.by(event.task, at, 1);
+                own.then_some(How::ReadsDeferred)
+            }
+            What::Open(Block::On(_), _) => {
+                self.private.push(true);
+                None
+            }
+            What::Close(Block::On(_), _) => {
+                self.private.pop();
+                None
+            }
+            What::Open(Block::Irq | Block::Softirq | Block::Nmi, _) => {
+                self.handlers.push((event.task, self.tasks[usize::from(event.task)].open.len()));
+                None
+            }
+            What::Close(Block::Irq | Block::Softirq | Block::Nmi, _) => self.handler_ends(),
+            What::Refused(why) => {
+                self.refused(event, why);
+                None
+            }
+            What::Fork { child, .. } => {
+                self.tasks[usize::from(child)].open.clear();
+                self.tasks[usize::from(child)].active = false;
+                None
+            }
+            _ => None,
+        };
+        if let Some(how) = how {
+            let misuse = Misuse { op: event.op, how };
+            self.misuse.get_or_insert(misuse);
+            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps) {
+                self.unpaired.get_or_insert(misuse);
+            }
+        }
+    }
+
+    /// The operation or block before this was not done.
+    fn refused(&mut self, event: &Event, why: Refusal) {
+        match why {
+            Refusal::Masked => {
+                self.handlers.pop();
+            }
+            Refusal::OtherArchitecture => {
+                self.private.pop();
+            }
+            _ => {
+                // A sleep that is refused in a handler is a misuse all the same.
+                if let Some(op) = self.acting.take() {
+                    let off = &mut self.tasks[usize::from(event.task)].off;
+                    *off = off.saturating_add_signed(-turns_off(op));
+                }
+            }
+        }
+    }
+
+    fn operation(&mut self, event: &Event, op: Op) -> Option<How> {
+        self.acting = Some(op);
+        let task = &mut self.tasks[usize::from(event.task)];
+        let sleeps = match op {
+            Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
+            Op::Switch(_) => !self.calls.contains(&event.task),
+            Op::Flush => {
+                self.deferral.settle(event.task);
+                false
+            }
+            _ => false,
+        };
+        let private = self.private.last() == Some(&true);
+        let may_not = task.off > 0 || !self.handlers.is_empty() || (task.active && !private);
+        task.off = task.off.saturating_add_signed(turns_off(op));
+        (sleeps && may_not).then_some(How::Sleeps)
+    }
+
+    /// Whether the operation that acts forces its own changes out before it ends.
+    fn sees_to_its_own(&self) -> bool {
+        matches!(self.acting, Some(Op::Kmap(_) | Op::Kunmap(_) | Op::Fault(_) | Op::Alloc(..) | Op::Free(..)))
+    }
+
+    fn touch(&self, event: &Event, at: lazy_mmu_arches::page::PteRef, n: u16, reads: bool) -> Option<How> {
+        let handler = event.interrupt && self.handlers.last().is_some_and(|handler| handler.0 == event.task);
+        if self.deferral.by_another(event.task, at, n) || (handler && self.deferral.by(event.task, at, n)) {
+            Some(How::Races)
+        } else if reads && !self.sees_to_its_own() && self.deferral.by(event.task, at, n) {
+            Some(How::ReadsDeferred)
+        } else {
+            None
+        }
+    }
+
+    fn handler_ends(&mut self) -> Option<How> {
+        let (task, before) = self.handlers.pop()?;
+        let task = &mut self.tasks[usize::from(task)];
+        let left = task.open.len() > before;
+        task.open.truncate(before);
+        left.then_some(How::Asymmetric)
+    }
+
+    fn call(&mut self, event: &Event, call: Call) -> Option<How> {
+        let task = &mut self.tasks[usize::from(event.task)];
+        let floor = self.handlers.last().filter(|handler| handler.0 == event.task).map_or(0, |handler| handler.1);
+        let paused = task.open.iter().any(|bracket| bracket.pause && !bracket.interrupt);
+        let pause = matches!(call, Call::Pause | Call::Resume);
+        let how = match call {
+            Call::Enable | Call::Pause => begin(&mut task.open, Bracket { pause, interrupt: event.interrupt, paused }),
+            Call::Disable | Call::Resume => end(&mut task.open, floor, pause, paused, event.interrupt),
+            // Nobody but the switch hooks has any business with these.
+            Call::TaskPause(_) | Call::TaskResume(_) => Some(How::TaskCall),
+        };
+        let in_force = task.open.iter().filter(|bracket| !bracket.interrupt);
         let (mut sections, mut pauses) = (0, 0);
         for bracket in in_force {
             pauses += u32::from(bracket.pause);
             sections += u32::from(!bracket.pause && !bracket.paused);
         }
-        sections > 0 && pauses == 0
+        task.active = sections > 0 && pauses == 0;
+        how
     }
+}
 
-    /// Takes the next event in. Calls that hooks make below the generic layer are the backend's, not the program's.
-    pub fn watch(&mut self, event: &Event) {
-        if self.misuse.is_some() {
-            return;
+fn begin(open: &mut Vec<Bracket>, bracket: Bracket) -> Option<How> {
+    let Bracket { pause, interrupt, paused } = bracket;
+    let counted = |b: &&Bracket| b.pause == pause && !b.interrupt && (pause || !b.paused);
+    let full = open.iter().filter(counted).count() >= 255;
+    open.push(bracket);
+    (full && !interrupt && (pause || !paused)).then_some(How::Overflow)
+}
+
+fn end(open: &mut Vec<Bracket>, floor: usize, pause: bool, paused: bool, interrupt: bool) -> Option<How> {
+    let effective = !interrupt && (pause || !paused);
+    let place = |wanted: bool| {
+        let mine = |b: &Bracket| b.pause == pause && (!b.interrupt && (pause || !b.paused)) == wanted;
+        open[floor..].iter().rposition(mine).map(|at| at + floor)
+    };
+    let (same, other) = (place(effective), place(!effective));
+    match (same, other) {
+        // A pair, if nothing opened since is still open.
+        (Some(at), _) => {
+            let innermost = at + 1 == open.len();
+            open.remove(at);
+            (!innermost).then_some(How::Crossing)
         }
-        let how = match event.what {
-            What::Call(call, _) if !event.below => self.call(event, call),
-            What::Open(Block::Irq | Block::Softirq | Block::Nmi, _) => {
-                self.handlers.push((event.task, self.open[usize::from(event.task)].len()));
-                None
+        // One end has an effect and the other has none. What has none moves no counter.
+        (None, Some(at)) => {
+            let innermost = at + 1 == open.len();
+            if effective {
+                open.remove(at);
             }
-            // The block did not run.
-            What::Refused(crate::trace::Refusal::Masked) => {
-                self.handlers.pop();
-                None
-            }
-            What::Close(Block::Irq | Block::Softirq | Block::Nmi, _) => self.handler_ends(),
-            What::Fork { child, .. } => {
-                self.open[usize::from(child)].clear();
-                None
-            }
-            _ => None,
-        };
-        self.misuse = how.map(|how| Misuse { op: event.op, how });
-    }
-
-    fn handler_ends(&mut self) -> Option<How> {
-        let (task, before) = self.handlers.pop()?;
-        let open = &mut self.open[usize::from(task)];
-        let left = open.len() > before;
-        open.truncate(before);
-        left.then_some(How::Asymmetric)
-    }
-
-    fn call(&mut self, event: &Event, call: Call) -> Option<How> {
-        let open = &mut self.open[usize::from(event.task)];
-        let floor = self.handlers.last().filter(|handler| handler.0 == event.task).map_or(0, |handler| handler.1);
-        let paused = open.iter().any(|bracket| bracket.pause && !bracket.interrupt);
-        let pause = matches!(call, Call::Pause | Call::Resume);
-        match call {
-            Call::Enable | Call::Pause => {
-                let bracket = Bracket { pause, interrupt: event.interrupt, paused };
-                let counted = |b: &&Bracket| b.pause == pause && !b.interrupt && (pause || !b.paused);
-                let full = open.iter().filter(counted).count() >= 255;
-                open.push(bracket);
-                (full && !event.interrupt && (pause || !paused)).then_some(How::Overflow)
-            }
-            Call::Disable | Call::Resume => {
-                if open.len() <= floor {
-                    let no_effect = event.interrupt || (!pause && paused);
-                    return Some(if no_effect { How::Asymmetric } else { How::Underflow });
-                }
-                let innermost = open.pop()?;
-                if innermost.pause != pause {
-                    Some(How::Crossing)
-                } else if innermost.interrupt != event.interrupt {
-                    Some(How::Asymmetric)
-                } else {
-                    None
-                }
-            }
-            // Nobody but the switch hooks has any business with these.
-            Call::TaskPause(_) | Call::TaskResume(_) => Some(How::TaskCall),
+            Some(if innermost { How::Asymmetric } else { How::Crossing })
         }
+        (None, None) if open.len() > floor => Some(How::Crossing),
+        (None, None) => Some(if effective { How::Underflow } else { How::Asymmetric }),
+    }
+}
+
+/// What keeps its task from sleeping: how many more there are after the operation.
+fn turns_off(op: Op) -> i32 {
+    match op {
+        Op::Lock(_) | Op::BhOff | Op::IrqOff | Op::PreemptOff => 1,
+        Op::Unlock(_) | Op::BhOn | Op::IrqOn | Op::PreemptOn => -1,
+        _ => 0,
     }
 }

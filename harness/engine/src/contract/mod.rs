@@ -8,24 +8,47 @@
 //! | --- | --- | --- |
 //! | I1 | [`balance`] | counters return to their entry values, neither wraps |
 //! | I2 | [`pairing`] | enter and leave alternate, flush only between them |
+//! | I3 | [`visible`] | after `disable` and `pause` what was changed before is in effect |
+//! | I4 | [`immediate`] | a change made while the mode is not active is in effect at once |
+//! | I5 | [`batching`] | a change is not forced out without need, and nothing goes out that nothing needed |
+//! | I6 | [`local`] | a switch leaves nothing in a CPU's batch |
+//! | I7 | [`preemption`] | preempt_count comes back, is held where it must be, and nobody sleeps while it is |
+//! | I8 | [`coherence`] | a read of an entry finds what was asked for last |
+//! | I9 | [`order`] | a flush does not come before the changes it covers, and leaves nothing old |
+//! | I10 | [`shape`] | a batch is of one kind, within its room, each change once |
 //! | I11 | [`isolation`] | an interrupt leaves the interrupted task's counters and deferrals alone |
 //! | I12 | [`neutrality`] | a switch leaves the task as it was; the architecture's mark says what the counters say |
+//! | I13 | [`gating`] | hooks that are switched off do nothing |
+//! | I14 | [`lifetime`] | a page is freed when nobody can reach it any more |
 //! | I15 | [`quiet`] | no warning on a legal sequence, one on an illegal one |
 //! | model | [`model`] | every call against the reference model of the counted generation |
 //!
-//! I3 to I10, I13 and I14 are about memory; they need a machine that knows what a walker sees, and are not judged yet.
+//! What cannot happen on a backend is not judged there: where the scheduler takes a CPU away from a task whose backend
+//! keeps preemption off, the verdict is cut at that operation (but for the model's).
 
 pub mod balance;
+pub mod batching;
+pub mod coherence;
+pub mod deferral;
+pub mod gating;
+pub mod immediate;
 pub mod isolation;
 pub mod legality;
+pub mod lifetime;
+pub mod local;
 pub mod model;
 pub mod neutrality;
+pub mod order;
 pub mod pairing;
+pub mod preemption;
 pub mod quiet;
+pub mod shape;
+pub mod visible;
 
 use std::fmt;
 
 use crate::trace::{Event, What};
+use lazy_mmu_arches::mmu::Mmu;
 use legality::{Legality, Misuse};
 
 /// What is kept or broken.
@@ -35,10 +58,30 @@ pub enum Invariant {
     I1,
     /// Pairing.
     I2,
+    /// Visible at exit.
+    I3,
+    /// Immediate outside.
+    I4,
+    /// Batching kept.
+    I5,
+    /// CPU-local.
+    I6,
+    /// Preemption.
+    I7,
+    /// Coherent reads.
+    I8,
+    /// Order of change and flush.
+    I9,
+    /// Shape of batches.
+    I10,
     /// Interrupt isolation.
     I11,
     /// Switch neutrality.
     I12,
+    /// Gating.
+    I13,
+    /// Lifetime of pages.
+    I14,
     /// Quiet.
     I15,
     /// Agreement with the reference model of the counted generation.
@@ -46,9 +89,25 @@ pub enum Invariant {
 }
 
 impl Invariant {
-    /// All that are judged, in reporting order.
-    pub const ALL: [Invariant; 6] =
-        [Invariant::I1, Invariant::I2, Invariant::I11, Invariant::I12, Invariant::I15, Invariant::Model];
+    /// All of them, in reporting order.
+    pub const ALL: [Invariant; 16] = [
+        Invariant::I1,
+        Invariant::I2,
+        Invariant::I3,
+        Invariant::I4,
+        Invariant::I5,
+        Invariant::I6,
+        Invariant::I7,
+        Invariant::I8,
+        Invariant::I9,
+        Invariant::I10,
+        Invariant::I11,
+        Invariant::I12,
+        Invariant::I13,
+        Invariant::I14,
+        Invariant::I15,
+        Invariant::Model,
+    ];
 
     /// Its id and name.
     #[must_use]
@@ -56,8 +115,18 @@ impl Invariant {
         match self {
             Invariant::I1 => "I1 balance",
             Invariant::I2 => "I2 pairing",
+            Invariant::I3 => "I3 visible-at-exit",
+            Invariant::I4 => "I4 immediate-outside",
+            Invariant::I5 => "I5 batching-kept",
+            Invariant::I6 => "I6 cpu-local",
+            Invariant::I7 => "I7 preempt",
+            Invariant::I8 => "I8 read-coherent",
+            Invariant::I9 => "I9 order",
+            Invariant::I10 => "I10 batch-shape",
             Invariant::I11 => "I11 irq-isolation",
             Invariant::I12 => "I12 switch-neutral",
+            Invariant::I13 => "I13 gating",
+            Invariant::I14 => "I14 lifetime",
             Invariant::I15 => "I15 quiet",
             Invariant::Model => "model",
         }
@@ -88,6 +157,8 @@ pub struct Rules {
     pub counted: bool,
     /// The generation keeps counters per task, and has warnings to give; else the architecture alone knows the mode.
     pub counters: bool,
+    /// The MMU under the subject.
+    pub mmu: Mmu,
 }
 
 /// What the oracles say of a trace.
@@ -97,6 +168,8 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// Where the program itself misused the API, if it did: the violations may then be its own.
     pub misuse: Option<Misuse>,
+    /// The operation from which on nothing is judged, because it cannot happen on this backend.
+    pub cut: Option<u32>,
 }
 
 impl Verdict {
@@ -108,13 +181,11 @@ impl Verdict {
 }
 
 impl fmt::Display for Verdict {
-    /// The broken invariants' ids, or `holds`.
+    /// The broken invariants' ids, or `holds`; and where it was cut.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.holds() {
-            return f.write_str("holds");
-        }
-        f.write_str("breaks")?;
-        self.violations.iter().try_for_each(|violation| write!(f, " {}", violation.invariant.id()))
+        f.write_str(if self.holds() { "holds" } else { "breaks" })?;
+        self.violations.iter().try_for_each(|violation| write!(f, " {}", violation.invariant.id()))?;
+        self.cut.map_or(Ok(()), |op| write!(f, " (cut at {op})"))
     }
 }
 
@@ -146,8 +217,11 @@ pub struct Judge {
     legality: Legality,
     balance: balance::Balance,
     pairing: pairing::Pairing,
+    batching: batching::Batching,
+    preemption: preemption::Preemption,
     isolation: isolation::Isolation,
     neutrality: neutrality::Neutrality,
+    gating: gating::Gating,
     quiet: quiet::Quiet,
     model: model::Model,
 }
@@ -158,37 +232,120 @@ impl Judge {
     pub fn judge(&mut self, events: &[Event], rules: Rules) -> Verdict {
         let mut findings = Findings::default();
         self.reset(rules);
+        let impossible = |event: &Event| matches!(event.what, What::Atomic { voluntary: false, .. });
+        let mut cut = None;
         for (at, event) in events.iter().enumerate() {
-            // What no oracle watches yet is most of a long trace; of the notes only those that force something out
-            // matter, and those to one oracle.
-            match event.what {
-                What::Insn(_) | What::Store(..) | What::Read(..) | What::Walk(..) | What::Op(_) => continue,
-                What::Note(_) => {
-                    self.isolation.watch(at, event, &mut findings);
-                    continue;
-                }
-                _ => {}
+            if impossible(event) {
+                cut = Some(event.op);
+                let rest = events.iter().enumerate().skip(at);
+                rest.for_each(|(at, event)| self.model(at, event, rules, &mut findings));
+                break;
             }
-            self.legality.watch(event);
-            self.balance.watch(at, event, &mut findings);
-            self.pairing.watch(at, event, rules, &mut findings);
-            self.isolation.watch(at, event, &mut findings);
-            self.neutrality.watch(at, event, &self.legality, &mut findings);
-            self.quiet.watch(at, event, &self.legality, &mut findings);
-            if rules.counted {
-                self.model.watch(at, event, &mut findings);
-            }
+            self.watch(at, event, rules, &mut findings);
         }
-        self.balance.finish(events, &mut findings);
-        Verdict { violations: findings.found.into_iter().flatten().collect(), misuse: self.legality.misuse() }
+        if cut.is_none() {
+            self.balance.finish(events, &mut findings);
+        }
+        let violations = findings.found.into_iter().flatten().collect();
+        Verdict { violations, misuse: self.legality.misuse(), cut }
+    }
+
+    /// Takes the next event in: each goes to those whom it concerns.
+    fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        match event.what {
+            What::Store(..) => self.gating.side_effect(at, event, rules, findings),
+            What::Insn(insn) => {
+                self.gating.side_effect(at, event, rules, findings);
+                if batching::concerns(insn) {
+                    self.batching.watch(at, event, rules, &self.legality, findings);
+                }
+            }
+            What::Note(note) => {
+                self.gating.side_effect(at, event, rules, findings);
+                if isolation::concerns(note) {
+                    self.isolation.watch(at, event, findings);
+                }
+            }
+            What::Walk(_, walked) if walked.found == walked.asked => self.legality.watch(event),
+            What::Read { found, asked, .. } if found == asked => self.legality.watch(event),
+            What::Asked(..) | What::Op(_) => {
+                self.legality.watch(event);
+                self.batching.watch(at, event, rules, &self.legality, findings);
+                self.gating.watch(at, event, rules, findings);
+            }
+            What::Burst(_) => {
+                self.batching.watch(at, event, rules, &self.legality, findings);
+                shape::watch(at, event, rules, findings);
+            }
+            What::Late(_) => {
+                visible::watch(at, event, rules, &self.legality, findings);
+                immediate::watch(at, event, &self.legality, findings);
+                order::watch(at, event, &self.legality, findings);
+            }
+            What::Call(..) | What::Return(..) => self.call(at, event, rules, findings),
+            What::Hook(..) | What::IdleHook(_) => {
+                self.pairing.watch(at, event, rules, findings);
+                self.gating.watch(at, event, rules, findings);
+                self.model(at, event, rules, findings);
+            }
+            What::Mode { .. } => {
+                self.balance.watch(at, event, findings);
+                self.neutrality.watch(at, event, &self.legality, findings);
+            }
+            What::Held(_) => self.isolation.watch(at, event, findings),
+            What::Point(_) | What::Answer(_) => {}
+            _ => self.rest(at, event, rules, findings),
+        }
+    }
+
+    /// A call begins or ends: most oracles follow it.
+    fn call(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        self.legality.watch(event);
+        let legality = &self.legality;
+        self.balance.watch(at, event, findings);
+        self.pairing.watch(at, event, rules, findings);
+        self.batching.watch(at, event, rules, legality, findings);
+        self.preemption.watch(at, event, rules, legality, findings);
+        self.neutrality.watch(at, event, legality, findings);
+        self.gating.watch(at, event, rules, findings);
+        self.quiet.watch(at, event, legality, findings);
+        self.model(at, event, rules, findings);
+    }
+
+    /// What is rare: blocks, switches, warnings, and what memory does otherwise than asked.
+    fn rest(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        self.legality.watch(event);
+        let legality = &self.legality;
+        self.balance.watch(at, event, findings);
+        self.pairing.watch(at, event, rules, findings);
+        visible::watch(at, event, rules, legality, findings);
+        self.batching.watch(at, event, rules, legality, findings);
+        local::watch(at, event, findings);
+        self.preemption.watch(at, event, rules, legality, findings);
+        coherence::watch(at, event, findings);
+        self.isolation.watch(at, event, findings);
+        self.neutrality.watch(at, event, legality, findings);
+        self.gating.watch(at, event, rules, findings);
+        lifetime::watch(at, event, findings);
+        self.quiet.watch(at, event, legality, findings);
+        self.model(at, event, rules, findings);
+    }
+
+    fn model(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        if rules.counted {
+            self.model.watch(at, event, findings);
+        }
     }
 
     fn reset(&mut self, rules: Rules) {
         self.legality.reset();
         self.balance.reset();
         self.pairing.reset();
+        self.batching.reset();
+        self.preemption.reset();
         self.isolation.reset();
         self.neutrality.reset();
+        self.gating.reset();
         self.quiet.reset(rules);
         self.model.reset();
     }

@@ -118,10 +118,11 @@ impl Model {
             What::Hook(hook, active) => self.hook(at, event, hook, active, findings),
             What::Return(call, after) => self.end(at, event, call, after, findings),
             What::Fork { child, counters } | What::Away { task: child, counters } => {
-                let mut fresh = Task::default();
-                fresh.sections.0.resize(counters.enable.into(), Bracket::Phantom);
-                fresh.pauses.0.resize(counters.pause.into(), Bracket::Phantom);
-                self.tasks[usize::from(child)] = fresh;
+                let fresh = &mut self.tasks[usize::from(child)];
+                for (stack, n) in [(&mut fresh.sections, counters.enable), (&mut fresh.pauses, counters.pause)] {
+                    stack.0.clear();
+                    stack.0.resize(n.into(), Bracket::Phantom);
+                }
             }
             _ => {}
         }

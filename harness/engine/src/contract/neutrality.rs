@@ -65,7 +65,7 @@ impl Neutrality {
             }
             What::Mode { arch, task } => {
                 // Where a generation keeps no counters, what the callers have open says it, as long as they pair.
-                let pairs = legality.misuse().is_none();
+                let pairs = legality.unpaired().is_none();
                 let expected = task.or_else(|| pairs.then(|| legality.active(event.task)));
                 if expected.is_some_and(|expected| expected != arch) {
                     findings.report(Invariant::I12, at, || {

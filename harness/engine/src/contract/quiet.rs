@@ -30,7 +30,7 @@ impl Quiet {
         match event.what {
             What::Call(..) => {
                 self.depth += 1;
-                if let Some(misuse) = legality.misuse().filter(|_| !self.misused) {
+                if let Some(misuse) = legality.unpaired().filter(|_| !self.misused) {
                     self.misused = true;
                     let warns = self.rules.counters && matches!(misuse.how, How::Underflow | How::Overflow);
                     self.owed = warns.then_some(self.depth);
@@ -38,7 +38,7 @@ impl Quiet {
             }
             What::Warn(site) => {
                 self.owed = None;
-                if legality.misuse().is_none() {
+                if legality.unpaired().is_none() {
                     findings.report(Invariant::I15, at, || format!("WARN {site:?} on a legal sequence"));
                 }
             }
@@ -47,6 +47,9 @@ impl Quiet {
                 findings
                     .report(Invariant::I15, at, || format!("VM_BUG {site:?}: the kernel dies where a warning will do"));
             }
+            What::Denied(entry) => findings.report(Invariant::I15, at, || {
+                format!("the update of {} is refused: the kernel warns", crate::trace::place(entry))
+            }),
             What::Bug(site) => findings.report(Invariant::I15, at, || format!("BUG {site:?}: the kernel dies")),
             What::Return(call, _) => {
                 if self.owed == Some(self.depth) {

@@ -50,8 +50,19 @@ impl Run<'_> {
         // A handler's call does not hold the interrupted task up: it is over before the task goes on.
         let in_handler = self.in_handler();
         self.machine.tasks[usize::from(task)].mid_call += u16::from(!in_handler);
+        let held = self.machine.tasks[usize::from(task)].arch_preempt;
+        self.machine.memory.nothing_at_hand();
         subject.call(self, call);
+        self.out();
         self.machine.tasks[usize::from(task)].mid_call -= u16::from(!in_handler);
+        let holds = self.machine.tasks[usize::from(task)].arch_preempt;
+        if holds != held {
+            self.emit(What::PreemptCount(holds));
+        }
+        if matches!(call, Call::Disable | Call::Pause) && !self.stopped {
+            let late = self.machine.memory.late_of(subject, self.cpu, self.by());
+            late.into_iter().for_each(|late| self.emit(What::Late(late)));
+        }
         self.emit(What::Return(call, subject.counters(about)));
         if let Some(range) = self.between.take() {
             self.run_between(range, cpu, task);
@@ -67,6 +78,7 @@ impl Run<'_> {
         }
         if let Some(range) = self.between.take() {
             let (cpu, task) = (self.cpu, self.current_task());
+            self.out();
             self.emit(What::Point(self.subject.counters(task)));
             self.run_between(range, cpu, task);
         }

@@ -5,6 +5,7 @@ use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PteRef};
 use lazy_mmu_arches::x86_64;
 use lazy_mmu_arches::x86_64::decode::Hypercall;
+use lazy_mmu_arches::x86_64::queue::{MMU_UPDATE_BYTES, MMUEXT_MULTI_BYTES};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
 
 use super::Run;
@@ -41,6 +42,15 @@ impl Env for Run<'_> {
         self.task_mut().arch_preempt -= 1;
     }
 
+    fn local_irq_save(&mut self) {
+        self.task_mut().arch_irq_off += 1;
+    }
+
+    fn local_irq_restore(&mut self) {
+        let off = &mut self.task_mut().arch_irq_off;
+        *off = off.saturating_sub(1);
+    }
+
     fn warn_once(&mut self, site: WarnSite) {
         let key = u64::from(self.op) << 2 | site as u64;
         if !self.machine.warned.contains(&key) {
@@ -66,6 +76,7 @@ impl Env for Run<'_> {
     }
 
     fn hook(&mut self, hook: Hook, active: bool) {
+        self.out();
         self.emit(What::Hook(hook, active));
     }
 
@@ -81,11 +92,13 @@ impl Env for Run<'_> {
     }
 
     fn nested_call(&mut self, call: Call) {
+        self.out();
         let about = call.subject_of(self.current_task());
         self.emit(What::Call(call, self.subject.counters(about)));
     }
 
     fn nested_return(&mut self, call: Call) {
+        self.out();
         let about = call.subject_of(self.current_task());
         self.emit(What::Return(call, self.subject.counters(about)));
     }
@@ -95,31 +108,50 @@ impl Env for Run<'_> {
     }
 
     fn pte_store(&mut self, at: PteRef, word: u64) {
-        if !self.stopped {
-            self.machine.memory.store(at, word);
-            self.emit(What::Store(at, word));
+        if self.stopped {
+            return;
         }
+        self.out();
+        let stored = self.machine.memory.store(self.subject, self.cpu, at, word);
+        self.emit(if stored { What::Store(at, word) } else { What::Denied(at) });
     }
 
     fn execute(&mut self, insn: Insn) -> u64 {
         if self.stopped {
             return 0;
         }
-        self.emit(What::Insn(insn));
-        match insn.op {
-            Op::HcMmuUpdate => self.mmu_update(insn.a, insn.b),
-            Op::HcMulticall => self.multicall(insn.a, insn.b),
-            _ => {}
+        if self.machine.memory.begins_another(insn) {
+            self.out();
         }
-        0
+        self.emit(What::Insn(insn));
+        if self.machine.memory.burst_is_empty() && is_per_cpu(insn) && self.is_preemptible() {
+            self.emit(What::Preemptible(insn.op));
+        }
+        match insn.op {
+            Op::HcMmuUpdate => {
+                let on_stack = insn.a == x86_64::ON_STACK;
+                if !on_stack || !self.machine.memory.is_immediate() {
+                    self.out();
+                }
+                let bytes = if on_stack { 0 } else { MMU_UPDATE_BYTES * insn.b as u16 };
+                self.machine.memory.hypercall(1, bytes.max(u16::from(insn.b > 0)));
+                self.mmu_update(insn.a, insn.b)
+            }
+            Op::HcMmuextOp => {
+                self.out();
+                self.machine.memory.hypercall(1, MMUEXT_MULTI_BYTES * insn.b as u16);
+                self.mmuext_op(insn.a, insn.b)
+            }
+            Op::HcMulticall => {
+                self.out();
+                self.multicall(insn.a, insn.b)
+            }
+            _ => self.machine.memory.execute(self.subject, self.cpu, insn),
+        }
     }
 
     fn is_thread_local(&self, mm: Mm) -> bool {
-        // No other CPU runs a task of it, or ever can hold one of the kernel's alone.
-        !mm.is_kernel()
-            && self.machine.cpus.iter().enumerate().all(|(cpu, state)| {
-                cpu == usize::from(self.cpu) || self.machine.tasks[usize::from(state.current)].mm != mm
-            })
+        self.machine.memory.is_thread_local(self.cpu, mm)
     }
 
     fn note(&mut self, note: Note) {
@@ -128,26 +160,73 @@ impl Env for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Hypercall 1: the hypervisor changes the page tables, update by update.
-    fn mmu_update(&mut self, address: u64, count: u64) {
+    /// `preemptible()`
+    fn is_preemptible(&self) -> bool {
+        self.task().preempt_count() == 0 && self.task().irq_off + self.task().arch_irq_off == 0 && !self.in_handler()
+    }
+
+    /// Hypercall 1: the hypervisor changes the page tables, update by update, up to the first that it refuses.
+    fn mmu_update(&mut self, address: u64, count: u64) -> u64 {
         for i in 0..count {
             let pointer = self.subject.guest_load(self.cpu, address + 16 * i);
             let value = self.subject.guest_load(self.cpu, address + 16 * i + 8);
-            self.pte_store(PteRef::at_machine_address(pointer), value);
+            match self.machine.memory.hypervisor_update(self.subject, pointer, value) {
+                Ok(at) => self.emit(What::Store(at, value)),
+                Err((at, error)) => {
+                    self.emit(What::Denied(at));
+                    return error;
+                }
+            }
         }
+        0
+    }
+
+    /// Hypercall 26: TLB flushes.
+    fn mmuext_op(&mut self, address: u64, count: u64) -> u64 {
+        for i in 0..count {
+            let word = |n: u64| self.subject.guest_load(self.cpu, address + 24 * i + 8 * n);
+            let (command, page, mask_at) = (word(0), word(1), word(2));
+            let mask = self.subject.guest_load(self.cpu, mask_at);
+            self.machine.memory.hypervisor_flush(self.subject, command, page, mask);
+        }
+        0
     }
 
     /// Hypercall 13: entries of 64 bytes, each a call with its arguments; its result goes into the second word.
-    fn multicall(&mut self, first: u64, entries: u64) {
+    fn multicall(&mut self, first: u64, entries: u64) -> u64 {
+        let mut bytes = 0;
         for entry in first..first + entries {
             let address = x86_64::ENTRIES + 64 * entry;
             let operation = self.subject.guest_load(self.cpu, address);
-            if operation == Hypercall::MmuUpdate.number() {
-                let updates = self.subject.guest_load(self.cpu, address + 16);
-                let count = self.subject.guest_load(self.cpu, address + 24);
-                self.mmu_update(updates, count);
-            }
-            self.subject.guest_store(self.cpu, address + 8, 0);
+            let arguments = self.subject.guest_load(self.cpu, address + 16);
+            let count = self.subject.guest_load(self.cpu, address + 24);
+            let result = match Hypercall::from_number(operation) {
+                Some(Hypercall::MmuUpdate) => {
+                    bytes += MMU_UPDATE_BYTES * count as u16;
+                    self.mmu_update(arguments, count)
+                }
+                Some(Hypercall::MmuextOp) => {
+                    bytes += MMUEXT_MULTI_BYTES * count as u16;
+                    self.mmuext_op(arguments, count)
+                }
+                _ => ENOSYS,
+            };
+            self.subject.guest_store(self.cpu, address + 8, result);
         }
+        self.machine.memory.hypercall(entries.min(255) as u8, bytes);
+        0
+    }
+}
+
+/// `-ENOSYS`, as a hypercall returns it.
+const ENOSYS: u64 = -38i64 as u64;
+
+/// Whether an instruction works on what a per-CPU batch or buffer holds.
+fn is_per_cpu(insn: Insn) -> bool {
+    match insn.op {
+        Op::HpteInvalidate | Op::HcMulticall | Op::HcMmuextOp => true,
+        Op::HcMmuUpdate => insn.a != x86_64::ON_STACK,
+        Op::TsbFlush => insn.b >> 8 != 0,
+        _ => false,
     }
 }

@@ -1,9 +1,9 @@
 //! The machine: CPUs, tasks, interrupts and page tables that a program runs on, everything deterministic.
 //!
 //! It is the kernel under the subject (what `core` asks for) and the processor under the port (what `arches` asks
-//! for), and it writes the trace. In this first form memory is plain: a store is visible at once, and there is no TLB,
-//! hash table or TSB; only under Xen do the tables change when the hypervisor changes them. It judges nothing: the
-//! oracles read the trace. What an operation does when it cannot happen is said in `docs/program-language.md`.
+//! for), and it writes the trace. It knows for every address what a walker may see at this moment ([`memory`]), and
+//! puts into the trace what is not as the kernel asked. It judges nothing: the oracles read the trace. What an operation
+//! does when it cannot happen is said in `docs/program-language.md`.
 //!
 //! [`Machine`] is kept between runs, so that a run allocates nothing once its buffers have grown. Called by the agent,
 //! the host command and the tests.
@@ -37,6 +37,7 @@ struct Task {
     preempt_off: u16,
     /// What the backend took. Apart from the program's, so that what is refused is the same on every backend.
     arch_preempt: i32,
+    arch_irq_off: u16,
 }
 
 impl Task {
@@ -106,18 +107,19 @@ impl Machine {
     /// Runs a program on a subject from boot, and yields the trace. The same arguments give the same trace, whatever
     /// ran before.
     pub fn run(&mut self, subject: &dyn Subject, program: &Program) -> &[Event] {
-        self.reset();
+        self.reset(subject);
         subject.reset();
         let mut run = Run {
             machine: self,
             subject,
             program,
             cpu: 0,
+            current: 0,
+            interrupted: false,
             op: 0,
             below: 0,
             between: None,
             steps: 0,
-            next_frame: 1,
             handlers: 0,
             stopped: false,
         };
@@ -140,9 +142,9 @@ impl Machine {
         self.tasks[usize::from(task % TASKS)].preempt_count()
     }
 
-    fn reset(&mut self) {
+    fn reset(&mut self, subject: &dyn Subject) {
         self.events.clear();
-        self.memory.reset();
+        self.memory.reset(subject.mmu());
         self.frames.clear();
         self.warned.clear();
         self.locks = Default::default();
@@ -163,6 +165,9 @@ struct Run<'r> {
     program: &'r Program,
     /// The CPU that acts.
     cpu: u8,
+    /// Who runs there, and whether `in_interrupt()` is true: asked at every event, so kept ([`Run::refresh`]).
+    current: u8,
+    interrupted: bool,
     /// The operation that acts.
     op: u32,
     /// How deep below the generic layer: in switch hooks, in an architecture's own section.
@@ -170,7 +175,6 @@ struct Run<'r> {
     /// The `between` block of the call in progress that has not run yet.
     between: Option<(usize, usize)>,
     steps: usize,
-    next_frame: u32,
     /// Handlers that have run.
     handlers: u32,
     stopped: bool,
@@ -179,13 +183,17 @@ struct Run<'r> {
 impl Run<'_> {
     /// T1 and T2 have run before: they were switched out of CPU 0 as the backend does it.
     fn boot(&mut self) {
+        for task in &self.machine.tasks[..4] {
+            self.machine.memory.runs(task.cpu, task.mm);
+        }
         for task in [1, 2] {
-            self.machine.cpus[0].current = task;
+            self.run_on(0, task);
             self.subject.start_context_switch(self, task);
             self.subject.reset_cpus();
         }
-        self.machine.cpus[0].current = 0;
+        self.run_on(0, 0);
         self.machine.tasks.iter_mut().for_each(|task| task.arch_preempt = 0);
+        let _ = self.machine.memory.take_burst();
         self.machine.events.clear();
         for task in [1, 2] {
             let counters = self.subject.counters(task);
@@ -198,7 +206,7 @@ impl Run<'_> {
     /// What each CPU is left with.
     fn end(&mut self) {
         for cpu in 0..CPUS {
-            self.cpu = cpu;
+            self.act_on(cpu);
             self.emit_mode();
         }
     }
@@ -212,8 +220,27 @@ impl Run<'_> {
         &mut self.machine.tasks[usize::from(current)]
     }
 
+    #[inline]
     fn current_task(&self) -> u8 {
-        self.machine.cpus[usize::from(self.cpu)].current
+        self.current
+    }
+
+    /// From here on this CPU acts.
+    fn act_on(&mut self, cpu: u8) {
+        self.cpu = cpu;
+        self.refresh();
+    }
+
+    /// From here on the CPU runs the task.
+    fn run_on(&mut self, cpu: u8, task: u8) {
+        self.machine.cpus[usize::from(cpu)].current = task;
+        self.refresh();
+    }
+
+    /// Who runs, or what interrupts, may be another now.
+    fn refresh(&mut self) {
+        self.current = self.machine.cpus[usize::from(self.cpu)].current;
+        self.interrupted = self.in_handler() || self.task().bh_off > 0;
     }
 
     /// Whether an interrupt handler runs on this CPU; unlike `in_interrupt()`, not true of a task with bottom halves
@@ -223,10 +250,28 @@ impl Run<'_> {
         cpu.hardirq + cpu.softirq + cpu.nmi > 0
     }
 
+    #[inline]
     fn interrupted(&self) -> bool {
-        self.in_handler() || self.task().bh_off > 0
+        self.interrupted
     }
 
+    /// Who asks for a change of memory: the running task, or with bit 7 a handler on it.
+    fn by(&self) -> u8 {
+        self.current_task() | if self.in_handler() { 0x80 } else { 0 }
+    }
+
+    /// What has gone out to the hardware goes into the trace.
+    #[inline]
+    fn out(&mut self) {
+        if self.machine.memory.burst_is_empty() {
+            return;
+        }
+        if let Some(burst) = self.machine.memory.take_burst() {
+            self.emit(What::Burst(burst));
+        }
+    }
+
+    #[inline]
     fn emit(&mut self, what: What) {
         let event = Event {
             op: self.op,

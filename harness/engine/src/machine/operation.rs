@@ -1,11 +1,11 @@
 //! The interpreter: one operation after the other, blocks, and the operations that are no calls.
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{LINEAR_PAGE, Mm, PAGES, PteFlags, PteRef, Range, Size};
 
 use super::{Frame, Run};
-use crate::program::{Allocation, Block, MAX_OPS, Op, Pages, Protection};
-use crate::subject::Pagealloc;
-use crate::trace::{Call, Refusal, Stop, What};
+use crate::program::{Allocation, Block, FRAMES, MAX_OPS, Op, Pages, Protection};
+use crate::trace::{Ask, Call, Point, Refusal, Stop, Translation, What};
 
 impl Run<'_> {
     /// Runs the operations from `start` to before `end`.
@@ -55,13 +55,16 @@ impl Run<'_> {
         let skipped = match block {
             Block::Repeat(0) => true,
             Block::Repeat(_) | Block::Between => false,
+            Block::On(mmu) => mmu != self.subject.mmu(),
             handler => self.masked(handler),
         };
         let counters = self.subject.counters(self.current_task());
         self.emit(What::Open(block, counters));
         if skipped {
-            if !matches!(block, Block::Repeat(_)) {
-                self.emit(What::Refused(Refusal::Masked));
+            match block {
+                Block::Repeat(_) => {}
+                Block::On(_) => self.emit(What::Refused(Refusal::OtherArchitecture)),
+                _ => self.emit(What::Refused(Refusal::Masked)),
             }
             return self.program.after(at);
         }
@@ -95,9 +98,10 @@ impl Run<'_> {
             Block::Irq => &mut cpu.hardirq,
             Block::Softirq => &mut cpu.softirq,
             Block::Nmi => &mut cpu.nmi,
-            Block::Between | Block::Repeat(_) => return,
+            Block::Between | Block::Repeat(_) | Block::On(_) => return,
         };
         *count = count.wrapping_add_signed(by);
+        self.refresh();
     }
 
     fn close(&mut self, at: usize) -> usize {
@@ -109,9 +113,9 @@ impl Run<'_> {
         match frame.block {
             // A block of its own, without a call before it: whoever ran goes on.
             Block::Between => self.bring_back(frame.cpu, frame.task),
-            Block::Repeat(_) => {}
+            Block::Repeat(_) | Block::On(_) => {}
             _ => {
-                self.cpu = frame.cpu;
+                self.act_on(frame.cpu);
                 self.emit(What::Held(self.subject.deferred(self.cpu, self.current_task())));
                 self.count_handler(frame.block, -1);
             }
@@ -128,9 +132,10 @@ impl Run<'_> {
         match op {
             // These are the scheduler's or the program's, not the running task's.
             Op::Switch(task) => return self.switch(task),
+            Op::Preempt(task) => return self.preempt(task),
             Op::Migrate(task, cpu) => return self.migrate(task, cpu),
             Op::Cpu(cpu) => {
-                self.cpu = cpu;
+                self.act_on(cpu);
                 return Ok(());
             }
             Op::Query => {
@@ -149,8 +154,16 @@ impl Run<'_> {
             return Err(why);
         }
         match op {
-            Op::Flush => self.subject.flush(self),
+            Op::Flush => {
+                self.machine.memory.nothing_at_hand();
+                self.subject.flush(self);
+                self.out();
+            }
             Op::Fault(page) => return self.fault(page),
+            Op::Kmap(page) => return self.kmap(page, true),
+            Op::Kunmap(page) => return self.kmap(page, false),
+            Op::KasanPopulate(pages) => return self.kasan(pages, true),
+            Op::KasanDepopulate(pages) => return self.kasan(pages, false),
             Op::Fork(child) => return self.fork(child),
             Op::Exit(task) => return self.exit(task),
             Op::Alloc(frame, how) => return self.allocate(frame, how, true),
@@ -161,27 +174,17 @@ impl Run<'_> {
     }
 
     fn memory_operation(&mut self, op: Op) -> Option<Result<(), Refusal>> {
-        let subject = self.subject;
         Some(match op {
             Op::Set(pages, protection) => self.each_run(pages, |run, at, n| run.set(at, n, protection)),
-            Op::Clear(pages) => self.each_page(pages, |run, at| {
-                subject.clear_pte(run, at);
-            }),
-            Op::Wrprotect(pages) => self.each_page(pages, |run, at| subject.wrprotect_pte(run, at)),
-            Op::Get(pages) => self.each_page(pages, |run, at| {
-                let word = subject.get_pte(run, at);
-                run.emit(What::Read(at, run.frame_of(word)));
-            }),
+            Op::Clear(pages) => self.each_run(pages, Self::clear),
+            Op::Wrprotect(pages) => self.each_run(pages, Self::wrprotect),
+            Op::Get(pages) => self.each_page(pages, Self::get),
             Op::RawGet(pages) => self.each_page(pages, |run, at| {
                 let word = run.machine.memory.load(at);
-                run.emit(What::Read(at, run.frame_of(word)));
+                run.emit_read(at, word);
             }),
-            Op::TlbFlush(pages) => self.each_run(pages, |run, first, pages| {
-                subject.flush_tlb_range(run, Range { first, pages });
-            }),
-            Op::GatherFlush(pages) => self.each_run(pages, |run, first, pages| {
-                subject.gather_flush(run, Range { first, pages });
-            }),
+            Op::TlbFlush(pages) => self.each_run(pages, |run, first, n| run.tlb_flush(first, n, false)),
+            Op::GatherFlush(pages) => self.each_run(pages, |run, first, n| run.tlb_flush(first, n, true)),
             _ => return None,
         })
     }
@@ -199,44 +202,155 @@ impl Run<'_> {
         self.each_run(pages, |run, at, n| (0..n).for_each(|i| f(run, at.step(i))))
     }
 
-    fn set(&mut self, at: PteRef, n: u16, protection: Protection) {
-        let flags = PteFlags {
-            valid: protection != Protection::Invalid,
-            write: matches!(protection, Protection::Write | Protection::Exec),
-            user: !at.mm.is_kernel(),
-            exec: protection == Protection::Exec,
-            accessed: false,
-            dirty: false,
-        };
-        let subject = self.subject;
-        let word = subject.pte_word(flags, self.next_frame, at.size);
-        self.next_frame += u32::from(n);
-        subject.set_ptes(self, at, word, n);
+    /// A change of `n` entries from `at` on: what is asked for, the subject's work, and what of it is late after it.
+    fn change(&mut self, at: PteRef, n: u16, ask: Ask, work: impl FnOnce(&mut Self)) {
+        let by = self.by();
+        self.machine.memory.nothing_at_hand();
+        self.machine.memory.ask(self.subject, at, n, ask, by);
+        self.emit(What::Asked(at, n, ask));
+        work(self);
+        self.look(Point::Write, at, n);
     }
 
-    /// A walker uses the translations: what it finds, and what that writes back.
-    fn walk(&mut self, at: PteRef, n: u16) {
-        for i in 0..n {
-            let at = at.step(i);
-            let word = self.machine.memory.load(at);
-            let frame = self.frame_of(word);
-            self.emit(What::Walk(at, frame));
-            if frame.is_some() {
-                self.machine.memory.store(at, self.subject.touched(word));
+    /// What of the changes of these entries is not in effect.
+    fn look(&mut self, point: Point, at: PteRef, n: u16) {
+        self.out();
+        if !self.stopped {
+            let late = self.machine.memory.late_among(self.subject, self.cpu, point, at, n);
+            late.into_iter().for_each(|late| self.emit(What::Late(late)));
+        }
+    }
+
+    fn set(&mut self, at: PteRef, n: u16, protection: Protection) {
+        let subject = self.subject;
+        let flags = flags(at.mm, protection);
+        let frame = self.machine.memory.take_frames(n);
+        let word = subject.pte_word(flags, frame, at.size);
+        let ask = if flags.valid { Ask::Map(Translation { frame, write: flags.write }) } else { Ask::Mark(frame) };
+        self.change(at, n, ask, |run| subject.set_ptes(run, at, word, n));
+    }
+
+    fn clear(&mut self, at: PteRef, n: u16) {
+        let subject = self.subject;
+        self.change(at, n, Ask::Clear, |run| {
+            (0..n).for_each(|i| {
+                subject.clear_pte(run, at.step(i));
+            });
+        });
+    }
+
+    /// The kernel asks that of present entries only.
+    fn wrprotect(&mut self, at: PteRef, n: u16) {
+        let subject = self.subject;
+        self.change(at, n, Ask::Wrprotect, |run| {
+            for at in (0..n).map(|i| at.step(i)) {
+                if run.machine.memory.asked(at).is_some() {
+                    subject.wrprotect_pte(run, at);
+                }
+            }
+        });
+    }
+
+    /// A TLB flush of `pages` pages; that of an mmu_gather frees the pages that were unmapped there.
+    fn tlb_flush(&mut self, first: PteRef, pages: u16, gather: bool) {
+        let subject = self.subject;
+        let by = self.by();
+        self.machine.memory.nothing_at_hand();
+        self.machine.memory.flush_begins(first, pages);
+        if gather {
+            subject.gather_flush(self, Range { first, pages });
+        } else {
+            subject.flush_tlb_range(self, Range { first, pages });
+        }
+        self.out();
+        if self.stopped {
+            return;
+        }
+        let late = self.machine.memory.flush_ends(subject, self.cpu, first, pages, by);
+        late.into_iter().for_each(|late| self.emit(What::Late(late)));
+        if gather {
+            let (freed, reachable) = self.machine.memory.free_unmapped(subject, first, pages);
+            if freed > 0 {
+                self.emit(What::Freed(first, freed));
+            }
+            if let Some((at, cpu, frame)) = reachable {
+                self.emit(What::Reachable { at, cpu, frame });
             }
         }
     }
 
-    fn frame_of(&self, word: u64) -> Option<u32> {
-        self.subject.pte_flags(word).valid.then(|| self.subject.pte_frame(word))
+    /// A walker uses the translations.
+    fn walk(&mut self, at: PteRef, n: u16) {
+        for i in 0..n {
+            let at = at.step(i);
+            let walked = self.machine.memory.walk(self.subject, self.cpu, at);
+            self.emit(What::Walk(at, walked));
+        }
     }
 
-    /// A kernel fault that synchronises a top-level entry: written, and read back by the handler. A synchronous fault
-    /// is no interrupt context.
+    fn emit_read(&mut self, at: PteRef, word: u64) {
+        let flags = self.subject.pte_flags(word);
+        let found = flags.valid.then(|| Translation { frame: self.subject.pte_frame(word), write: flags.write });
+        let asked = self.machine.memory.asked(at);
+        self.emit(What::Read { at, found, asked });
+    }
+
+    /// A kernel fault that synchronises a top-level entry: written, forced out, and read back by the handler. A
+    /// synchronous fault is no interrupt context; the flush is the repair of 2013 (1160c2779b82).
     fn fault(&mut self, page: u16) -> Result<(), Refusal> {
-        let page = Pages::one(Mm::KERNEL, page % PAGES);
-        self.memory_operation(Op::Set(page, Protection::Write)).unwrap_or(Ok(()))?;
-        self.memory_operation(Op::Get(page)).unwrap_or(Ok(()))
+        let at = PteRef { mm: Mm::KERNEL, page: page % PAGES, size: Size::Small };
+        self.set(at, 1, Protection::Write);
+        self.subject.flush(self);
+        self.look(Point::Use, at, 1);
+        self.get(at);
+        Ok(())
+    }
+
+    fn get(&mut self, at: PteRef) {
+        let word = self.subject.get_pte(self, at);
+        self.emit_read(at, word);
+    }
+
+    /// `kmap_local_page()` and `kunmap_local()`: x86 alone makes a mapping, and forces it out (`highmem.h`); the others
+    /// reach every page through the linear map.
+    fn kmap(&mut self, page: u16, map: bool) -> Result<(), Refusal> {
+        let subject = self.subject;
+        if !matches!(subject.mmu(), Mmu::Native | Mmu::Xen) {
+            return Ok(());
+        }
+        let at = PteRef { mm: Mm::KERNEL, page, size: Size::Small };
+        if map {
+            self.set(at, 1, Protection::Write);
+        } else {
+            self.clear(at, 1);
+            self.tlb_flush(at, 1, false);
+        }
+        subject.flush(self);
+        self.look(Point::Use, at, 1);
+        Ok(())
+    }
+
+    /// `kasan_populate_vmalloc_pte()` and `kasan_depopulate_vmalloc_pte()` on each page: what another task did in the
+    /// meantime is looked at under init_mm's lock, with the mode paused.
+    fn kasan(&mut self, pages: Pages, populate: bool) -> Result<(), Refusal> {
+        let subject = self.subject;
+        self.each_page(pages, |run, at| {
+            run.call(Call::Pause, None);
+            run.task_mut().locks += 1;
+            let word = subject.get_pte(run, at);
+            run.emit_read(at, word);
+            if populate && word == 0 {
+                run.set(at, 1, Protection::Write);
+            } else if !populate && word != 0 {
+                run.clear(at, 1);
+            }
+            run.task_mut().locks -= 1;
+            if !populate && word != 0 {
+                // The page goes back to the allocator while paused.
+                let _ = run.allocate(at.page % FRAMES, Allocation::Debug, false);
+            }
+            run.call(Call::Resume, None);
+        })
     }
 
     fn allocate(&mut self, frame: u16, how: Allocation, alloc: bool) -> Result<(), Refusal> {
@@ -245,42 +359,56 @@ impl Run<'_> {
             Allocation::Sleep => self.sleep(),
             Allocation::Debug => {
                 self.below += 1;
-                let done = self.map_linear(LINEAR_PAGE + frame, alloc);
+                let done = self.map_linear(frame, alloc);
                 self.below -= 1;
                 done
             }
         }
     }
 
-    /// `__kernel_map_pages()` of one page, as the architecture does it.
-    fn map_linear(&mut self, page: u16, valid: bool) -> Result<(), Refusal> {
-        let how = self.subject.pagealloc();
-        let at = PteRef { mm: Mm::KERNEL, page, size: Size::Small };
-        if how == Pagealloc::Section {
-            self.call(Call::Enable, None);
+    /// `__kernel_map_pages()` of one page: arm64 makes the change in a section of its own (`set_memory_valid()`) and
+    /// flushes behind it, x86 ends with a flush of the mode (`set_memory.c`).
+    fn map_linear(&mut self, frame: u16, valid: bool) -> Result<(), Refusal> {
+        let subject = self.subject;
+        let at = PteRef { mm: Mm::KERNEL, page: LINEAR_PAGE + frame, size: Size::Small };
+        let word = valid.then(|| subject.pte_word(flags(at.mm, Protection::Write), frame.into(), at.size));
+        let ask = if valid { Ask::Map(Translation { frame: frame.into(), write: true }) } else { Ask::Clear };
+        match subject.mmu() {
+            Mmu::Aarch64 => {
+                self.call(Call::Enable, None);
+                match word {
+                    Some(word) => self.change(at, 1, ask, |run| subject.set_ptes(run, at, word, 1)),
+                    None => self.clear(at, 1),
+                }
+                self.call(Call::Disable, None);
+                if !valid {
+                    self.tlb_flush(at, 1, false);
+                }
+            }
+            mmu => {
+                self.change(at, 1, ask, |run| subject.map_linear_page(run, at, word));
+                if matches!(mmu, Mmu::Native | Mmu::Xen) {
+                    subject.flush(self);
+                }
+            }
         }
-        if valid {
-            self.set(at, 1, Protection::Write);
-        } else {
-            self.subject.clear_pte(self, at);
-        }
-        if how == Pagealloc::Section {
-            self.call(Call::Disable, None);
-        }
-        if !valid {
-            self.subject.flush_tlb_range(self, Range { first: at, pages: 1 });
-        }
-        if how == Pagealloc::DirectThenFlush {
-            self.subject.flush(self);
+        self.look(Point::Use, at, 1);
+        if !valid && !self.stopped {
+            let reached = self.machine.memory.free_linear(subject, at, frame.into());
+            if let Some(cpu) = reached {
+                self.emit(What::Reachable { at, cpu, frame: frame.into() });
+            }
         }
         Ok(())
     }
 
     fn sleep(&mut self) -> Result<(), Refusal> {
         if self.in_handler() {
+            let count = self.task().preempt_count();
+            self.emit(What::Atomic { count, voluntary: true });
             return Err(Refusal::InInterrupt);
         }
-        self.emit_atomic();
+        self.emit_atomic(true);
         Ok(())
     }
 
@@ -335,7 +463,20 @@ impl Run<'_> {
             Op::PreemptOn => release(&mut task.preempt_off)?,
             _ => {}
         }
+        self.refresh();
         Ok(())
+    }
+}
+
+/// What a new entry says, its frame aside.
+fn flags(mm: Mm, protection: Protection) -> PteFlags {
+    PteFlags {
+        valid: protection != Protection::Invalid,
+        write: matches!(protection, Protection::Write | Protection::Exec),
+        user: !mm.is_kernel(),
+        exec: protection == Protection::Exec,
+        accessed: false,
+        dirty: false,
     }
 }
 

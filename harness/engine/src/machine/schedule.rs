@@ -11,7 +11,22 @@ impl Run<'_> {
     pub(super) fn switch(&mut self, next: u8) -> Result<(), Refusal> {
         self.may_schedule()?;
         self.may_run(next)?;
-        self.switch_to(next);
+        // Between the halves of a call it can only have been preempted.
+        let voluntary = self.task().mid_call == 0;
+        self.switch_to(next, voluntary);
+        Ok(())
+    }
+
+    /// The scheduler takes the CPU away. It cannot where the program keeps preemption off; where only a backend does, it
+    /// is done all the same and the trace says that it could not happen.
+    pub(super) fn preempt(&mut self, next: u8) -> Result<(), Refusal> {
+        self.may_schedule()?;
+        let task = self.task();
+        if task.preempt_count() != task.arch_preempt || task.irq_off > 0 {
+            return Err(Refusal::NotPreemptible);
+        }
+        self.may_run(next)?;
+        self.switch_to(next, false);
         Ok(())
     }
 
@@ -39,27 +54,34 @@ impl Run<'_> {
 
     /// `context_switch()` on this CPU: the hooks run with preemption off, the second while `prev` still is current
     /// (`__switch_to()` of arch/x86/kernel/process_64.c, 7.2).
-    fn switch_to(&mut self, next: u8) {
+    fn switch_to(&mut self, next: u8, voluntary: bool) {
         let subject = self.subject;
         let prev = self.current_task();
-        self.emit_atomic();
+        self.emit_atomic(voluntary);
         self.emit(What::SwitchOut { next, counters: subject.counters(prev) });
         self.below += 1;
         self.task_mut().arch_preempt += 1;
         subject.start_context_switch(self, prev);
         subject.end_context_switch(self, next);
+        self.out();
         self.task_mut().arch_preempt -= 1;
         self.below -= 1;
-        self.machine.cpus[usize::from(self.cpu)].current = next;
+        self.run_on(self.cpu, next);
+        self.machine.memory.context_switch(self.cpu);
+        self.machine.memory.runs(self.cpu, self.task().mm);
         self.emit(What::SwitchIn { prev, counters: subject.counters(next) });
+        let left = subject.deferred(self.cpu, prev);
+        if left.entries > 0 {
+            self.emit(What::Left(left));
+        }
         self.emit_mode();
     }
 
-    /// Scheduling with preemption off.
-    pub(super) fn emit_atomic(&mut self) {
+    /// Scheduling with preemption or interrupts off.
+    pub(super) fn emit_atomic(&mut self, voluntary: bool) {
         let count = self.task().preempt_count();
-        if count != 0 {
-            self.emit(What::Atomic(count));
+        if count != 0 || self.task().irq_off > 0 {
+            self.emit(What::Atomic { count, voluntary });
         }
     }
 
@@ -109,7 +131,7 @@ impl Run<'_> {
             }
             let next = (0..TASKS).find(|&next| self.may_run(next).is_ok()).ok_or(Refusal::NoSuccessor)?;
             self.emit(What::Exit { task, counters: self.subject.counters(task) });
-            self.switch_to(next);
+            self.switch_to(next, true);
         } else {
             self.emit(What::Exit { task, counters: self.subject.counters(task) });
         }
@@ -120,13 +142,13 @@ impl Run<'_> {
     /// After a `between` block: the task whose call is in progress goes on, on the CPU it belongs to now.
     pub(super) fn bring_back(&mut self, cpu: u8, task: u8) {
         let home = if self.runs(task) { cpu } else { self.machine.tasks[usize::from(task)].cpu };
-        self.cpu = home;
+        self.act_on(home);
         if self.runs(task) && self.current_task() != task {
             // It runs, but was switched in on the other CPU.
-            self.cpu = 1 - home;
+            self.act_on(1 - home);
         }
         if self.current_task() != task && !self.stopped {
-            self.switch_to(task);
+            self.switch_to(task, false);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! are closed at the end, and a last partial record is padded with zeros. Encoding gives the canonical bytes:
 //! `decode(encode(p)) == p` for every program. Called by the agent's wire, the fuzz targets and the corpus.
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 pub const RECORD: usize = 6;
 
 /// Kinds of record.
-const KINDS: u8 = 43;
+const KINDS: u8 = 49;
 
 /// Decodes any bytes.
 #[must_use]
@@ -112,6 +113,12 @@ fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
         38 => Op::Open(Block::Nmi),
         39 => Op::Open(Block::Between),
         40 => Op::Open(Block::Repeat(count % 1024)),
+        43 => Op::Preempt(task),
+        44 => Op::Kmap(pages.first),
+        45 => Op::Kunmap(pages.first),
+        46 => Op::KasanPopulate(Pages { mm: Mm::KERNEL, size: Size::Small, ..pages }),
+        47 => Op::KasanDepopulate(Pages { mm: Mm::KERNEL, size: Size::Small, ..pages }),
+        48 => Op::Open(Block::On(Mmu::ALL[usize::from(detail) % Mmu::ALL.len()])),
         // Two kinds of close: blocks that stay open for ever are the commonest waste of a random program.
         _ => Op::Close,
     }
@@ -176,5 +183,11 @@ pub fn record(op: Op) -> [u8; RECORD] {
         Op::Open(Block::Between) => plain(39),
         Op::Open(Block::Repeat(times)) => fields(40, 0, 0, times),
         Op::Close => plain(41),
+        Op::Preempt(task) => one(43, task),
+        Op::Kmap(page) => fields(44, 0, page, 0),
+        Op::Kunmap(page) => fields(45, 0, page, 0),
+        Op::KasanPopulate(p) => pages(46, p, 0),
+        Op::KasanDepopulate(p) => pages(47, p, 0),
+        Op::Open(Block::On(mmu)) => one(48, mmu as u8),
     }
 }

@@ -99,6 +99,8 @@ fn simpler(op: Op) -> Vec<Op> {
         Op::Access(pages) => on(pages, Op::Access),
         Op::TlbFlush(pages) => on(pages, Op::TlbFlush),
         Op::GatherFlush(pages) => on(pages, Op::GatherFlush),
+        Op::KasanPopulate(pages) => on(pages, Op::KasanPopulate),
+        Op::KasanDepopulate(pages) => on(pages, Op::KasanDepopulate),
         Op::Open(Block::Repeat(times)) if times > 1 => {
             [times / 2, times - 1].into_iter().map(|times| Op::Open(Block::Repeat(times))).collect()
         }

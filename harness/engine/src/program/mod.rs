@@ -12,6 +12,7 @@ mod print;
 
 pub mod text;
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 
 /// Tasks that can exist, `T0` to `T7`. T0 to T3 exist from the start; the others are born by `fork`.
@@ -102,6 +103,8 @@ pub enum Block {
     Between,
     /// The block's operations so many times, 0 to 1023.
     Repeat(u16),
+    /// Code that only the kernel of this MMU's architecture has: left out elsewhere.
+    On(Mmu),
 }
 
 /// One operation.
@@ -143,8 +146,18 @@ pub enum Op {
     GatherFlush(Pages),
     /// A kernel fault taken on the page: its top-level entry is synchronised, that is, set and read back.
     Fault(u16),
-    /// The scheduler switches this CPU to the task.
+    /// A temporary kernel mapping at this page of K (`kmap_local_page()`), where the architecture makes one.
+    Kmap(u16),
+    /// Its end (`kunmap_local()`).
+    Kunmap(u16),
+    /// `kasan_populate_vmalloc_pte()`, page by page: pause, lock, look, set if there is none, unlock, resume.
+    KasanPopulate(Pages),
+    /// `kasan_depopulate_vmalloc_pte()`: the same the other way round; the shadow's page is freed while paused.
+    KasanDepopulate(Pages),
+    /// The running task gives this CPU to the task of its own will: it sleeps, or calls the scheduler.
     Switch(u8),
+    /// The scheduler takes this CPU from the running task, between any two steps of it, for the task.
+    Preempt(u8),
     /// The scheduler moves a task that is off the CPUs to a CPU.
     Migrate(u8, u8),
     /// The running task forks the task.

@@ -29,7 +29,7 @@ fn every_operation_has_its_own_record_and_text() {
             kinds.insert(op.to_string());
         }
     }
-    assert_eq!(kinds.len(), 41, "{kinds:?}");
+    assert_eq!(kinds.len(), 47, "{kinds:?}");
 }
 
 #[test]
@@ -87,6 +87,11 @@ fn the_largest_numbers_survive_both_ways() {
         "unlock 3",
         "alloc 511 debug",
         "free 511 sleep",
+        "preempt T7",
+        "kmap 2047",
+        "kunmap 2047",
+        "kasan_populate K 2047 x512",
+        "kasan_depopulate K 2047 x512",
         "repeat 1023 {\n}",
         "task_pause T1 between {\n}",
         "task_resume T1 between {\n}",
@@ -94,6 +99,36 @@ fn the_largest_numbers_survive_both_ways() {
         let program = text::parse(line).unwrap();
         assert_eq!(program.to_string(), format!("{line}\n"));
         assert_eq!(bytes::decode(&bytes::encode(&program)), program, "{line}");
+    }
+}
+
+/// Every MMU by its name, as text, as bytes and back; numbers beyond the last one wrap.
+#[test]
+fn a_block_for_each_mmu() {
+    let names = ["plain", "aarch64", "hash", "radix", "sun4u", "sun4v", "native", "xen"];
+    assert_eq!(Mmu::ALL.map(Mmu::name), names);
+    for (n, (mmu, name)) in (0..).zip(Mmu::ALL.into_iter().zip(names)) {
+        let program = text::parse(&format!("on {name} {{ query }}")).unwrap();
+        assert_eq!(program.ops(), [Op::Open(Block::On(mmu)), Op::Query, Op::Close]);
+        assert_eq!(program.to_string(), format!("on {name} {{\n  query\n}}\n"));
+        let bytes = bytes::encode(&program);
+        assert_eq!((bytes[..2].to_vec(), bytes::decode(&bytes)), (vec![48, n], program));
+        assert_eq!(bytes::decode(&[48, 248 + n, 9, 9, 9, 9]).ops(), [Op::Open(Block::On(mmu)), Op::Close]);
+    }
+}
+
+/// Bytes that name other pages than KASAN's shadow can have: the same pages of K, small ones.
+#[test]
+fn kasan_bytes_wrap_to_small_pages_of_k() {
+    for detail in 0..=u8::MAX {
+        let pages = Pages { mm: Mm::KERNEL, first: 2047, count: 512, size: Size::Small };
+        let ops = [(46, Op::KasanPopulate(pages)), (47, Op::KasanDepopulate(pages))];
+        for (kind, op) in ops {
+            // 4095 and 1025 are 2047 and 512, wrapped.
+            let program = bytes::decode(&[kind, detail, 0xff, 0x0f, 0x01, 0x04]);
+            assert_eq!(program.ops(), [op], "{detail}");
+            assert_eq!(text::parse(&program.to_string()), Ok(program), "{detail}");
+        }
     }
 }
 
@@ -112,6 +147,7 @@ fn a_text_may_be_dense_or_airy() {
 fn a_bad_text_is_answered_with_its_place() {
     const TWICE: &str = "`x3` is no count (x193), size (small, large, huge) or protection (write, read, exec, \
                          invalid), or comes twice";
+    const MMUS: &str = "`arm64` is no MMU: expected one of plain, aarch64, hash, radix, sun4u, sun4v, native, xen";
     let long = format!("enable\n{}", "x".repeat(90));
     #[rustfmt::skip]
     let cases: &[(&str, (usize, usize), &str)] = &[
@@ -137,6 +173,23 @@ fn a_bad_text_is_answered_with_its_place() {
         ("set K 1 huge small", (1, 14), &TWICE.replace("x3", "small")),
         ("set K 1 read write", (1, 14), &TWICE.replace("x3", "write")),
         ("sett K 1", (1, 1), "unknown operation `sett`; did you mean `set`?"),
+        ("preempt", (1, 8), "`preempt` needs a task"),
+        ("preempt T8", (1, 9), "`T8` is no task: expected T0 to T7"),
+        ("kmap", (1, 5), "`kmap` needs a kernel page"),
+        ("kmap K 5", (1, 6), "`K` is no page: expected a number in 0..=2047"),
+        ("kunmap 2048", (1, 8), "`2048` is no page: expected a number in 0..=2047"),
+        ("kmap 5 x2", (1, 8), "`x2` was not expected: the operation ended before it"),
+        ("pause; kasan_populate U 1", (1, 8), "`kasan_populate` is about small pages of K"),
+        ("kasan_populate K 1 large", (1, 1), "`kasan_populate` is about small pages of K"),
+        ("kasan_depopulate V 1 x3", (1, 1), "`kasan_depopulate` is about small pages of K"),
+        ("kasan_depopulate K 1 x3 huge", (1, 1), "`kasan_depopulate` is about small pages of K"),
+        ("kasan_populate K 1 read", (1, 20), "a protection is for `set` alone"),
+        ("on arm64 { }", (1, 4), MMUS),
+        ("on XEN { }", (1, 4), &MMUS.replace("arm64", "XEN")),
+        ("on { }", (1, 4), "`on` needs an MMU"),
+        ("on xen query", (1, 8), "`on` opens a block: a `{` is missing"),
+        ("on xen {\n query", (1, 1), "this block is never closed: a `}` is missing"),
+        ("kasan_populte K 1", (1, 1), "unknown operation `kasan_populte`; did you mean `kasan_populate`?"),
         (&long, (2, 1), "unknown operation `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...`"),
     ];
     for (text, (line, column), message) in cases {

@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Display};
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
 use super::{
@@ -60,6 +61,7 @@ const ON_TASK: &[Named<u8>] = &[
     ("task_resume", Op::TaskResume),
     ("task_query", Op::TaskQuery),
     ("switch", Op::Switch),
+    ("preempt", Op::Preempt),
     ("fork", Op::Fork),
     ("exit", Op::Exit),
 ];
@@ -73,6 +75,8 @@ const ON_PAGES: &[Named<Pages>] = &[
     ("access", Op::Access),
     ("tlb_flush", Op::TlbFlush),
     ("gather_flush", Op::GatherFlush),
+    ("kasan_populate", Op::KasanPopulate),
+    ("kasan_depopulate", Op::KasanDepopulate),
 ];
 
 /// Blocks without a number.
@@ -91,7 +95,8 @@ pub(super) const PROTECTIONS: &[(&str, Protection)] = &[
 pub(super) const ALLOCATIONS: &[(&str, Allocation)] =
     &[("plain", Allocation::Plain), ("debug", Allocation::Debug), ("sleep", Allocation::Sleep)];
 
-const OTHERS: &[&str] = &["set", "fault", "migrate", "cpu", "lock", "unlock", "alloc", "free", "repeat"];
+const OTHERS: &[&str] =
+    &["set", "fault", "kmap", "kunmap", "migrate", "cpu", "lock", "unlock", "alloc", "free", "repeat", "on"];
 
 fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
     table.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
@@ -290,9 +295,14 @@ impl<'t> Parser<'t> {
         }
         if let Some(op) = find(ON_PAGES, word.text) {
             let (pages, protection) = self.pages(word)?;
+            let op = op(pages);
+            let of_kasan = matches!(op, Op::KasanPopulate(_) | Op::KasanDepopulate(_));
             return match protection {
                 Some((_, at)) => Err(at.error("a protection is for `set` alone")),
-                None => Ok(op(pages)),
+                None if of_kasan && (!pages.mm.is_kernel() || pages.size != Size::Small) => {
+                    Err(word.error(format!("`{}` is about small pages of K", word.text)))
+                }
+                None => Ok(op),
             };
         }
         if let Some(block) = find(BLOCKS, word.text) {
@@ -309,6 +319,17 @@ impl<'t> Parser<'t> {
                 Op::Set(pages, protection.map_or(Protection::Write, |(protection, _)| protection))
             }
             "fault" => Op::Fault(self.required(word, "a kernel page")?.number("page", PAGES)?),
+            "kmap" => Op::Kmap(self.required(word, "a kernel page")?.number("page", PAGES)?),
+            "kunmap" => Op::Kunmap(self.required(word, "a kernel page")?.number("page", PAGES)?),
+            "on" => {
+                let name = self.required(word, "an MMU")?;
+                let mmu = Mmu::ALL.into_iter().find(|mmu| mmu.name() == name.text);
+                let mmu = mmu.ok_or_else(|| {
+                    let known = Mmu::ALL.map(Mmu::name).join(", ");
+                    name.error(format!("`{}` is no MMU: expected one of {known}", name.shown()))
+                })?;
+                self.open(word, Block::On(mmu))?
+            }
             "migrate" => {
                 let task = self.required(word, "a task")?.task()?;
                 Op::Migrate(task, self.cpu(word)?)

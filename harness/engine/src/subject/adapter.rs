@@ -11,11 +11,12 @@ use lazy_mmu_arches::asm;
 use lazy_mmu_arches::backend::{Backend, Deferred};
 use lazy_mmu_arches::context::{Context, Note};
 use lazy_mmu_arches::insn::{Insn, Isa};
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PteFlags, PteRef, Range, Size};
 use lazy_mmu_core::hooks::Hooks;
 use lazy_mmu_core::kernel::{BugSite, Kernel, TaskState, WarnSite};
 
-use super::{Env, Pagealloc, Port, Subject};
+use super::{Env, Port, Subject};
 use crate::program::{CPUS, TASKS};
 use crate::trace::{Call, Counters, Hook};
 
@@ -238,6 +239,14 @@ impl<G: Generation<B>, B: Backend> Context for Cx<'_, '_, G, B> {
         self.env.execute(insn)
     }
 
+    fn local_irq_save(&mut self) {
+        self.env.local_irq_save();
+    }
+
+    fn local_irq_restore(&mut self) {
+        self.env.local_irq_restore();
+    }
+
     fn is_thread_local(&self, mm: Mm) -> bool {
         self.env.is_thread_local(mm)
     }
@@ -260,12 +269,8 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
         B::ISA
     }
 
-    fn pagealloc(&self) -> Pagealloc {
-        match B::ISA {
-            Some(Isa::Aarch64) => Pagealloc::Section,
-            Some(Isa::X86_64) => Pagealloc::DirectThenFlush,
-            _ => Pagealloc::Direct,
-        }
+    fn mmu(&self) -> Mmu {
+        B::MMU
     }
 
     fn reset(&self) {
@@ -332,6 +337,10 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
         B::gather_flush(&mut self.cx(env), range);
     }
 
+    fn map_linear_page(&self, env: &mut dyn Env, at: PteRef, word: Option<u64>) {
+        B::map_linear_page(&mut self.cx(env), at, word);
+    }
+
     fn start_context_switch(&self, env: &mut dyn Env, prev: u8) {
         B::start_context_switch(&mut self.cx(env), prev);
     }
@@ -366,6 +375,15 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
 
     fn pte_frame(&self, word: u64) -> u32 {
         B::pte_frame(word)
+    }
+
+    fn pte_entry(&self, word: u64) -> (u32, bool, bool) {
+        let flags = B::pte_flags(word);
+        (B::pte_frame(word), flags.valid, flags.write)
+    }
+
+    fn pte_size(&self, word: u64) -> Size {
+        B::pte_size(word)
     }
 
     fn touched(&self, word: u64) -> u64 {

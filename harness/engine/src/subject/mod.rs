@@ -15,6 +15,7 @@ pub mod registry;
 use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::{Insn, Isa};
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PteFlags, PteRef, Range, Size};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
 
@@ -35,6 +36,10 @@ pub trait Env {
     fn preempt_disable(&mut self);
     /// `preempt_enable()`
     fn preempt_enable(&mut self);
+    /// `local_irq_save()`
+    fn local_irq_save(&mut self);
+    /// `local_irq_restore()`
+    fn local_irq_restore(&mut self);
     /// A `VM_WARN_ON_ONCE` whose condition holds.
     fn warn_once(&mut self, site: WarnSite);
     /// A `VM_BUG_ON` whose condition holds.
@@ -65,17 +70,6 @@ pub trait Env {
     fn note(&mut self, note: Note);
 }
 
-/// How an architecture changes the linear map for DEBUG_PAGEALLOC (`__kernel_map_pages()`, 7.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pagealloc {
-    /// In a section of its own (arm64 `set_memory_valid()`).
-    Section,
-    /// Directly (powerpc, sparc).
-    Direct,
-    /// Directly, and then `arch_flush_lazy_mmu_mode()` (x86 `set_memory.c`).
-    DirectThenFlush,
-}
-
 /// How a subject reaches instructions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Port {
@@ -91,8 +85,8 @@ pub enum Port {
 pub trait Subject {
     /// Whose instructions its backend uses.
     fn isa(&self) -> Option<Isa>;
-    /// How its architecture does DEBUG_PAGEALLOC.
-    fn pagealloc(&self) -> Pagealloc;
+    /// The MMU it drives.
+    fn mmu(&self) -> Mmu;
     /// Everything back to how a kernel boots.
     fn reset(&self);
     /// Every CPU's own state back to that, the tasks' kept: after tasks were put aside at boot.
@@ -127,6 +121,10 @@ pub trait Subject {
     /// `tlb_flush()` of an mmu_gather.
     fn gather_flush(&self, env: &mut dyn Env, range: Range);
 
+    /// One page of the linear map, mapped with a word or taken away, as DEBUG_PAGEALLOC does it
+    /// (`Backend::map_linear_page`).
+    fn map_linear_page(&self, env: &mut dyn Env, at: PteRef, word: Option<u64>);
+
     /// `arch_start_context_switch(prev)`
     fn start_context_switch(&self, env: &mut dyn Env, prev: u8);
     /// `arch_end_context_switch(next)`
@@ -147,6 +145,13 @@ pub trait Subject {
     fn pte_flags(&self, word: u64) -> PteFlags;
     /// The frame it names.
     fn pte_frame(&self, word: u64) -> u32;
+    /// Its frame, whether it is valid, and whether it may be written through: all that a walker goes by.
+    fn pte_entry(&self, word: u64) -> (u32, bool, bool) {
+        let flags = self.pte_flags(word);
+        (self.pte_frame(word), flags.valid, flags.write)
+    }
+    /// The size of the mapping it makes.
+    fn pte_size(&self, word: u64) -> Size;
     /// What a walk or a fault handler makes of the word when the translation is used.
     fn touched(&self, word: u64) -> u64;
 }

@@ -7,6 +7,7 @@
 use lazy_mmu_arches::aarch64::{Aarch64, Aarch64Stateless, Aarch64Token};
 use lazy_mmu_arches::backend::{Backend, TokenBackend};
 use lazy_mmu_arches::insn::Isa;
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::none::NoMode;
 use lazy_mmu_arches::powerpc64::{Hash, HashStateless, HashToken, Radix};
 use lazy_mmu_arches::sparc64::{Sparc64, SparcStateless, SparcToken, Sun4v};
@@ -56,10 +57,11 @@ impl GenerationName {
 
     /// What its oracles may expect.
     #[must_use]
-    pub fn rules(self) -> Rules {
+    pub fn rules(self, mmu: Mmu) -> Rules {
         Rules {
             counted: self == GenerationName::Counted,
             counters: !matches!(self, GenerationName::Stateless | GenerationName::Token),
+            mmu,
         }
     }
 }
@@ -75,14 +77,28 @@ pub struct Descriptor {
     pub backend: &'static str,
     /// Whose instructions it uses.
     pub isa: Option<Isa>,
+    /// The MMU it drives.
+    pub mmu: Mmu,
     make: fn(Port) -> Box<dyn Subject>,
 }
 
 impl Descriptor {
+    /// What its oracles may expect.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.generation.rules(self.mmu)
+    }
+
     /// Makes the subject.
     #[must_use]
     pub fn make(&self, port: Port) -> Box<dyn Subject> {
         (self.make)(port)
+    }
+
+    /// Whether it is one of Linux 7.2's: the generation that the contract is about, on a backend of today.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.generation == GenerationName::Counted && !self.backend.contains('@')
     }
 
     /// Whether the `asm` port can execute its instructions in this build.
@@ -108,6 +124,7 @@ macro_rules! subjects {
             generation: GenerationName::$generation,
             backend: $backend,
             isa: <$type as Backend>::ISA,
+            mmu: <$type as Backend>::MMU,
             make: $make,
         },)*)*];
     };
@@ -180,6 +197,7 @@ pub fn find(name: &str) -> Option<&'static Descriptor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lazy_mmu_arches::mmu::Mmu;
 
     #[test]
     fn a_subject_is_found_by_its_name_and_by_what_people_say() {
@@ -192,6 +210,14 @@ mod tests {
         assert!(find("counted/vax").is_none());
         assert!(find("counted/aarch64@7.0").is_none());
         assert!(find("").is_none());
+    }
+
+    #[test]
+    fn the_subjects_of_today_are_one_for_each_mmu() {
+        let current: Vec<_> = SUBJECTS.iter().filter(|subject| subject.is_current()).collect();
+        let mmus: Vec<_> = current.iter().map(|subject| subject.make(Port::Model).mmu()).collect();
+        assert!(Mmu::ALL.iter().all(|mmu| mmus.contains(mmu)), "{mmus:?}");
+        assert_eq!(current.len(), Mmu::ALL.len(), "{current:?}");
     }
 
     #[test]

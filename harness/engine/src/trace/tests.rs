@@ -1,13 +1,10 @@
-//! The printed forms: lines as data, digests that tell events apart, the timeline of a program as a whole.
+//! The printed forms: lines as data, digests that tell events apart.
 
 use lazy_mmu_arches::insn::Op as InsnOp;
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, Size};
 
 use super::*;
-use crate::contract::judge;
-use crate::machine::Machine;
-use crate::program::text::parse;
-use crate::subject::{Port, registry};
 
 const OFF: Counters = Counters { enable: 0, pause: 0, active: false };
 const ON: Counters = Counters { enable: 1, pause: 0, active: true };
@@ -19,6 +16,25 @@ fn at(mm: u8, page: u16) -> PteRef {
 fn held(pending: bool, entries: u16, digest: u64) -> What {
     What::Held(Deferred { pending, entries, digest })
 }
+
+const fn entry(frame: u32, write: bool) -> Option<Translation> {
+    Some(Translation { frame, write })
+}
+
+fn read(at: PteRef, found: Option<Translation>, asked: Option<Translation>) -> What {
+    What::Read { at, found, asked }
+}
+
+fn walk(at: PteRef, found: Option<Translation>, asked: Option<Translation>, unflushed: bool, freed: bool) -> What {
+    What::Walk(at, Walked { found, asked, unflushed, freed })
+}
+
+fn late(count: u16, why: Why) -> What {
+    What::Late(Late { point: Point::Settle, count, at: at(1, 9), why })
+}
+
+const BURST: Burst =
+    Burst { updates: 3, calls: 0, entries: 0, bytes: 0, idle: false, mixed: false, other: false, surplus: 0 };
 
 fn insn(op: InsnOp, a: u64, b: u64) -> What {
     What::Insn(Insn { op, a, b })
@@ -34,8 +50,6 @@ fn lines() {
         (What::Hook(Hook::Flush, true), "hook flush (active)"),
         (What::Return(Call::Pause, Counters { enable: 2, pause: 1, active: false }), "pause done, 2/1"),
         (What::Store(at(0, 1), 0x1f), "store K[1] = 0x1f"),
-        (What::Read(at(1, 2), None), "read U[2] -> no entry"),
-        (What::Walk(at(2, 3), Some(0)), "walk V[3] -> frame 0"),
         (held(false, 0, 0), "held back: nothing"),
         (held(true, 0, 0), "held back: the barriers"),
         (held(false, 192, 7), "held back: 192 entries"),
@@ -46,13 +60,66 @@ fn lines() {
         (What::Mode { arch: true, task: Some(false) }, "mode: architecture on, task off"),
         (What::Mode { arch: false, task: None }, "mode: off"),
         (What::IdleHook(Hook::Enter), "hook enter, without effect on the mode"),
-        (What::Atomic(-1), "scheduling while atomic: preempt_count -1"),
+        (What::Atomic { count: -1, voluntary: true }, "scheduling while atomic: preempt_count -1"),
+        (What::Atomic { count: 1, voluntary: false }, "preempted with preemption off: preempt_count 1"),
+        (What::PreemptCount(-1), "preempt_count -1"),
+        (What::Preemptible(InsnOp::Tlbiel), "`tlbiel` with preemption on"),
+        (What::Left(Deferred { pending: false, entries: 5, digest: 7 }), "the switch leaves 5 entries in the batch"),
+        (What::Open(Block::On(Mmu::Sun4v), OFF), "on sun4v { at 0/0"),
+        (What::Refused(Refusal::NotPreemptible), "refused: preemption is off here"),
+        (What::Refused(Refusal::OtherArchitecture), "refused: another architecture's code"),
         (What::Note(Note::McFlush(2, 48)), "mc_flush 2 48"),
         (What::Note(Note::FlushImmediate), "flush_immediate 1"),
         (What::Note(Note::BatchAdd(7)), "batch_add 7"),
     ];
     for (what, text) in rows {
         assert_eq!(line(&what), text);
+    }
+}
+
+#[test]
+fn lines_about_memory() {
+    #[rustfmt::skip]
+    let rows = [
+        (What::Asked(at(0, 1), 1, Ask::Map(Translation { frame: 7, write: true })), "asked K[1]: frame 7"),
+        (What::Asked(at(0, 1), 3, Ask::Map(Translation { frame: 7, write: false })), "asked K[1] x3: frame 7, read-only"),
+        (What::Asked(at(1, 1), 2, Ask::Mark(7)), "asked U[1] x2: frame 7, not valid"),
+        (What::Asked(at(2, 1), 1, Ask::Clear), "asked V[1]: no entry"),
+        (What::Asked(at(2, 1), 1, Ask::Wrprotect), "asked V[1]: read-only"),
+        (read(at(1, 2), None, None), "read U[2] -> no entry"),
+        (read(at(1, 2), entry(7, true), entry(7, true)), "read U[2] -> frame 7"),
+        (read(at(1, 2), entry(7, true), entry(7, false)), "read U[2] -> frame 7 (asked for: frame 7, read-only)"),
+        (read(at(1, 2), entry(7, true), None), "read U[2] -> frame 7 (asked for: no entry)"),
+        (walk(at(2, 3), entry(0, true), entry(0, true), false, false), "walk V[3] -> frame 0"),
+        (walk(at(2, 3), entry(0, false), entry(0, false), true, true), "walk V[3] -> frame 0, read-only, which is freed"),
+        (walk(at(2, 3), None, entry(4, true), false, false), "walk V[3] -> no entry (asked for: frame 4)"),
+        (walk(at(2, 3), entry(3, true), None, true, false), "walk V[3] -> frame 3 (asked for: no entry), not flushed yet"),
+        (walk(at(2, 3), entry(3, true), None, true, true),
+            "walk V[3] -> frame 3, which is freed (asked for: no entry), not flushed yet"),
+        (late(1, Why::Table), "not in effect: U[9]: the page table does not say it"),
+        (late(2, Why::Unordered), "not in effect: U[9] and 1 more: no barrier made the store visible to walkers"),
+        (late(1, Why::Unsynchronised), "not in effect: U[9]: no isb made this CPU refetch"),
+        (late(1, Why::Hash), "not in effect: U[9]: the hash table has the old translation"),
+        (late(1, Why::Tsb), "not in effect: U[9]: a TSB has the old translation"),
+        (late(9, Why::Tlb(1)), "not in effect: U[9] and 8 more: the TLB of CPU 1 has the old translation"),
+        (late(1, Why::FlushedEarly), "not in effect: U[9]: it was flushed before it was changed"),
+        (What::Burst(BURST), "went out: 3 updates"),
+        (What::Burst(Burst { calls: 2, entries: 3, bytes: 496, ..BURST }),
+            "went out: 3 updates in 2 hypercalls, at most 496 bytes"),
+        (What::Burst(Burst { updates: 0, idle: true, ..BURST }), "went out: 0 updates, none was needed"),
+        (What::Burst(Burst { mixed: true, other: true, ..BURST }),
+            "went out: 3 updates, of several kinds, of another kind than the entry at hand"),
+        (What::Burst(Burst { calls: 1, bytes: 32, surplus: 2, ..BURST }),
+            "went out: 3 updates in 1 hypercalls, at most 32 bytes, some of them twice"),
+        (What::Freed(at(0, 4), 6), "freed 6 frames, unmapped at K[4] and on"),
+        (What::Reachable { at: at(1, 4), cpu: 1, frame: 88 },
+            "freed frame 88 can still be reached by CPU 1 through U[4]"),
+        (What::Denied(at(0, 4)), "the update of K[4] is refused"),
+    ];
+    for (what, text) in rows {
+        assert_eq!(line(&what), text);
+        let event = Event { op: 0, cpu: 0, task: 0, interrupt: false, below: false, what };
+        assert!(event.is_memory() && !event.is_generic(), "{what:?}");
     }
 }
 
@@ -86,10 +153,6 @@ fn digests_tell_events_apart() {
         What::Store(at(1, 1), 0),
         What::Store(at(0, 1), 7),
         What::Store(PteRef { size: Size::Huge, ..at(0, 1) }, 0),
-        What::Read(at(0, 1), None),
-        What::Read(at(0, 1), Some(0)),
-        What::Walk(at(0, 1), None),
-        What::Walk(at(0, 1), Some(0)),
         What::Note(Note::QueueDeferred),
         What::Note(Note::QueueEmitted),
         What::Note(Note::BatchAdd(1)),
@@ -109,9 +172,23 @@ fn digests_tell_events_apart() {
         What::IdleHook(Hook::Enter),
         What::IdleHook(Hook::Flush),
         What::Away { task: 1, counters: OFF },
-        What::Atomic(1),
-        What::Atomic(-1),
+        What::Atomic { count: 1, voluntary: true },
+        What::Atomic { count: -1, voluntary: true },
+        What::Atomic { count: 1, voluntary: false },
+        What::PreemptCount(1),
+        What::PreemptCount(-1),
+        What::Preemptible(InsnOp::Tlbie),
+        What::Preemptible(InsnOp::Tlbiel),
+        What::Left(Deferred { pending: false, entries: 1, digest: 1 }),
+        What::Left(Deferred { pending: false, entries: 2, digest: 1 }),
+        What::Left(Deferred { pending: false, entries: 1, digest: 2 }),
+        What::Open(Block::On(Mmu::Hash), OFF),
+        What::Open(Block::On(Mmu::Xen), OFF),
+        What::Close(Block::On(Mmu::Xen), OFF),
+        What::Op(Op::Preempt(1)),
+        What::Op(Op::Switch(1)),
     ];
+    let whats = || whats.into_iter().chain(about_memory());
     let contexts = [
         enable,
         Event { op: 1, ..enable },
@@ -120,7 +197,7 @@ fn digests_tell_events_apart() {
         Event { interrupt: true, ..enable },
         Event { below: true, ..enable },
     ];
-    let events: Vec<Event> = contexts.into_iter().chain(whats.map(|what| Event { what, ..enable })).collect();
+    let events: Vec<Event> = contexts.into_iter().chain(whats().map(|what| Event { what, ..enable })).collect();
     let alls: std::collections::BTreeSet<u64> = events.iter().map(|event| digests(&[*event]).1).collect();
     assert_eq!(alls.len(), events.len());
     for event in &events {
@@ -129,75 +206,94 @@ fn digests_tell_events_apart() {
     }
     // The order counts.
     assert_ne!(digests(&[events[0], events[1]]), digests(&[events[1], events[0]]));
-    let architecture = ["Store", "Read", "Walk", "Note", "Insn", "Held", "Mode", "Away", "Atomic", "IdleHook"];
-    for what in whats {
+    let architecture = ["Store", "Note", "Insn", "Held", "Mode", "Away", "Atomic", "IdleHook", "Preempt", "Left"];
+    let memory = ["Asked", "Read", "Walk", "Late", "Burst", "Freed", "Reachable", "Denied"];
+    for what in whats() {
         let name = format!("{what:?}");
-        let own = architecture.iter().any(|start| name.starts_with(start));
-        assert_eq!(Event { what, ..enable }.is_generic(), !own, "{name}");
+        let is_one_of = |names: &[&str]| names.iter().any(|start| name.starts_with(start));
+        assert_eq!(Event { what, ..enable }.is_memory(), is_one_of(&memory), "{name}");
+        assert_eq!(Event { what, ..enable }.is_generic(), !is_one_of(&memory) && !is_one_of(&architecture), "{name}");
     }
 }
 
-fn rendered(program: &str) -> (String, String) {
-    let program = parse(program).expect("a program");
-    let subject = registry::find("aarch64").expect("a known subject");
-    let events = Machine::new().run(&*subject.make(Port::Model), &program).to_vec();
-    let verdict = judge(&events, subject.generation.rules());
-    (timeline::render(&events, &verdict), timeline::conclusion(&verdict, program.ops()))
+/// What differs in two places at once: one change must not undo the other in the digest.
+#[test]
+fn digests_tell_combinations_apart() {
+    let store = Event { op: 0, cpu: 0, task: 0, interrupt: false, below: false, what: What::Denied(at(0, 0)) };
+    let mut events = Vec::new();
+    for n in 0..8 * 3 * 64 {
+        let (task, mm, page) = ((n % 8) as u8, (n / 8 % 3) as u8, n / 24);
+        let at = at(mm, page);
+        events.extend([What::Store(at, 0), What::Denied(at), What::Freed(at, 0)].map(|what| Event {
+            task,
+            what,
+            ..store
+        }));
+    }
+    for op in 0..64 {
+        let count = |count| What::Op(Op::Get(crate::program::Pages { count, ..crate::program::Pages::one(Mm(0), 0) }));
+        events.extend((0..64).map(|n| Event { op, what: count(n), ..store }));
+    }
+    let entries = || (0..64).flat_map(|frame| [entry(frame, false), entry(frame, true)]).chain([None]);
+    let of = |what| Event { what, ..store };
+    for found in entries() {
+        events.extend(entries().map(|asked| of(read(at(0, 0), found, asked))));
+        events.extend(entries().map(|asked| of(walk(at(0, 0), found, asked, false, true))));
+    }
+    for (n, frame) in (0..64 * 64).map(|n| (n / 64, u32::from(n % 64))) {
+        events.extend([false, true].map(|write| of(What::Asked(at(0, 0), n, Ask::Map(Translation { frame, write })))));
+        events.push(of(What::Asked(at(0, 0), n, Ask::Mark(frame))));
+    }
+    for op in InsnOp::ALL {
+        events.extend((0..64).map(|b| of(insn(*op, 0, b))));
+    }
+    let own: std::collections::BTreeSet<u64> = events.iter().map(|event| digests(&[*event]).1).collect();
+    assert_eq!(own.len(), events.len());
 }
 
-/// Indentation, the mark where an invariant broke, and the conclusion.
-#[test]
-fn a_timeline() {
-    let (text, conclusion) = rendered("enable between { switch T1; switch T0 }; irq { set K 1 }; disable; disable");
-    let expected = "\
-cpu0 T0  | enable
-cpu0 T0  |   between the halves, at 1/0 active
-cpu0 T0  |   switch T1
-cpu0 T0  |   switch out, to T1, at 1/0 active
-cpu0 T0  |     . dsb ish
-cpu0 T1  |   switch in, from T0, at 0/0
-cpu0 T1  |   switch T0
-cpu0 T1  |   switch out, to T0, at 0/0
-cpu0 T1  |     . dsb ish
-cpu0 T0  |   switch in, from T1, at 1/0 active
-cpu0 T0  |   hook enter (active)
-cpu0 T0  | = 1/0 active
-cpu0 T0  | irq { at 1/0 active
-cpu0 T0! |   . held back: nothing
-cpu0 T0! |   set K 1
-cpu0 T0! |   . store K[1] = 0x68000000001383
-cpu0 T0! |   . queue_emitted
-cpu0 T0! |   . dsb ishst
-cpu0 T0! |   . isb
-cpu0 T0! |   . barriers
-cpu0 T0! |   . held back: nothing
-cpu0 T0  | }
-cpu0 T0  | disable
-cpu0 T0  |   hook leave
-cpu0 T0  | = 0/0
-cpu0 T0  | disable
-cpu0 T0  |   WARN Disable
-cpu0 T0  |   hook flush (active)
->>> I2 pairing broken: hook flush for T0, which has not entered
-cpu0 T0  | = 255/0 active
->>> I1 balance broken: disable: enable_count wrapped, from 0/0 to 255/0
-";
-    assert_eq!(text, expected);
-    assert_eq!(
-        conclusion,
-        "verdict: breaks I1 I2\n  I1 balance: disable: enable_count wrapped, from 0/0 to 255/0\n  \
-         I2 pairing: hook flush for T0, which has not entered\n  \
-         the program misuses the API at operation 9 (`disable`): it ends what was never begun; what breaks from there \
-         on may be its own\n"
-    );
-}
-
-/// What only the end of the program shows is marked there.
-#[test]
-fn a_timeline_with_a_mark_at_its_end() {
-    let (text, conclusion) = rendered("enable");
-    let mark = "\n>>> I1 balance broken: T0 is left with enable_count 1 and pause_count 0\n";
-    assert!(text.ends_with(mark), "{text}");
-    assert_eq!(conclusion, "verdict: breaks I1\n  I1 balance: T0 is left with enable_count 1 and pause_count 0\n");
-    assert_eq!(rendered("query").1, "verdict: holds\n");
+/// The events about memory, each with every operand once another.
+fn about_memory() -> Vec<What> {
+    let page = at(0, 1);
+    let entries = [None, entry(0, false), entry(0, true), entry(1, true)];
+    let mut whats = vec![
+        What::Asked(page, 1, Ask::Mark(0)),
+        What::Asked(page, 1, Ask::Mark(1)),
+        What::Asked(page, 1, Ask::Clear),
+        What::Asked(page, 2, Ask::Clear),
+        What::Asked(at(1, 1), 1, Ask::Clear),
+        What::Asked(page, 1, Ask::Wrprotect),
+        read(at(1, 1), None, None),
+        walk(at(1, 1), None, None, false, false),
+        walk(page, None, None, true, false),
+        walk(page, None, None, false, true),
+        What::Freed(page, 1),
+        What::Freed(page, 2),
+        What::Freed(at(1, 1), 1),
+        What::Denied(page),
+        What::Denied(at(1, 1)),
+        What::Burst(BURST),
+        What::Burst(Burst { updates: 4, ..BURST }),
+        What::Burst(Burst { calls: 1, ..BURST }),
+        What::Burst(Burst { entries: 1, ..BURST }),
+        What::Burst(Burst { bytes: 1, ..BURST }),
+        What::Burst(Burst { idle: true, ..BURST }),
+        What::Burst(Burst { mixed: true, ..BURST }),
+        What::Burst(Burst { other: true, ..BURST }),
+        What::Burst(Burst { surplus: 1, ..BURST }),
+    ];
+    whats.extend(entries.into_iter().flatten().map(|to| What::Asked(page, 1, Ask::Map(to))));
+    for found in entries {
+        whats.extend(entries.map(|asked| read(page, found, asked)));
+        whats.extend(entries.map(|asked| walk(page, found, asked, false, false)));
+    }
+    for (mm, cpu, frame) in [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+        whats.push(What::Reachable { at: at(mm, 1), cpu, frame });
+    }
+    let whys = [Why::Table, Why::Unordered, Why::Unsynchronised, Why::Hash, Why::Tsb, Why::Tlb(0), Why::Tlb(1)];
+    whats.extend(whys.into_iter().chain([Why::FlushedEarly]).map(|why| late(1, why)));
+    for point in [Point::Write, Point::Use, Point::Flush] {
+        whats.push(What::Late(Late { point, count: 1, at: at(1, 9), why: Why::Table }));
+    }
+    whats.extend([late(2, Why::Table), What::Late(Late { point: Point::Settle, count: 1, at: page, why: Why::Table })]);
+    whats
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use lazy_mmu_arches::context::Note;
 
 use crate::machine::Machine;
-use crate::program::generate;
+use crate::program::{Op, Program, generate};
 use crate::replay::{Replay, Summary};
 use crate::subject::{Port, registry};
 use crate::trace::{Call, Counters, Event, Hook, What};
@@ -125,9 +125,12 @@ fn the_replay_accepts_what_the_machine_does() {
         let mut machine = Machine::new();
         let (mut runs, mut deferred, mut immediate) = (0, 0, 0);
         for seed in 0..1500 {
-            let program = generate::legal(seed, 40);
+            // An arch_flush of a recorded trace is a nested disable's: what flushes from outside is left out.
+            let recordable = |op: &Op| !matches!(op, Op::Flush | Op::Fault(_) | Op::Kmap(_) | Op::Kunmap(_));
+            let ops = generate::legal(seed, 40).ops().iter().copied().filter(recordable).collect();
+            let program = Program::new(ops).expect("no block was touched");
             let events = machine.run(&*subject, &program);
-            let atomic = events.iter().any(|event| matches!(event.what, What::Atomic(_)));
+            let atomic = events.iter().any(|event| matches!(event.what, What::Atomic { .. }));
             let text = recorded(arch, events);
             if atomic || text.lines().count() < 2 {
                 continue;

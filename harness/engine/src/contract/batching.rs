@@ -1,0 +1,145 @@
+//! I5 batching-kept: while the mode is active a change is not forced out, except where a batch is full, where another
+//! address space or page size comes, at a nested `disable`, a `pause`, an explicit flush or a context switch; and nothing
+//! goes out that nothing needed: barriers, hypercalls and atomics cost.
+//!
+//! Watches what goes out and during which operation. It may not judge handlers, whose changes go out at once and may take
+//! a batch with them; nor flushes, switch hooks and the page allocator's own changes.
+//! Capacities: 192 entries (`PPC64_TLB_BATCH_NR`, `TLB_BATCH_NR`); 32 calls or 512 bytes of arguments (`MC_BATCH`,
+//! `MC_ARGS`), of which an update takes 16.
+
+use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
+use lazy_mmu_arches::mmu::Mmu;
+
+use super::legality::Legality;
+use super::{Findings, Invariant, Rules};
+use crate::program::{Op, TASKS};
+use crate::trace::{Ask, Burst, Call, Event, What};
+
+/// Entries of a batch.
+const BATCH: u16 = 192;
+/// Calls, and argument bytes, of a multicall buffer; and an update's share.
+const CALLS: u8 = 32;
+const BYTES: u16 = 512;
+const UPDATE: u16 = 16;
+
+/// What an operation is to the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doing {
+    /// It changes entries.
+    Changes,
+    /// It may force things out: a flush, or an operation that flushes for its own use.
+    Flushes,
+    /// It has nothing to do with entries.
+    #[default]
+    Other,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Batching {
+    /// The last operation, by its place, and what it is.
+    doing: (u32, Doing),
+    /// Calls in progress: with the task and operation that make each, and whether an architecture makes it below one.
+    calls: Vec<(Call, u8, u32, bool)>,
+    /// Per task: a valid kernel entry was changed since its barriers went out last (aarch64).
+    owed: [bool; TASKS as usize],
+    /// Per task: atomics on its flag since it was cleared.
+    atomics: [u32; TASKS as usize],
+}
+
+/// Whether an instruction is one of the atomics that are counted.
+#[inline]
+#[must_use]
+pub fn concerns(insn: Insn) -> bool {
+    matches!(insn.op, InsnOp::FlagSet | InsnOp::FlagClear)
+}
+
+impl Batching {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.doing = (0, Doing::Other);
+        self.calls.clear();
+        self.owed = Default::default();
+        self.atomics = Default::default();
+    }
+
+    /// Takes the next event in.
+    pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, legality: &Legality, findings: &mut Findings) {
+        let task = usize::from(event.task);
+        match event.what {
+            What::Op(op) => self.doing = (event.op, doing(op)),
+            What::Call(call, _) => self.calls.push((call, event.task, event.op, event.below)),
+            What::Return(..) => {
+                self.calls.pop();
+            }
+            What::Asked(entry, _, Ask::Map(_)) if entry.mm.is_kernel() && !event.interrupt => self.owed[task] = true,
+            What::Insn(insn) if insn.op == InsnOp::FlagClear => self.atomics[task] = 0,
+            What::Insn(insn) if insn.op == InsnOp::FlagSet => {
+                self.atomics[task] += 1;
+                let n = self.atomics[task];
+                if n > 1 {
+                    findings.report(Invariant::I5, at, || format!("{n} atomics set a flag that one had set"));
+                }
+            }
+            What::Burst(burst) => self.burst(at, event, burst, rules, legality, findings),
+            _ => {}
+        }
+    }
+
+    fn burst(
+        &mut self,
+        at: usize,
+        event: &Event,
+        burst: Burst,
+        rules: Rules,
+        legality: &Legality,
+        findings: &mut Findings,
+    ) {
+        // Between the halves of a call others act: theirs is not the call's.
+        let call = self.calls.last().filter(|call| (call.1, call.2) == (event.task, event.op));
+        let call = call.map(|call| (call.0, call.3));
+        let doing = if self.doing.0 == event.op { self.doing.1 } else { Doing::Other };
+        // What a context switch or a flush sends out besides is not what the task owes: its flag stays.
+        let besides = call.is_none_or(|(_, below)| !below) && (event.below || doing == Doing::Flushes);
+        let owed = !event.interrupt && !besides && std::mem::take(&mut self.owed[usize::from(event.task)]);
+        if event.below {
+            return;
+        }
+        let why = match call {
+            Some((Call::Disable | Call::Pause, _)) => None,
+            Some((call, _)) if !event.interrupt => Some(format!("`{}` forces changes out", call.name())),
+            _ if !legality.may_defer(event) => None,
+            _ => match doing {
+                Doing::Flushes => None,
+                Doing::Changes if is_due(burst, rules.mmu) => None,
+                Doing::Changes => Some(format!("{} of an active section forced out", updates(burst))),
+                Doing::Other => Some("changes are forced out by what has nothing to do with them".to_owned()),
+            },
+        };
+        let costs = burst.idle && !owed && doing != Doing::Flushes;
+        if let Some(why) = why.or_else(|| costs.then(|| "barriers or a hypercall that nothing needed".to_owned())) {
+            findings.report(Invariant::I5, at, || why);
+        }
+    }
+}
+
+fn updates(burst: Burst) -> String {
+    if burst.updates == 1 { "one change".to_owned() } else { format!("{} changes", burst.updates) }
+}
+
+/// Whether a change while the mode is active may force this out.
+fn is_due(burst: Burst, mmu: Mmu) -> bool {
+    match mmu {
+        Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => burst.other || burst.updates >= BATCH,
+        Mmu::Xen => burst.entries >= CALLS || burst.bytes + UPDATE >= BYTES,
+        Mmu::Aarch64 | Mmu::Plain | Mmu::Radix | Mmu::Native => false,
+    }
+}
+
+fn doing(op: Op) -> Doing {
+    match op {
+        Op::Set(..) | Op::Clear(_) | Op::Wrprotect(_) => Doing::Changes,
+        Op::Get(_) | Op::RawGet(_) | Op::Access(_) | Op::Query | Op::TaskQuery(_) => Doing::Other,
+        _ => Doing::Flushes,
+    }
+}

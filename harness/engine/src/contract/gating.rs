@@ -1,0 +1,41 @@
+//! I13 gating: where the architecture has the mode switched off (radix, bare x86, none) its hooks have no side effect.
+//!
+//! Watches what happens from a hook's call to the end of the generic call it belongs to. It may not judge other
+//! architectures, nor what another task or an interrupt does between the halves of a call: that comes before the hook.
+
+use super::{Findings, Invariant, Rules};
+use crate::trace::{Event, What};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Gating {
+    /// A hook was called and its generic call has not ended.
+    in_hook: bool,
+}
+
+impl Gating {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.in_hook = false;
+    }
+
+    /// Takes the next event in.
+    pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        match event.what {
+            What::Hook(..) | What::IdleHook(_) => self.in_hook = rules.mmu.ignores_mode(),
+            What::Return(..) | What::Op(_) | What::Call(..) => self.in_hook = false,
+            What::PreemptCount(_) => self.side_effect(at, event, rules, findings),
+            _ => {}
+        }
+    }
+
+    /// Something happens that a hook which is switched off does not do.
+    #[inline]
+    pub fn side_effect(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        if self.in_hook && rules.mmu.ignores_mode() {
+            findings.report(Invariant::I13, at, || {
+                format!("a hook that is switched off does something: {}", crate::trace::line(&event.what))
+            });
+        }
+    }
+}

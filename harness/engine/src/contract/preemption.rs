@@ -1,0 +1,56 @@
+//! I7 preempt: a section gives back the preempt_count it found; where the batch is the CPU's, preemption is off while a
+//! section is active; nobody sleeps in atomic context, and nobody works on a batch with preemption on.
+//!
+//! Watches the counts that calls leave behind, sleeps, and instructions on per-CPU state. It may not judge a call in
+//! interrupt context, which does not belong to the task.
+
+use super::legality::Legality;
+use super::{Findings, Invariant, Rules};
+use crate::program::TASKS;
+use crate::trace::{Event, What};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Preemption {
+    /// What the backend holds of each task's preempt_count.
+    held: [i32; TASKS as usize],
+}
+
+impl Preemption {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.held = Default::default();
+    }
+
+    /// Takes the next event in; `legality` has seen it already.
+    pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, legality: &Legality, findings: &mut Findings) {
+        let task = event.task;
+        match event.what {
+            What::PreemptCount(count) => self.held[usize::from(task)] = count,
+            What::Return(..) if !event.below && !event.interrupt => {
+                let held = self.held[usize::from(task)];
+                if legality.is_outside(task) && held != 0 {
+                    findings.report(Invariant::I7, at, || {
+                        format!("T{task} is outside any section and preempt_count is {held:+} from what it was")
+                    });
+                } else if rules.mmu.batch_needs_this_cpu() && legality.active(task) && held <= 0 {
+                    findings.report(Invariant::I7, at, || {
+                        format!(
+                            "T{task}'s section is active with preemption on: it can leave CPU {}'s batch",
+                            event.cpu
+                        )
+                    });
+                }
+            }
+            What::Fork { child, .. } => self.held[usize::from(child)] = 0,
+            What::Atomic { count, voluntary: true } => findings.report(Invariant::I7, at, || {
+                let how = if event.interrupt && count == 0 { "in interrupt context" } else { "while atomic" };
+                format!("T{task} sleeps {how}: preempt_count {count}")
+            }),
+            What::Preemptible(op) => findings.report(Invariant::I7, at, || {
+                format!("`{}` works on CPU {}'s batch with preemption on", op.mnemonic(), event.cpu)
+            }),
+            _ => {}
+        }
+    }
+}

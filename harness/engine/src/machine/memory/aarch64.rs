@@ -1,0 +1,228 @@
+//! aarch64: a store is invisible to walkers until a `dsb`, a fault may be remembered until an `isb`, and a cached
+//! translation stays until a TLBI of its address is complete.
+//!
+//! Walkers may see a store earlier in reality; the machine takes the latest moment that the architecture allows. A user
+//! entry gets no barrier: the fault that its absence may cost is spurious, and is repaired here as in the kernel. A
+//! TLBI is complete at the `dsb ish` behind it, on the other CPUs and for user addresses; for the kernel's own
+//! fetches at the `isb` after that. Of the 16 entries of a contiguous range a CPU caches the one it used, so that each
+//! must be invalidated.
+//! Refs: Arm ARM (DDI 0487) D8.2.6 "Ordering of memory accesses from translation table walks", D8.16 "TLB maintenance",
+//! B2.6.9 (ISB). Called by the memory.
+
+use lazy_mmu_arches::aarch64::{page_at, page_shift, virtual_address};
+use lazy_mmu_arches::insn::{Insn, Op};
+use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
+
+use super::slot::BARRIER;
+use super::{Memory, place, reference};
+use crate::program::CPUS;
+use crate::subject::Subject;
+use crate::trace::Why;
+
+/// What has not reached walkers.
+#[derive(Debug)]
+pub(super) struct Barriers {
+    /// What walkers see of an entry stored to since, while [`UNORDERED`].
+    seen: Vec<u64>,
+    marks: Vec<u8>,
+    unordered: [Vec<u16>; CPUS as usize],
+    unsynchronised: [Vec<u16>; CPUS as usize],
+    /// TLBIs of each CPU that are not complete.
+    invalidations: [Vec<Insn>; CPUS as usize],
+    /// Kernel entries whose invalidation is complete but for this CPU's own fetches.
+    own: [Vec<u16>; CPUS as usize],
+}
+
+/// Stored to, no `dsb` since.
+const UNORDERED: u8 = 1;
+/// Shifted by the CPU: a new valid entry, no `isb` there since.
+const UNSYNCHRONISED: u8 = 2;
+
+impl Barriers {
+    pub(super) fn new(slots: usize) -> Barriers {
+        Barriers {
+            seen: vec![0; slots],
+            marks: vec![0; slots],
+            unordered: Default::default(),
+            unsynchronised: Default::default(),
+            invalidations: Default::default(),
+            own: Default::default(),
+        }
+    }
+
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.marks[slot] = 0;
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.unordered.iter_mut().for_each(Vec::clear);
+        self.unsynchronised.iter_mut().for_each(Vec::clear);
+        self.invalidations.iter_mut().for_each(Vec::clear);
+        self.own.iter_mut().for_each(Vec::clear);
+    }
+
+    /// A store over `old`.
+    pub(super) fn store(&mut self, cpu: u8, slot: usize, old: u64) {
+        if self.marks[slot] & UNORDERED == 0 {
+            self.marks[slot] |= UNORDERED;
+            self.seen[slot] = old;
+        }
+        self.unordered[usize::from(cpu)].push(slot as u16);
+    }
+
+    pub(super) fn is_unordered(&self, slot: usize) -> bool {
+        self.marks[slot] & UNORDERED != 0
+    }
+
+    /// What a walker on the CPU sees of an entry that says `word`.
+    pub(super) fn visible(&self, cpu: u8, slot: usize, word: u64) -> u64 {
+        if self.is_unordered(slot) {
+            self.seen[slot]
+        } else if self.marks[slot] & UNSYNCHRONISED << cpu != 0 {
+            0
+        } else {
+            word
+        }
+    }
+
+    /// A fault on a user entry that walkers need not see yet: the handler finds it valid, and the retry sees it.
+    pub(super) fn spurious_fault(&mut self, slot: usize) {
+        self.marks[slot] &= !UNORDERED;
+    }
+
+    /// What a new kernel entry lacks to be in effect for the CPU.
+    pub(super) fn lacks(&self, cpu: u8, slot: usize) -> Option<Why> {
+        if self.is_unordered(slot) {
+            Some(Why::Unordered)
+        } else {
+            (self.marks[slot] & UNSYNCHRONISED << cpu != 0).then_some(Why::Unsynchronised)
+        }
+    }
+
+    /// This CPU refetches.
+    pub(super) fn synchronise(&mut self, cpu: u8) {
+        for slot in self.unsynchronised[usize::from(cpu)].drain(..) {
+            self.marks[usize::from(slot)] &= !(UNSYNCHRONISED << cpu);
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn aarch64_insn(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
+        match insn.op {
+            Op::DsbIshst => self.order(subject, cpu),
+            // They reach this CPU's walker alone: nothing is in effect by them.
+            Op::DsbNshst | Op::DsbNsh => self.bursts.barriers(0),
+            Op::DsbIsh => {
+                self.order(subject, cpu);
+                self.complete_invalidations(subject, cpu);
+            }
+            Op::Isb => {
+                self.bursts.barriers(0);
+                self.aarch64.synchronise(cpu);
+                for i in 0..self.aarch64.own[usize::from(cpu)].len() {
+                    let slot = self.aarch64.own[usize::from(cpu)][i];
+                    self.tlbs[usize::from(cpu)].drop(slot.into());
+                }
+                self.aarch64.own[usize::from(cpu)].clear();
+            }
+            Op::TlbiVale1is | Op::TlbiVae1is | Op::TlbiVaale1is | Op::TlbiAside1is | Op::TlbiVmalle1is => {
+                self.each_of_tlbi(insn, |memory, slot, _| memory.flushed(subject, slot));
+                match insn.op {
+                    Op::TlbiAside1is => self.flushed_all(subject, Some(Mm((insn.a >> 48) as u8))),
+                    Op::TlbiVmalle1is => self.flushed_all(subject, None),
+                    _ => {}
+                }
+                self.aarch64.invalidations[usize::from(cpu)].push(insn);
+            }
+            _ => {}
+        }
+    }
+
+    /// The stores of this CPU become visible to walkers; and those, whoever made them, of the entries whose flush is
+    /// asked for: who asks has seen them.
+    fn order(&mut self, subject: &dyn Subject, cpu: u8) {
+        let mut updates = 0;
+        let mut waiting = std::mem::take(&mut self.aarch64.unordered[usize::from(cpu)]);
+        waiting.extend_from_slice(&self.flushing);
+        for slot in waiting.drain(..) {
+            let at = usize::from(slot);
+            if !self.aarch64.is_unordered(at) {
+                continue;
+            }
+            self.aarch64.marks[at] &= !UNORDERED;
+            updates += u16::from(self.slots[at].flags & BARRIER != 0);
+            let appears = !subject.pte_flags(self.aarch64.seen[at]).valid && subject.pte_flags(self.words[at]).valid;
+            if at < usize::from(PAGES) && appears {
+                self.aarch64.marks[at] |= UNSYNCHRONISED << cpu;
+                self.aarch64.unsynchronised[usize::from(cpu)].push(slot);
+            }
+        }
+        self.aarch64.unordered[usize::from(cpu)] = waiting;
+        self.bursts.barriers(updates);
+    }
+
+    fn complete_invalidations(&mut self, subject: &dyn Subject, cpu: u8) {
+        let mut waiting = std::mem::take(&mut self.aarch64.invalidations[usize::from(cpu)]);
+        for insn in waiting.drain(..) {
+            match insn.op {
+                Op::TlbiAside1is => {
+                    let first = usize::from((insn.a >> 48) as u8) * usize::from(PAGES);
+                    self.tlbs.iter_mut().for_each(|tlb| tlb.drop_range(first..first + usize::from(PAGES)));
+                }
+                Op::TlbiVmalle1is => self.tlbs.iter_mut().for_each(super::Tlb::drop_all),
+                _ => self.each_of_tlbi(insn, |memory, slot, address| {
+                    for other in 0..CPUS {
+                        memory.complete_at(subject, cpu, other, slot, address);
+                    }
+                }),
+            }
+        }
+        self.aarch64.invalidations[usize::from(cpu)] = waiting;
+    }
+
+    /// A complete TLBI by `cpu` of an address of the entry, as `other` sees it.
+    fn complete_at(&mut self, subject: &dyn Subject, cpu: u8, other: u8, slot: usize, address: u64) {
+        let offset = address.wrapping_sub(virtual_address(reference(slot)));
+        let own_kernel = other == cpu && slot < usize::from(PAGES);
+        let tlb = &self.tlbs[usize::from(other)];
+        let (word, part) = (tlb.word(slot), tlb.note(slot));
+        if own_kernel && word != 0 && covers(offset, subject.pte_size(word), part) {
+            self.aarch64.own[usize::from(cpu)].push(slot as u16);
+        } else if !own_kernel {
+            self.invalidate(subject, other, slot, |size, part| covers(offset, size, part));
+        }
+    }
+
+    /// The entries that a TLBI by address names, with the address.
+    fn each_of_tlbi(&mut self, insn: Insn, mut f: impl FnMut(&mut Memory, usize, u64)) {
+        // Bits 43:0 of the operand are bits 55:12 of the address; those above copy the highest.
+        let address = ((insn.a << 20) as i64 >> 8) as u64;
+        let asid = Mm((insn.a >> 48) as u8);
+        let kernel = address >> 63 != 0;
+        let spaces = match insn.op {
+            _ if kernel => [Some(Mm::KERNEL), None],
+            Op::TlbiVaale1is => [Some(Mm(1)), Some(Mm(2))],
+            Op::TlbiVale1is | Op::TlbiVae1is => [Some(asid), None],
+            _ => return,
+        };
+        for mm in spaces.into_iter().flatten() {
+            if let Some(at) = page_at(mm, address) {
+                f(self, place(at), address);
+            }
+        }
+    }
+}
+
+/// Where in a mapping an access goes: which of a contiguous range's entries is cached.
+pub(super) fn part_of(at: PteRef, size: Size) -> u8 {
+    if size == Size::Large { at.page as u8 & 15 } else { 0 }
+}
+
+/// Whether a TLBI so far into a mapping names what is cached of it.
+fn covers(offset: u64, size: Size, part: u8) -> bool {
+    match size {
+        Size::Large => offset >> page_shift(Size::Small) == part.into(),
+        size => offset >> page_shift(size) == 0,
+    }
+}

@@ -1,0 +1,324 @@
+//! Page tables and everything between them and an access: what the hardware of each architecture would have seen.
+//!
+//! For every entry it keeps three things apart: what the kernel **asked** for last, what the **page table** says, and
+//! what **walkers** may find (TLBs, hash table, TSBs, stores no walker need see yet). An access asks the third; at the
+//! points where the mode promises something the three are compared, and what is not in effect becomes a fact of the
+//! trace ([`Late`]). Nothing is judged here.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `slot` | one entry's state, and what it means that a translation is stale |
+//! | `frames` | page frames: taken, freed, taken again |
+//! | `effect` | what is not in effect, and who reaches a page that is freed |
+//! | `tlb` | translations a CPU has cached, without limit: what is not invalidated stays |
+//! | `burst` | what goes out to the hardware in one go |
+//! | `aarch64`, `powerpc64`, `sparc64`, `x86_64` | each architecture's rules |
+//!
+//! Kept between runs; a reset undoes only what was used. Called by the machine.
+
+mod aarch64;
+mod burst;
+mod effect;
+mod frames;
+mod powerpc64;
+mod slot;
+mod sparc64;
+mod tlb;
+mod x86_64;
+
+use lazy_mmu_arches::insn::{Insn, Op};
+use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
+
+use crate::program::CPUS;
+use crate::subject::Subject;
+use crate::trace::{Ask, Burst, Translation, Walked};
+use burst::Bursts;
+use frames::Frames;
+use slot::{EARLY, FLUSHING, OPEN, Slot, UNFLUSHED};
+use tlb::Tlb;
+
+/// Address spaces.
+const SPACES: usize = 3;
+/// Entries.
+const SLOTS: usize = SPACES * PAGES as usize;
+
+/// The page tables of K, U and V, and what the hardware has of them.
+#[derive(Debug)]
+pub(super) struct Memory {
+    mmu: Mmu,
+    /// The page tables, as a load of this CPU finds them.
+    words: Vec<u64>,
+    slots: Vec<Slot>,
+    /// Entries that were touched in this run.
+    used: Vec<u16>,
+    /// Entries with a change that may not be in effect: flagged [`OPEN`]. Others in it are left over.
+    open: Vec<u16>,
+    /// Entries of TLB flushes that were asked for: flagged [`FLUSHING`]. Others in it are left over.
+    flushing: Vec<u16>,
+    tlbs: [Tlb; CPUS as usize],
+    frames: Frames,
+    bursts: Bursts,
+    aarch64: aarch64::Barriers,
+    powerpc64: powerpc64::Invalidations,
+    sparc64: sparc64::Tables,
+    /// `mm_cpumask()`: the CPUs that may have translations of each address space.
+    cpus: [u8; SPACES],
+}
+
+impl Memory {
+    pub(super) fn new() -> Memory {
+        Memory {
+            mmu: Mmu::Plain,
+            words: vec![0; SLOTS],
+            slots: vec![Slot::default(); SLOTS],
+            used: Vec::new(),
+            open: Vec::new(),
+            flushing: Vec::new(),
+            tlbs: [Tlb::new(SLOTS), Tlb::new(SLOTS)],
+            frames: Frames::new(),
+            bursts: Bursts::default(),
+            aarch64: aarch64::Barriers::new(SLOTS),
+            powerpc64: powerpc64::Invalidations::new(SLOTS),
+            sparc64: sparc64::Tables::new(SLOTS),
+            cpus: [0; SPACES],
+        }
+    }
+
+    /// Back to how a machine with this MMU boots.
+    pub(super) fn reset(&mut self, mmu: Mmu) {
+        let Memory { words, slots, used, aarch64, powerpc64, sparc64, .. } = self;
+        for slot in used.drain(..) {
+            let at = usize::from(slot);
+            words[at] = 0;
+            slots[at] = Slot::default();
+            aarch64.forget(at);
+            powerpc64.forget(at);
+            sparc64.forget(at);
+        }
+        self.open.clear();
+        self.flushing.clear();
+        self.tlbs.iter_mut().for_each(Tlb::drop_all);
+        self.frames.reset();
+        self.bursts = Bursts::default();
+        self.aarch64.reset();
+        self.powerpc64.reset();
+        self.sparc64.reset();
+        self.cpus = [0; SPACES];
+        self.mmu = mmu;
+    }
+
+    /// A task of the address space runs on the CPU: from now on the CPU may have translations of it.
+    pub(super) fn runs(&mut self, cpu: u8, mm: Mm) {
+        self.cpus[usize::from(mm.0) % SPACES] |= 1 << cpu;
+    }
+
+    /// Whether no other CPU may have translations of the address space.
+    pub(super) fn is_thread_local(&self, cpu: u8, mm: Mm) -> bool {
+        !mm.is_kernel() && self.cpus[usize::from(mm.0) % SPACES] & !(1 << cpu) == 0
+    }
+
+    /// The CPU goes on in another context: it has refetched since (an exception return does that).
+    pub(super) fn context_switch(&mut self, cpu: u8) {
+        self.aarch64.synchronise(cpu);
+        self.powerpc64.order(cpu);
+    }
+
+    pub(super) fn load(&self, at: PteRef) -> u64 {
+        self.words[place(at)]
+    }
+
+    /// A store by this CPU; refused where the guest's page tables are read-only to it.
+    pub(super) fn store(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef, word: u64) -> bool {
+        let slot = self.use_slot(at);
+        if self.mmu == Mmu::Xen {
+            return false;
+        }
+        let old = self.write(slot, word);
+        match self.mmu {
+            Mmu::Aarch64 => self.aarch64.store(cpu, slot, old),
+            Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => {
+                let size = if old == 0 { at.size } else { subject.pte_size(old) };
+                self.bursts.store(at, size);
+            }
+            Mmu::Radix => self.powerpc64.store(cpu, slot),
+            _ => {}
+        }
+        true
+    }
+
+    /// What every store to a page table does, whoever makes it: also one that nobody asked for is looked at.
+    fn write(&mut self, slot: usize, word: u64) -> u64 {
+        if self.slots[slot].flags & OPEN == 0 {
+            self.slots[slot].flags |= OPEN;
+            self.open.push(slot as u16);
+        }
+        std::mem::replace(&mut self.words[slot], word)
+    }
+
+    /// The entry's place; it is put back at the next reset.
+    fn use_slot(&mut self, at: PteRef) -> usize {
+        let slot = place(at);
+        self.slots[slot].use_once(slot, &mut self.used);
+        slot
+    }
+
+    /// The kernel asks for a change of `n` entries from `at` on. `by` says who.
+    pub(super) fn ask(&mut self, subject: &dyn Subject, at: PteRef, n: u16, ask: Ask, by: u8) {
+        let wants_barrier = self.mmu == Mmu::Aarch64 && at.mm.is_kernel() && matches!(ask, Ask::Map(_));
+        for i in 0..n {
+            let at = at.step(i);
+            let slot = self.use_slot(at);
+            let counted = self.is_counted(subject, slot, at, ask);
+            if self.slots[slot].ask(ask, i, by, counted, wants_barrier) {
+                self.open.push(slot as u16);
+            }
+        }
+    }
+
+    /// Whether a change of the entry must reach the hardware as one entry of a batch or of a hypercall.
+    fn is_counted(&self, subject: &dyn Subject, slot: usize, at: PteRef, ask: Ask) -> bool {
+        let old = self.words[slot];
+        if self.mmu == Mmu::Xen || old == 0 {
+            return self.mmu == Mmu::Xen;
+        }
+        match self.mmu {
+            // An entry that the hash table knows is marked so: using it changes nothing more. One that is read-only
+            // already is left alone by ptep_set_wrprotect().
+            Mmu::Hash => {
+                let flags = subject.pte_flags(old);
+                flags.valid && subject.touched(old) == old && (flags.write || ask != Ask::Wrprotect)
+            }
+            Mmu::Sun4u | Mmu::Sun4v => !at.mm.is_kernel() && subject.pte_flags(old).valid,
+            _ => false,
+        }
+    }
+
+    /// What the entry should say.
+    pub(super) fn asked(&self, at: PteRef) -> Option<Translation> {
+        self.slots[place(at)].asked.translation()
+    }
+
+    /// `n` frames of their own, in a row.
+    pub(super) fn take_frames(&mut self, n: u16) -> u32 {
+        self.frames.take(n)
+    }
+
+    /// An access of this CPU through the entry's address.
+    pub(super) fn walk(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef) -> Walked {
+        let slot = self.use_slot(at);
+        self.runs(cpu, at.mm);
+        let cached = self.tlbs[usize::from(cpu)].word(slot);
+        let word = if cached != 0 { cached } else { self.refill(subject, cpu, at, slot) };
+        let found = slot::entry(subject, word).translation();
+        let state = &self.slots[slot];
+        let asked = state.asked.translation();
+        let freed = found.is_some_and(|found| state.has_freed(found.frame));
+        Walked { found, asked, unflushed: state.flags & UNFLUSHED != 0, freed }
+    }
+
+    /// What the walker finds, and leaves in the TLB and wherever else translations are kept.
+    fn refill(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef, slot: usize) -> u64 {
+        let word = match self.mmu {
+            Mmu::Plain => {
+                self.words[slot] = subject.touched(self.words[slot]);
+                return self.words[slot];
+            }
+            Mmu::Aarch64 => {
+                if !at.mm.is_kernel() && !subject.pte_flags(self.aarch64.visible(cpu, slot, 0)).valid {
+                    self.aarch64.spurious_fault(slot);
+                }
+                self.aarch64.visible(cpu, slot, self.words[slot])
+            }
+            Mmu::Hash => return self.hash_refill(subject, cpu, at, slot),
+            Mmu::Sun4u | Mmu::Sun4v => return self.tsb_refill(subject, cpu, at, slot),
+            Mmu::Radix | Mmu::Native | Mmu::Xen => self.words[slot],
+        };
+        if !subject.pte_flags(word).valid {
+            return word;
+        }
+        let touched = subject.touched(word);
+        if self.words[slot] == word {
+            self.words[slot] = touched;
+        }
+        let part = if self.mmu == Mmu::Aarch64 { aarch64::part_of(at, subject.pte_size(touched)) } else { 0 };
+        self.tlbs[usize::from(cpu)].fill(slot, touched, part);
+        touched
+    }
+
+    /// An instruction of this CPU, Xen's hypercalls aside.
+    pub(super) fn execute(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) -> u64 {
+        match self.mmu {
+            Mmu::Aarch64 => self.aarch64_insn(subject, cpu, insn),
+            Mmu::Hash | Mmu::Radix => self.powerpc64_insn(subject, cpu, insn),
+            Mmu::Sun4u | Mmu::Sun4v => return self.sparc64_insn(subject, cpu, insn),
+            Mmu::Native => self.x86_64_insn(subject, cpu, insn),
+            Mmu::Plain | Mmu::Xen => {}
+        }
+        0
+    }
+
+    /// What went out since the last time, if anything did.
+    pub(super) fn take_burst(&mut self) -> Option<Burst> {
+        self.end_run();
+        self.bursts.take()
+    }
+
+    /// Whether nothing has gone out since the last time.
+    pub(super) fn burst_is_empty(&self) -> bool {
+        self.bursts.is_empty()
+    }
+
+    /// Whether this instruction begins another batch than the one that is going out.
+    pub(super) fn begins_another(&self, insn: Insn) -> bool {
+        matches!(insn.op, Op::HpteInvalidate | Op::TsbFlush) && self.bursts.is_told()
+    }
+
+    /// An operation or a hook begins: no entry is at hand.
+    pub(super) fn nothing_at_hand(&mut self) {
+        self.bursts.nothing_at_hand();
+    }
+
+    /// A CPU drops what it has cached for an entry, whose page as cached `covers` the address at hand.
+    fn invalidate(&mut self, subject: &dyn Subject, cpu: u8, slot: usize, covers: impl Fn(Size, u8) -> bool) {
+        let tlb = &mut self.tlbs[usize::from(cpu)];
+        let word = tlb.word(slot);
+        if word != 0 && covers(subject.pte_size(word), tlb.note(slot)) {
+            tlb.drop(slot);
+        }
+    }
+
+    /// An invalidation reaches an entry: was its change made by then?
+    fn flushed(&mut self, subject: &dyn Subject, slot: usize) {
+        if self.slots[slot].flags & FLUSHING == 0 {
+            return;
+        }
+        let changed = slot::entry(subject, self.words[slot]) == self.slots[slot].asked;
+        let early = !changed || self.aarch64.is_unordered(slot);
+        self.slots[slot].set(EARLY, early);
+    }
+
+    /// The same of every entry that is to be flushed, in one address space or in all.
+    fn flushed_all(&mut self, subject: &dyn Subject, mm: Option<Mm>) {
+        for i in 0..self.flushing.len() {
+            let slot = usize::from(self.flushing[i]);
+            if mm.is_none_or(|mm| slot / usize::from(PAGES) == usize::from(mm.0)) {
+                self.flushed(subject, slot);
+            }
+        }
+    }
+}
+
+/// Any reference is in range: a subject that names a page beyond the end wraps.
+fn place(at: PteRef) -> usize {
+    usize::from(at.mm.0) % SPACES * usize::from(PAGES) + usize::from(at.page % PAGES)
+}
+
+/// The entry at a place; its size is not known there.
+fn reference(slot: usize) -> PteRef {
+    let pages = usize::from(PAGES);
+    PteRef { mm: Mm((slot / pages) as u8), page: (slot % pages) as u16, size: Size::Small }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! One entry of a page table: what the kernel asked for, and what is known of the way there.
+//!
+//! Not here: the page table's own word, and what walkers find. Called by the memory.
+
+use crate::subject::Subject;
+use crate::trace::{Ask, Translation};
+
+/// Was touched in this run.
+const USED: u8 = 1;
+/// Its change may not be in effect.
+pub(super) const OPEN: u8 = 2;
+/// Its change is in effect only after barriers (aarch64, a valid entry of the kernel).
+pub(super) const BARRIER: u8 = 4;
+/// A TLB flush of it was asked for and is not known to be complete.
+pub(super) const FLUSHING: u8 = 8;
+/// The invalidation came before the change.
+pub(super) const EARLY: u8 = 16;
+/// A valid translation was changed and no flush has covered it since.
+pub(super) const UNFLUSHED: u8 = 32;
+
+/// An entry, free of any architecture's bits: nothing, not valid, or valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry(u64);
+
+const SOME: u64 = 1;
+const VALID: u64 = 2;
+const WRITE: u64 = 4;
+const FRAME: u32 = 8;
+
+impl Entry {
+    fn new(frame: u32, valid: bool, write: bool) -> Entry {
+        let bits = if valid { SOME | VALID | if write { WRITE } else { 0 } } else { SOME };
+        Entry(bits | u64::from(frame) << FRAME)
+    }
+
+    fn is_valid(self) -> bool {
+        self.0 & VALID != 0
+    }
+
+    fn frame(self) -> u32 {
+        (self.0 >> FRAME) as u32
+    }
+
+    pub(super) fn translation(self) -> Option<Translation> {
+        self.is_valid().then(|| Translation { frame: self.frame(), write: self.0 & WRITE != 0 })
+    }
+
+    fn after(self, ask: Ask, i: u16) -> Entry {
+        match ask {
+            Ask::Map(Translation { frame, write }) => Entry::new(frame + u32::from(i), true, write),
+            Ask::Mark(frame) => Entry::new(frame + u32::from(i), false, false),
+            Ask::Clear => Entry::default(),
+            // The kernel asks for that on present entries only.
+            Ask::Wrprotect => Entry(self.0 & !WRITE),
+        }
+    }
+}
+
+/// What a word of the subject's says.
+pub(super) fn entry(subject: &dyn Subject, word: u64) -> Entry {
+    if word == 0 {
+        return Entry::default();
+    }
+    let (frame, valid, write) = subject.pte_entry(word);
+    Entry::new(frame, valid, write)
+}
+
+/// Whether a cached word allows what the page table's does not: another frame, a page that is gone, a store.
+pub(super) fn is_stale(subject: &dyn Subject, cached: u64, now: u64) -> bool {
+    if cached == 0 || cached == now {
+        return false;
+    }
+    let (was, is) = (entry(subject, cached), entry(subject, now));
+    !is.is_valid() || is.frame() != was.frame() || (was.0 & WRITE != 0 && is.0 & WRITE == 0)
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slot {
+    pub(super) asked: Entry,
+    /// The frame that was unmapped here and is not freed, plus 1.
+    unmapped: u32,
+    /// The frame that was unmapped here and freed last, plus 1, unless it was mapped here again.
+    freed: u32,
+    /// How many changes must still reach the hardware one by one.
+    due: u16,
+    /// Who asked last: a task, with bit 7 a handler on it.
+    pub(super) by: u8,
+    pub(super) flags: u8,
+}
+
+impl Slot {
+    pub(super) fn use_once(&mut self, slot: usize, used: &mut Vec<u16>) {
+        if self.flags & USED == 0 {
+            self.flags |= USED;
+            used.push(slot as u16);
+        }
+    }
+
+    pub(super) fn set(&mut self, flag: u8, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// A change is asked for, the `i`-th of a run; yields whether the entry was not open before.
+    pub(super) fn ask(&mut self, ask: Ask, i: u16, by: u8, counted: bool, wants_barrier: bool) -> bool {
+        let (old, new) = (self.asked, self.asked.after(ask, i));
+        if ask == Ask::Wrprotect && !old.is_valid() {
+            return false;
+        }
+        self.asked = new;
+        if new.is_valid() && self.freed == new.frame() + 1 {
+            self.freed = 0;
+        }
+        self.by = by;
+        self.due = self.due.saturating_add(u16::from(counted));
+        // What an earlier flush still owed is owed by the next one.
+        self.flags &= !(FLUSHING | EARLY);
+        self.set(BARRIER, wants_barrier);
+        if old.is_valid() && old != new {
+            self.flags |= UNFLUSHED;
+            if !new.is_valid() || new.frame() != old.frame() {
+                self.unmapped = old.frame() + 1;
+            }
+        }
+        let fresh = self.flags & OPEN == 0;
+        self.flags |= OPEN;
+        fresh
+    }
+
+    /// One change reaches the hardware; yields whether nobody had asked for it.
+    pub(super) fn goes_out(&mut self) -> bool {
+        let surplus = self.due == 0;
+        self.due = self.due.saturating_sub(1);
+        surplus
+    }
+
+    pub(super) fn take_unmapped(&mut self) -> Option<u32> {
+        std::mem::take(&mut self.unmapped).checked_sub(1)
+    }
+
+    /// The frame, which was unmapped here, is freed.
+    pub(super) fn frees(&mut self, frame: u32) {
+        self.freed = frame + 1;
+    }
+
+    /// Whether the frame was freed after it was unmapped here, and not mapped here again.
+    pub(super) fn has_freed(&self, frame: u32) -> bool {
+        self.freed == frame + 1
+    }
+}

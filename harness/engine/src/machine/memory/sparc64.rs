@@ -1,0 +1,300 @@
+//! sparc64: software fills a CPU's TLB from the address space's TSB, and the TSB from the page table; a translation
+//! stays in both until its TSB entry is invalidated and its address demapped on every CPU.
+//!
+//! An address space has a TSB for pages below 4M and one for the others, the kernel one of its own. A page that may be
+//! executed is cached by both TLBs of a CPU. A demap by a store is complete at `membar #Sync` or `flush`; a hypervisor's
+//! at once. A cross call names how many of the demaps that follow are made on the other CPU too, and is answered before
+//! the sender goes on. `mm_cpumask()` is the machine's.
+//! Refs: UltraSPARC User's Manual, 6.9 and 15.10 (MMU demap); UltraSPARC Virtual Machine Specification, MMU_UNMAP_ADDR;
+//! `arch/sparc/kernel/tsb.S`. Called by the memory.
+
+use lazy_mmu_arches::insn::{Insn, Op};
+use lazy_mmu_arches::page::{Mm, PteRef, Size};
+use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
+use lazy_mmu_arches::sparc64::{decode, page_at, virtual_address};
+
+use super::{Memory, place, reference};
+use crate::program::CPUS;
+use crate::subject::Subject;
+
+/// Entries of a user TSB, and of the kernel's.
+const ENTRIES: u64 = 512;
+const KERNEL_ENTRIES: u64 = 2048;
+/// A CPU's translation is in the TLB of instructions, of data, and of the second half of a huge page.
+const INSTRUCTION: u8 = 1;
+const DATA: u8 = 2;
+const UPPER_HALF: u8 = 4;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct TsbEntry {
+    tag: u64,
+    /// Whose, plus 1; 0 is an empty entry.
+    slot: u16,
+}
+
+/// A demap that waits for its barrier.
+#[derive(Clone, Copy, Debug)]
+struct Demap {
+    tlb: u8,
+    context: u64,
+    address: u64,
+}
+
+#[derive(Debug, Default)]
+struct Cpu {
+    /// The secondary context register.
+    secondary: u64,
+    pstate: u64,
+    demaps: Vec<Demap>,
+    /// How many addresses of the sender's stream this CPU still has to remove.
+    called_for: u16,
+}
+
+/// TSBs, and the CPUs' MMU registers.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// Per address space: first those of small pages, then the huge ones'.
+    tsbs: [Vec<TsbEntry>; 3],
+    used: Vec<(u8, u16)>,
+    /// The word each entry's translation in a TSB was made of; 0 where there is none.
+    words: Vec<u64>,
+    cpus: [Cpu; CPUS as usize],
+    /// The last address whose TSB entry was invalidated in this burst, and how many followed one another.
+    run: Option<(u64, u32)>,
+}
+
+/// `PSTATE_PRIV`, `PSTATE_PEF` and `PSTATE_IE`: a kernel's, interrupts on.
+const PSTATE: u64 = 0x4 | 0x10 | decode::PSTATE_IE;
+
+impl Tables {
+    pub(super) fn new(slots: usize) -> Tables {
+        let user = vec![TsbEntry::default(); 2 * ENTRIES as usize];
+        Tables {
+            tsbs: [vec![TsbEntry::default(); (KERNEL_ENTRIES + ENTRIES) as usize], user.clone(), user],
+            used: Vec::new(),
+            words: vec![0; slots],
+            cpus: Default::default(),
+            run: None,
+        }
+    }
+
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.words[slot] = 0;
+    }
+
+    pub(super) fn reset(&mut self) {
+        for (mm, index) in self.used.drain(..) {
+            self.tsbs[usize::from(mm)][usize::from(index)] = TsbEntry::default();
+        }
+        for cpu in &mut self.cpus {
+            cpu.secondary = 0;
+            cpu.pstate = PSTATE;
+            cpu.demaps.clear();
+            cpu.called_for = 0;
+        }
+        self.run = None;
+    }
+
+    /// The word of the entry's translation in a TSB; 0 where there is none.
+    pub(super) fn tsb_entry(&self, slot: usize) -> u64 {
+        self.words[slot]
+    }
+
+    fn index(mm: Mm, address: u64, hash_shift: u32) -> usize {
+        let small = if mm.is_kernel() { KERNEL_ENTRIES } else { ENTRIES };
+        if hash_shift == PAGE_SHIFT {
+            decode::tsb_index(address, hash_shift, small) as usize
+        } else {
+            (small + decode::tsb_index(address, hash_shift, ENTRIES)) as usize
+        }
+    }
+
+    fn fill(&mut self, mm: Mm, address: u64, hash_shift: u32, slot: usize, word: u64) {
+        let index = Self::index(mm, address, hash_shift);
+        let entry = &mut self.tsbs[usize::from(mm.0)][index];
+        if let Some(before) = entry.slot.checked_sub(1) {
+            self.words[usize::from(before)] = 0;
+        }
+        *entry = TsbEntry { tag: decode::tsb_tag(address), slot: slot as u16 + 1 };
+        self.words[slot] = word;
+        self.used.push((mm.0, index as u16));
+    }
+
+    /// `flush_tsb_user_page()`: the entry goes if it has the tag.
+    fn flush(&mut self, mm: Mm, address: u64, hash_shift: u32) {
+        let index = Self::index(mm, address, hash_shift);
+        let entry = &mut self.tsbs[usize::from(mm.0)][index];
+        if let Some(slot) = entry.slot.checked_sub(1).filter(|_| entry.tag == decode::tsb_tag(address)) {
+            self.words[usize::from(slot)] = 0;
+            *entry = TsbEntry::default();
+        }
+    }
+}
+
+/// Bits of a page offset in the TLB: a huge page is two of 4M.
+fn tlb_shift(size: Size) -> u32 {
+    lazy_mmu_arches::sparc64::page_shift(size).min(REAL_HPAGE_SHIFT)
+}
+
+/// Where in its page an access goes: not always to the first part, so that each part must be invalidated.
+fn address_in(at: PteRef, size: Size) -> u64 {
+    let address = virtual_address(PteRef { size, ..at });
+    match size {
+        Size::Small => address,
+        Size::Large => address + (u64::from(at.page & 7) << PAGE_SHIFT),
+        Size::Huge => address + (u64::from(at.page & 1) << REAL_HPAGE_SHIFT),
+    }
+}
+
+impl Memory {
+    /// The TLB miss: the TSB, else the page table, which fills the TSB.
+    pub(super) fn tsb_refill(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef, slot: usize) -> u64 {
+        let mut word = self.sparc64.tsb_entry(slot);
+        if word == 0 {
+            word = self.words[slot];
+            if !subject.pte_flags(word).valid {
+                return word;
+            }
+            let size = subject.pte_size(word);
+            let hash_shift = if size == Size::Huge { REAL_HPAGE_SHIFT } else { PAGE_SHIFT };
+            self.sparc64.fill(at.mm, address_in(at, size), hash_shift, slot, word);
+        }
+        let upper = subject.pte_size(word) == Size::Huge && at.page & 1 == 1;
+        let exec = if subject.pte_flags(word).exec { INSTRUCTION } else { 0 };
+        let note = DATA | exec | if upper { UPPER_HALF } else { 0 };
+        self.tlbs[usize::from(cpu)].fill(slot, word, note);
+        word
+    }
+
+    pub(super) fn sparc64_insn(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) -> u64 {
+        let state = &mut self.sparc64.cpus[usize::from(cpu)];
+        match insn.op {
+            Op::RdprPstate => return state.pstate,
+            Op::WrprPstate => state.pstate = insn.a,
+            Op::Ldxa if is_secondary(insn.a) => return state.secondary,
+            Op::Stxa if is_secondary(insn.a) => state.secondary = insn.b,
+            Op::Stxa => self.demap_by_store(cpu, insn.a),
+            Op::Ta if decode::number(insn.a) == decode::MMU_UNMAP_ADDR => {
+                let tlb = if insn.b & decode::HV_MMU_ALL == decode::HV_MMU_ALL { INSTRUCTION | DATA } else { DATA };
+                let demap = Demap { tlb, context: insn.b >> 8, address: decode::address(insn.a) };
+                self.sparc64.cpus[usize::from(cpu)].demaps.push(demap);
+                self.complete_demaps(subject, cpu);
+            }
+            Op::MembarSync | Op::Flush => self.complete_demaps(subject, cpu),
+            Op::TsbFlush => self.tsb_flush(insn),
+            Op::Xcall => {
+                if let Some(other) = self.sparc64.cpus.get_mut(insn.a as usize) {
+                    other.called_for = (insn.b >> 8) as u16;
+                }
+            }
+            _ => {}
+        }
+        0
+    }
+
+    fn demap_by_store(&mut self, cpu: u8, a: u64) {
+        let tlb = match decode::number(a) {
+            decode::ASI_IMMU_DEMAP => INSTRUCTION,
+            decode::ASI_DMMU_DEMAP => DATA,
+            _ => return,
+        };
+        let address = decode::address(a);
+        let state = &mut self.sparc64.cpus[usize::from(cpu)];
+        let context = if address & 0x30 == decode::DEMAP_NUCLEUS { 0 } else { state.secondary };
+        state.demaps.push(Demap { tlb, context, address: address & !0x1fff });
+    }
+
+    /// The demaps of one address are complete, here and on the CPUs that were called for it.
+    fn complete_demaps(&mut self, subject: &dyn Subject, cpu: u8) {
+        if self.sparc64.cpus[usize::from(cpu)].demaps.is_empty() {
+            return;
+        }
+        let mut demaps = std::mem::take(&mut self.sparc64.cpus[usize::from(cpu)].demaps);
+        for demap in &demaps {
+            self.demap(subject, cpu, *demap);
+        }
+        for other in (0..CPUS).filter(|&other| other != cpu) {
+            if self.sparc64.cpus[usize::from(other)].called_for > 0 {
+                self.sparc64.cpus[usize::from(other)].called_for -= 1;
+                demaps.iter().for_each(|demap| self.demap(subject, other, *demap));
+            }
+        }
+        self.count_demaps(subject, &demaps);
+        demaps.clear();
+        self.sparc64.cpus[usize::from(cpu)].demaps = demaps;
+    }
+
+    fn slot_of(demap: Demap) -> Option<usize> {
+        let mm = u8::try_from(demap.context).ok().filter(|&mm| mm < 3)?;
+        page_at(Mm(mm), demap.address).map(place)
+    }
+
+    fn demap(&mut self, subject: &dyn Subject, cpu: u8, demap: Demap) {
+        let Some(slot) = Self::slot_of(demap) else { return };
+        let tlb = &mut self.tlbs[usize::from(cpu)];
+        let (word, note) = (tlb.word(slot), tlb.note(slot));
+        if word == 0 {
+            return;
+        }
+        let size = subject.pte_size(word);
+        let half = if note & UPPER_HALF != 0 { 1 << REAL_HPAGE_SHIFT } else { 0 };
+        let cached = virtual_address(PteRef { size, ..reference(slot) }) + half;
+        if cached >> tlb_shift(size) != demap.address >> tlb_shift(size) {
+            return;
+        }
+        let left = note & !demap.tlb;
+        tlb.set_note(slot, left);
+        if left & (INSTRUCTION | DATA) == 0 {
+            tlb.drop(slot);
+        }
+    }
+
+    /// What of a batch went out: one address, whatever TLBs it was removed from.
+    fn count_demaps(&mut self, subject: &dyn Subject, demaps: &[Demap]) {
+        for demap in demaps.iter().filter(|demap| demap.tlb & DATA != 0) {
+            let Some(slot) = Self::slot_of(*demap) else { continue };
+            self.flushed(subject, slot);
+            if demap.context == 0 {
+                continue;
+            }
+            self.bursts.tell();
+            // The second half of a huge page is the same entry's.
+            let upper = demap.address & 1 << REAL_HPAGE_SHIFT != 0;
+            let surplus = !upper && self.slots[slot].goes_out();
+            self.bursts.updates(1, surplus);
+        }
+    }
+
+    /// One TSB entry. Entries of neighbouring addresses are one 64K page's, of which nothing else tells the size.
+    fn tsb_flush(&mut self, insn: Insn) {
+        let (hash_shift, context) = (u32::from(insn.b as u8), insn.b >> 8);
+        let Some(mm) = u8::try_from(context).ok().filter(|&mm| mm < 3).map(Mm) else { return };
+        self.sparc64.flush(mm, insn.a, hash_shift);
+        if mm.is_kernel() {
+            return;
+        }
+        match &mut self.sparc64.run {
+            Some((last, n)) if hash_shift == PAGE_SHIFT && *last + (1 << PAGE_SHIFT) == insn.a => {
+                *last = insn.a;
+                *n += 1;
+            }
+            _ => {
+                self.end_run();
+                let huge = hash_shift == REAL_HPAGE_SHIFT;
+                self.sparc64.run = (!huge).then_some((insn.a, 1));
+                self.bursts.entry_of(mm, huge.then_some(Size::Huge));
+            }
+        }
+    }
+
+    /// No more neighbours come: the size of the last page is known.
+    pub(super) fn end_run(&mut self) {
+        if let Some((_, n)) = self.sparc64.run.take() {
+            self.bursts.size(if n > 1 { Size::Large } else { Size::Small });
+        }
+    }
+}
+
+fn is_secondary(a: u64) -> bool {
+    (decode::number(a), decode::address(a)) == (decode::ASI_DMMU, decode::SECONDARY_CONTEXT)
+}
