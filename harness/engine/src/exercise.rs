@@ -6,10 +6,10 @@
 use lazy_mmu_arches::context::Note;
 
 use crate::program::Block;
-use crate::trace::{Call, Event, What};
+use crate::trace::{Call, Event, Late, Point, What};
 
 /// Kinds of event that a check must have met.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 16] = [
     "nested sections",
     "nested pauses",
     "sections in a pause",
@@ -22,6 +22,10 @@ pub const KINDS: [&str; 12] = [
     "hypercalls at capacity",
     "immediate updates",
     "warnings",
+    "deferred changes",
+    "old translations found",
+    "pages freed",
+    "runs judged in part",
 ];
 
 /// How often each of [`KINDS`] was met.
@@ -72,6 +76,10 @@ fn kind(event: &Event, at_point: &mut u32) -> Option<usize> {
         What::Note(Note::McFlush(_, 496..)) => Some(9),
         What::Note(Note::QueueEmitted | Note::FlushImmediate | Note::MmuImmediate) => Some(10),
         What::Warn(_) => Some(11),
+        What::Late(Late { point: Point::Write, .. }) => Some(12),
+        What::Walk(_, walked) if walked.found.is_some() && walked.found != walked.asked => Some(13),
+        What::Freed(..) => Some(14),
+        What::Atomic { voluntary: false, .. } => Some(15),
         _ => None,
     }
 }
@@ -91,7 +99,7 @@ mod tests {
         let program =
             parse("enable between { irq { enable } }; enable; pause; pause; enable; set U 1; access U 1; clear U 1");
         exercised.add(machine.run(&*subject, &program.expect("a program")));
-        assert_eq!(exercised.counts, [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(exercised.counts, [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
         assert!(exercised.missing().any(|kind| kind == "warnings"));
         assert!(!exercised.missing().any(|kind| kind == "nested sections"));
     }
@@ -123,6 +131,14 @@ mod tests {
             ("powerpc64", "set U 1; access U 1; clear U 1; set U 1; access U 1; enable; clear U 1; disable", 10, 1),
             ("none", "disable", 11, 1),
             ("none", "enable; disable", 11, 0),
+            ("sparc64", "set U 1; access U 1; enable; clear U 1; disable", 12, 1),
+            ("sparc64", "set U 1; access U 1; clear U 1; enable; disable", 12, 0),
+            ("x86_64-native", "set U 1; access U 1; clear U 1; access U 1; tlb_flush U 1; access U 1", 13, 1),
+            ("x86_64-native", "set U 1; access U 1; wrprot U 1; tlb_flush U 1; access U 1; access U 2", 13, 0),
+            ("none", "set U 1 x2; clear U 1; gather_flush U 0 x9", 14, 1),
+            ("none", "set U 1 x2; clear U 1; tlb_flush U 0 x9; gather_flush U 2 x9", 14, 0),
+            ("sparc64", "enable; preempt T1; switch T0; disable", 15, 1),
+            ("sparc64", "enable; disable; preempt T1; switch T0", 15, 0),
         ];
         let mut machine = Machine::new();
         for (subject, program, kind, count) in cases {
