@@ -7,6 +7,7 @@
 //! | [`machine`] | the kernel and the processors that a program runs on |
 //! | [`trace`] | the events of one run, and their printed forms |
 //! | [`contract`] | the oracles: invariants, and the reference model of the counted generation |
+//! | [`zoo`] | subjects with one thing bent, which the oracles must catch |
 //! | [`replay`] | recorded kernel traces, checked call by call |
 //! | [`wire`] | frames between the host command and the agent |
 //! | [`workload`] | the kernel's call sites as named programs |
@@ -28,3 +29,4 @@ pub mod table;
 pub mod trace;
 pub mod wire;
 pub mod workload;
+pub mod zoo;

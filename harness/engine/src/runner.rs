@@ -3,7 +3,7 @@
 //! It is what the agent does on a target and the host command does natively, in the same code, so that their
 //! summaries can be compared. Not here: frames and processes.
 
-use crate::contract::{Invariant, Judge, Verdict};
+use crate::contract::{Invariant, Judge, Rules, Verdict};
 use crate::machine::Machine;
 use crate::program::{Program, bytes, generate};
 use crate::subject::registry::{Descriptor, SUBJECTS};
@@ -47,6 +47,13 @@ impl Runner {
         let subject = self.made[index][port as usize].get_or_insert_with(|| descriptor.make(port));
         let events = self.machine.run(&**subject, program);
         let verdict = self.judge.judge(events, descriptor.rules());
+        (events, verdict)
+    }
+
+    /// Runs a program on a subject of the caller's own, and judges it by the rules given.
+    pub fn run_on(&mut self, subject: &dyn Subject, rules: Rules, program: &Program) -> (&[Event], Verdict) {
+        let events = self.machine.run(subject, program);
+        let verdict = self.judge.judge(events, rules);
         (events, verdict)
     }
 

@@ -1,0 +1,28 @@
+//! Defects of callers: what a subject is when the code around it leaves a call out, or makes it in another order.
+
+use super::bent::Bend;
+use super::{Specimen, bend};
+use crate::contract::Invariant;
+use crate::subject::{Env, Subject};
+use crate::trace::Call;
+
+pub(super) const FAMILY: &[Specimen] = &[Specimen {
+    name: "zoo/call-vmalloc-error-return",
+    program: "broken/i1-error-return",
+    faithful: "nesting-v4/none",
+    breaks: Invariant::I1,
+    about: "The end of a nested section is not reached, as on the error paths of vmap_pages_pte_range() before \
+            fea18c686320: the task stays in its outer section for ever.",
+    make: |port| bend("nesting-v4/none", port, ErrorReturn),
+}];
+
+struct ErrorReturn;
+
+impl Bend for ErrorReturn {
+    fn call(&self, to: &dyn Subject, env: &mut dyn Env, call: Call) {
+        let nested = to.counters(env.current()).enable > 1;
+        if call != Call::Disable || !nested {
+            to.call(env, call);
+        }
+    }
+}
