@@ -3,6 +3,7 @@
 //! A changed snapshot is reviewed line by line with `cargo insta review` on the host. Under qemu and in CI nothing is
 //! written (`INSTA_UPDATE=no`).
 
+mod broken;
 mod capacity;
 mod collection;
 mod generated;
