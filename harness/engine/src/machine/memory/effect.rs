@@ -41,13 +41,14 @@ impl Memory {
             let slot = self.open[i];
             let state = &self.slots[usize::from(slot)];
             if state.flags & OPEN == 0 {
+                self.slots[usize::from(slot)].unlist();
                 continue;
             }
             if state.by == task {
                 match self.status(subject, cpu, slot.into()) {
                     Some(why) => note(&mut late, Point::Settle, slot.into(), why),
                     None => {
-                        self.slots[usize::from(slot)].flags &= !OPEN;
+                        self.slots[usize::from(slot)].unlist();
                         continue;
                     }
                 }
@@ -125,8 +126,7 @@ impl Memory {
                     // Whoever asked for it may rely on it at the end of the section.
                     let state = &mut self.slots[slot];
                     state.by = by;
-                    if state.flags & OPEN == 0 {
-                        state.flags |= OPEN;
+                    if state.open() {
                         self.open.push(slot as u16);
                     }
                 }

@@ -35,7 +35,7 @@ use crate::subject::Subject;
 use crate::trace::{Ask, Burst, Translation, Walked};
 use burst::Bursts;
 use frames::Frames;
-use slot::{EARLY, FLUSHING, OPEN, Slot, UNFLUSHED};
+use slot::{EARLY, FLUSHING, Slot, UNFLUSHED};
 use tlb::Tlb;
 
 /// Address spaces.
@@ -52,9 +52,9 @@ pub(super) struct Memory {
     slots: Vec<Slot>,
     /// Entries that were touched in this run.
     used: Vec<u16>,
-    /// Entries with a change that may not be in effect: flagged [`OPEN`]. Others in it are left over.
+    /// Entries with a change that may not be in effect: flagged so. Others in it are left over.
     open: Vec<u16>,
-    /// Entries of TLB flushes that were asked for: flagged [`FLUSHING`]. Others in it are left over.
+    /// Entries of TLB flushes that were asked for: flagged so. Others in it are left over.
     flushing: Vec<u16>,
     tlbs: [Tlb; CPUS as usize],
     frames: Frames,
@@ -149,8 +149,7 @@ impl Memory {
 
     /// What every store to a page table does, whoever makes it: also one that nobody asked for is looked at.
     fn write(&mut self, slot: usize, word: u64) -> u64 {
-        if self.slots[slot].flags & OPEN == 0 {
-            self.slots[slot].flags |= OPEN;
+        if self.slots[slot].open() {
             self.open.push(slot as u16);
         }
         std::mem::replace(&mut self.words[slot], word)

@@ -17,6 +17,8 @@ pub(super) const FLUSHING: u8 = 8;
 pub(super) const EARLY: u8 = 16;
 /// A valid translation was changed and no flush has covered it since.
 pub(super) const UNFLUSHED: u8 = 32;
+/// Is in the memory's list of open entries, open or not any more.
+const LISTED: u8 = 64;
 
 /// An entry, free of any architecture's bits: nothing, not valid, or valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,9 +124,19 @@ impl Slot {
                 self.unmapped = old.frame() + 1;
             }
         }
-        let fresh = self.flags & OPEN == 0;
-        self.flags |= OPEN;
-        fresh
+        self.open()
+    }
+
+    /// Its change may not be in effect from here on; yields whether it must be listed.
+    pub(super) fn open(&mut self) -> bool {
+        let listed = self.flags & LISTED != 0;
+        self.flags |= OPEN | LISTED;
+        !listed
+    }
+
+    /// It leaves the list.
+    pub(super) fn unlist(&mut self) {
+        self.flags &= !(OPEN | LISTED);
     }
 
     /// One change reaches the hardware; yields whether nobody had asked for it.
