@@ -11,6 +11,7 @@ use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS, find};
 use lazy_mmu_engine::trace::{Event, listing, timeline};
 use lazy_mmu_engine::wire::Frame;
+use lazy_mmu_engine::zoo::{self, Specimen};
 
 use crate::check::{build, expected::difference};
 use crate::error::{Error, Exit, Result};
@@ -60,7 +61,8 @@ impl How {
     ///
     /// # Errors
     /// A combination that does not exist; a target that is not set up.
-    pub fn show(&self, again: &str, program: &Program, at: usize) -> Result<Exit> {
+    pub fn show(&self, again: &str, program: &Program, named: Named) -> Result<Exit> {
+        let Named { at, specimen } = named;
         let subject = &SUBJECTS[at];
         let target = self.place(subject)?;
         let native = target.is_none_or(Target::is_native);
@@ -68,7 +70,12 @@ impl How {
         let mut runner = Runner::new();
         // What runs elsewhere is compared with the model here: events do not depend on the port.
         let port_here = if native { port } else { Port::Model };
-        let (events, verdict) = runner.run(at, port_here, program);
+        let (events, verdict) = match specimen {
+            None => runner.run(at, port_here, program),
+            Some(specimen) if native => runner.run_on(&*specimen.make(port_here), specimen.rules(), program),
+            Some(specimen) => return Err(here_alone(specimen, self.target.is_some())),
+        };
+        let name = named.name();
         let elsewhere = match target.filter(|target| !target.is_native()) {
             None => None,
             Some(target) => Some(on(target, at, port, program, &format!("{}{verdict}\n", listing(events)))?),
@@ -81,7 +88,7 @@ impl How {
                 "{}",
                 json::run(&json::RunReport {
                     program,
-                    subject: subject.name,
+                    subject: name,
                     reader: &*plain,
                     port: if port == Port::Asm { "asm" } else { "model" },
                     target: target.map(Target::short),
@@ -91,16 +98,12 @@ impl How {
                 })
             )?,
             Format::Human => {
-                outln!("{} {place}, {} events\n", subject.name, events.len())?;
+                outln!("{name} {place}, {} events\n", events.len())?;
                 outln!("{}", timeline::render(program, &*plain, events, &verdict))?;
                 out!("{}", timeline::conclusion(&verdict, program.ops()))?;
                 compared(events, elsewhere.as_ref())?;
                 let text: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
-                outln!(
-                    "\nprogram:\n{text}\nreplay: cargo lazymmu {again} --subject {}{}",
-                    subject.name,
-                    self.options()
-                )?;
+                outln!("\nprogram:\n{text}\nreplay: cargo lazymmu {again} --subject {name}{}", self.options())?;
             }
         }
         let same = elsewhere.is_none_or(|found| found.is_ok());
@@ -146,17 +149,46 @@ fn compared(events: &[Event], elsewhere: Option<&Result<String, String>>) -> Res
     }
 }
 
-/// A subject by the name a user gave, with its place in the registry.
+/// What a user named: a subject of the registry, or a specimen of the zoo with the faithful subject that it wraps.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// The subject's place in the registry.
+    at: usize,
+    specimen: Option<&'static Specimen>,
+}
+
+impl Named {
+    fn name(self) -> &'static str {
+        self.specimen.map_or(SUBJECTS[self.at].name, |specimen| specimen.name)
+    }
+}
+
+/// A subject by the name a user gave.
 ///
 /// # Errors
 /// There is none of that name.
-pub fn subject(name: &str) -> Result<usize> {
-    let found = find(name).and_then(|found| SUBJECTS.iter().position(|subject| subject.name == found.name));
-    found.ok_or_else(|| Error::Input {
+pub fn subject(name: &str) -> Result<Named> {
+    let specimen = zoo::find(name);
+    let found = find(specimen.map_or(name, |specimen| specimen.faithful));
+    let at = found.and_then(|found| SUBJECTS.iter().position(|subject| subject.name == found.name));
+    let known = SUBJECTS.iter().map(|subject| subject.name).chain(zoo::all().map(|specimen| specimen.name));
+    at.map(|at| Named { at, specimen }).ok_or_else(|| Error::Input {
         what: format!("`{}` is no subject", shown(name)),
         place: "--subject".to_owned(),
-        remedy: format!("one of: {}", SUBJECTS.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")),
+        remedy: format!("one of: {}", known.collect::<Vec<_>>().join(", ")),
     })
+}
+
+/// A target's agent has the subjects of the registry alone.
+fn here_alone(specimen: &Specimen, asked: bool) -> Error {
+    Error::Input {
+        what: format!("{} runs here alone: a target's agent does not know the zoo", specimen.name),
+        place: if asked { "--target" } else { "--port" }.to_owned(),
+        remedy: format!(
+            "leave --target and --port out, or run the subject that it wraps: --subject {}",
+            specimen.faithful
+        ),
+    }
 }
 
 /// Runs it on another target. `Ok` says how it was run, `Err` what differed.

@@ -193,11 +193,26 @@ fn no_subcommand_is_answered_with_the_help_on_standard_error() {
 fn an_unknown_subject_is_refused_with_the_known_ones() {
     let folder = Folder::new("bad-subjects");
     let long = "x".repeat(5000);
-    for subject in ["vax", "counted/vax", "counted/aarch64@7.0", "Counted/aarch64", "", "/", long.as_str()] {
+    for subject in
+        ["vax", "counted/vax", "counted/aarch64@7.0", "Counted/aarch64", "zoo/vax", "zoo/", "", "/", long.as_str()]
+    {
         let ran = folder.run(&["run", "halves/enable", "--subject", subject]);
         ran.is_refused(subject, 2);
-        says(&ran, subject, "is no subject", "--subject", "counted/x86_64-xen@7.1");
+        for known in ["counted/x86_64-xen@7.1", "zoo/gen-nested-disable-no-flush"] {
+            says(&ran, subject, "is no subject", "--subject", known);
+        }
     }
+}
+
+/// A target's agent does not know the zoo: its specimens run here, and say which subject runs there.
+#[test]
+fn a_specimen_of_the_zoo_is_refused_elsewhere() {
+    let folder = Folder::new("bad-specimens");
+    let subject = "zoo/arm64-softirq-pte";
+    let elsewhere = Target::ALL.iter().find(|target| !target.is_native()).expect("another target").short();
+    let ran = folder.run(&["run", "broken/i4-softirq", "--subject", subject, "--target", elsewhere]);
+    ran.is_refused(subject, 2);
+    says(&ran, subject, "runs here alone", "--target", "--subject counted/aarch64");
 }
 
 #[test]

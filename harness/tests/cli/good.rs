@@ -45,6 +45,17 @@ fn a_program_that_breaks_the_contract_exits_with_1_and_shows_where() {
     assert!(after.ends_with(replay), "{after}");
 }
 
+#[test]
+fn a_specimen_of_the_zoo_runs_as_any_subject_does() {
+    let ran =
+        Folder::new("zoo").run(&["run", "broken/i3-nested-disable", "--subject", "zoo/gen-nested-disable-no-flush"]);
+    ran.is_result("i3-nested-disable", 1);
+    assert!(ran.stdout.starts_with("zoo/gen-nested-disable-no-flush here, "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\nverdict: breaks I3 model\n"), "{}", ran.stdout);
+    let replay = "\nreplay: cargo lazymmu run broken/i3-nested-disable --subject zoo/gen-nested-disable-no-flush\n";
+    assert!(ran.stdout.ends_with(replay), "{}", ran.stdout);
+}
+
 /// Who reads it in a mail can do it again: the program as it stands there, and the command.
 #[test]
 fn what_is_printed_can_be_replayed() {
