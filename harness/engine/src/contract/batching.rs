@@ -143,3 +143,34 @@ fn doing(op: Op) -> Doing {
         _ => Doing::Flushes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/arm64-pending-flag-atomic", "enable; set K 0; set K 1; disable", true),
+            ("zoo/arm64-pending-flag-atomic", "enable; set K 0; disable", false),
+            ("stateless/aarch64", "enable; enable; disable; set K 0; disable", true),
+            ("counted/aarch64", "enable; enable; disable; set K 0; disable", false),
+            ("zoo/xen-switch-no-resume", "switch T1; enable; set K 0; disable", true),
+            ("counted/x86_64-xen", "switch T1; enable; set K 0; disable", false),
+            ("counted/aarch64 twice isb", "enable; set K 0; disable", false),
+            // Where a batch is full, and where another address space or size comes.
+            ("counted/powerpc64-hash", "set U 0 x193; access U 0 x193; enable; clear U 0 x193; disable", false),
+            ("counted/sparc64", "set U 0; access U 0; set V 0; access V 0; enable; clear U 0; clear V 0; disable", false),
+            ("counted/sparc64", "set U 0; set U 40 large; enable; clear U 0; clear U 40; disable", false),
+            ("counted/x86_64-xen", "enable; set K 0 x32; disable", false),
+            // Handlers, flushes, switches and the allocator may.
+            ("counted/x86_64-xen", "enable; set K 0; irq { set K 40 }; set K 1; disable", false),
+            ("counted/aarch64", "enable; set K 0; flush; tlb_flush K 0; set K 1; disable", false),
+            ("counted/aarch64", "enable; set K 0; preempt T1; switch T0; disable", false),
+            ("counted/aarch64", "enable; set K 0; alloc 3 debug; disable", false),
+        ];
+        check(Invariant::I5, &cases);
+    }
+}

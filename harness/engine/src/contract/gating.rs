@@ -39,3 +39,28 @@ impl Gating {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/ppc-flush-missing-radix", "enable; enable; disable; disable", true),
+            ("zoo/ppc-flush-missing-radix", "enable; disable", false),
+            ("counted/powerpc64-radix", "enable; enable; disable; disable", false),
+            ("stateless/powerpc64-radix", "enable; disable", false),
+            // The flush from outside the generic layer is no hook of a call.
+            ("zoo/ppc-flush-missing-radix", "flush", false),
+            // Elsewhere hooks act.
+            ("counted/aarch64", "enable; set K 0; disable", false),
+            ("counted/sparc64", "enable; disable", false),
+            // What others do between the halves comes before the hook.
+            ("counted/x86_64-native", "set K 0; enable; disable between { irq { clear K 0; tlb_flush K 0 } }", false),
+        ];
+        check(Invariant::I13, &cases);
+    }
+}

@@ -28,3 +28,34 @@ pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findi
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("counted/aarch64 without isb", "set K 0", true),
+            ("counted/aarch64", "set K 0", false),
+            ("counted/aarch64 without isb", "enable; pause; set K 0; resume; disable", true),
+            ("zoo/arm64-softirq-pte", "enable; softirq { set K 40 }; disable", true),
+            ("counted/aarch64", "enable; softirq { set K 40 }; disable", false),
+            ("counted/sparc64 without tsb_flush", "set U 0; access U 0; clear U 0", true),
+            ("counted/x86_64-xen without hypercall mmu_update", "set U 0", true),
+            // What is used at once, wherever it is made.
+            ("counted/x86_64-xen without hypercall mmu_update", "enable; kmap 5; disable", true),
+            ("counted/x86_64-xen", "enable; kmap 5; disable", false),
+            ("counted/x86_64-xen without hypercall mmu_update", "enable; fault 5; disable", true),
+            // An active section may defer it.
+            ("counted/aarch64 without isb", "enable; set K 0; disable", false),
+            ("counted/x86_64-xen", "enable; set K 0; disable", false),
+            // An architecture's own section is looked at when it ends.
+            ("counted/aarch64", "alloc 3 debug", false),
+            ("counted/aarch64 without isb", "alloc 3 debug", true),
+        ];
+        check(Invariant::I4, &cases);
+    }
+}

@@ -19,3 +19,30 @@ pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/ppc-mmu-gather-flush", "set U 0; access U 0; enable; clear U 0; gather_flush U 0; disable", true),
+            ("counted/powerpc64-hash", "set U 0; access U 0; enable; clear U 0; gather_flush U 0; disable", false),
+            ("counted/x86_64-native without invlpg", "set U 0; access U 0; clear U 0; gather_flush U 0", true),
+            ("counted/x86_64-native", "set U 0; access U 0; clear U 0; gather_flush U 0", false),
+            ("counted/powerpc64-radix without tlbie", "alloc 3 debug; access K 1027; free 3 debug", true),
+            ("counted/powerpc64-radix", "alloc 3 debug; access K 1027; free 3 debug", false),
+            // The page table itself still leads there.
+            ("counted/x86_64-xen", "set U 0; enable; clear U 0; gather_flush U 0; disable", true),
+            ("counted/x86_64-xen", "set U 0; enable; clear U 0; disable; gather_flush U 0", false),
+            // Unmapped, and not freed.
+            ("counted/x86_64-native", "set U 0; access U 0; clear U 0; access U 0", false),
+            // Freed once, mapped there again, and unmapped.
+            ("counted/x86_64-native", "set U 0; clear U 0; gather_flush U 0; set U 0; access U 0; clear U 0; access U 0", false),
+        ];
+        check(Invariant::I14, &cases);
+    }
+}

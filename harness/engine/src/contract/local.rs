@@ -14,3 +14,24 @@ pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/xen-switch-no-flush", "enable; set K 0; disable between { preempt T1; switch T0 }", true),
+            ("counted/x86_64-xen", "enable; set K 0; disable between { preempt T1; switch T0 }", false),
+            ("zoo/sparc-no-preempt-disable", "set U 0; enable; clear U 0; preempt T1; switch T0; disable", true),
+            ("zoo/sparc-no-preempt-disable", "set U 0; enable; preempt T1; switch T0; clear U 0; disable", false),
+            ("counted/x86_64-xen", "enable; set K 0; preempt T1; switch T0; disable", false),
+            // The task's own flag goes where the task goes.
+            ("counted/aarch64", "enable; set K 0; preempt T1; switch T0; disable", false),
+        ];
+        check(Invariant::I6, &cases);
+    }
+}

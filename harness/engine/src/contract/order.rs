@@ -16,3 +16,31 @@ pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findi
         findings.report(Invariant::I9, at, || format!("the flush of {} has no effect: {}", place(entry), why.text()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/call-pagemap-flush-before-disable", "set U 8; access U 8; enable; clear U 8; tlb_flush U 8; disable", true),
+            ("counted/x86_64-xen", "set U 8; access U 8; enable; clear U 8; tlb_flush U 8; disable", false),
+            ("zoo/call-pagemap-flush-before-disable", "set U 8; access U 8; clear U 8; tlb_flush U 8", false),
+            ("counted/aarch64 without dsb ishst", "set U 0; access U 0; clear U 0; tlb_flush U 0", true),
+            ("counted/aarch64 without tlbi vae1is", "set U 0; access U 0; clear U 0; tlb_flush U 0", true),
+            ("counted/aarch64", "set U 0; access U 0; clear U 0; tlb_flush U 0", false),
+            ("counted/powerpc64-hash without ptesync", "set K 0; access K 0; clear K 0; tlb_flush K 0", true),
+            ("counted/powerpc64-radix without ptesync", "set U 0; access U 0; clear U 0; tlb_flush U 0", true),
+            ("counted/x86_64-native without flush_tlb_ipi", "set K 0; cpu 1; access K 0; cpu 0; clear K 0; tlb_flush K 0", true),
+            ("counted/x86_64-native without flush_tlb_ipi", "set K 0; access K 0; clear K 0; tlb_flush K 0", false),
+            // It may be deferred with the changes before it, until the section ends.
+            ("counted/x86_64-xen", "set U 8; access U 8; enable; wrprot U 8; tlb_flush U 8", false),
+            // What nobody has cached needs no flush.
+            ("counted/x86_64-native without invlpg", "set U 0; clear U 0; tlb_flush U 0", false),
+        ];
+        check(Invariant::I9, &cases);
+    }
+}

@@ -54,3 +54,29 @@ impl Preemption {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/sparc-no-preempt-disable", "enable; disable", true),
+            ("counted/sparc64", "enable; disable", false),
+            ("counted/sparc64", "enable; sleep; disable", true),
+            ("counted/none", "lock 0; sleep; unlock 0", true),
+            ("counted/none", "lock 0; unlock 0; sleep", false),
+            ("counted/powerpc64-hash", "enable; pause; resume; disable", false),
+            ("stateless/powerpc64-hash", "enable; irq { enable }; disable", true),
+            ("zoo/ppc-flush-missing-radix", "enable; enable; disable; disable", true),
+            // A call in interrupt context does not belong to the task.
+            ("zoo/sparc-no-preempt-disable", "irq { enable; disable }; bh_off; enable; disable; bh_on", false),
+            // Where preemption stays on, a section is no atomic context.
+            ("counted/aarch64", "enable; sleep; disable", false),
+        ];
+        check(Invariant::I7, &cases);
+    }
+}

@@ -30,3 +30,31 @@ fn wrong(burst: Burst, mmu: Mmu) -> Option<String> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/ppc-mm-change-mid-batch", "set U 0; access U 0; set V 0; access V 0; enable; clear U 0; clear V 0; disable", true),
+            ("counted/powerpc64-hash", "set U 0; access U 0; set V 0; access V 0; enable; clear U 0; clear V 0; disable", false),
+            ("zoo/ppc-mm-change-mid-batch", "set U 0 x2; access U 0 x2; enable; clear U 0 x2; disable", false),
+            ("counted/powerpc64-hash twice hpte_invalidate", "set U 0; access U 0; clear U 0", true),
+            ("counted/sparc64-sun4v twice ta", "set U 0; clear U 0", true),
+            ("counted/x86_64-xen twice hypercall mmu_update", "set U 0", true),
+            ("counted/x86_64-xen twice hypercall multicall", "set U 0; enable; clear U 0; tlb_flush U 0; disable", true),
+            // Full, and a size or a segment that changes.
+            ("counted/powerpc64-hash", "set U 0 x193; access U 0 x193; enable; clear U 0 x193; disable", false),
+            ("counted/powerpc64-hash", "set U 1023 x2; access U 1023 x2; enable; clear U 1023 x2; disable", false),
+            ("counted/sparc64", "set U 0; set U 40 large; set U 50 huge; enable; clear U 0; clear U 40; clear U 50; disable", false),
+            ("counted/x86_64-xen", "enable; set K 0 x32; disable", false),
+            // What is missing is another's to judge.
+            ("counted/powerpc64-hash without hpte_invalidate", "set U 0; access U 0; clear U 0", false),
+        ];
+        check(Invariant::I10, &cases);
+    }
+}

@@ -2,14 +2,16 @@
 //! non-breaking programs are in the table; what needs a subject that misbehaves is done to the trace itself.
 
 use lazy_mmu_arches::backend::Deferred;
+use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
 
 use super::legality::How;
 use super::*;
 use crate::machine::Machine;
 use crate::program::Block;
 use crate::program::text::parse;
-use crate::subject::{Port, registry};
+use crate::subject::{Env, Port, Subject, registry};
 use crate::trace::{Call, Counters, Hook, What};
+use crate::zoo::{self, bent};
 
 fn trace(subject: &str, program: &str) -> (Vec<Event>, Rules) {
     let descriptor = registry::find(subject).expect("a known subject");
@@ -21,6 +23,51 @@ fn trace(subject: &str, program: &str) -> (Vec<Event>, Rules) {
 fn verdict(subject: &str, program: &str) -> String {
     let (events, rules) = trace(subject, program);
     judge(&events, rules).to_string()
+}
+
+/// A subject whose instructions of one name get lost, or come twice.
+struct Instructions {
+    mnemonic: String,
+    times: usize,
+}
+
+impl bent::Bend for Instructions {
+    fn execute(&self, env: &mut dyn Env, insn: Insn) -> u64 {
+        let times = if insn.op.mnemonic() == self.mnemonic { self.times } else { 1 };
+        (0..times).fold(0, |_, _| env.execute(insn))
+    }
+}
+
+/// A subject by its name: of the registry, of the zoo, or one of the registry `without` an instruction, or that makes
+/// one `twice`: `counted/aarch64 without isb`.
+fn made(name: &str) -> (Box<dyn Subject>, Rules) {
+    if let Some(specimen) = zoo::find(name) {
+        return (specimen.make(Port::Model), specimen.rules());
+    }
+    let bends = [(" without ", 0), (" twice ", 2)];
+    let bend = bends.into_iter().find_map(|(word, times)| Some((name.split_once(word)?, times)));
+    let descriptor = registry::find(bend.map_or(name, |bend| bend.0.0)).expect("a known subject");
+    let plain = descriptor.make(Port::Model);
+    let subject = match bend {
+        None => plain,
+        Some(((_, mnemonic), times)) => {
+            assert!(InsnOp::ALL.iter().any(|op| op.mnemonic() == mnemonic), "{mnemonic} is an instruction");
+            Box::new(bent::Bent::new(plain, Instructions { mnemonic: mnemonic.to_owned(), times }))
+        }
+    };
+    (subject, descriptor.rules())
+}
+
+/// Each subject and program, and whether the invariant breaks there. Others may.
+#[track_caller]
+pub(super) fn check(invariant: Invariant, cases: &[(&str, &str, bool)]) {
+    for (name, program, expected) in cases {
+        let (subject, rules) = made(name);
+        let parsed = parse(program).unwrap_or_else(|error| panic!("{program}: {error}"));
+        let verdict = judge(Machine::new().run(&*subject, &parsed), rules);
+        let breaks = verdict.violations.iter().any(|violation| violation.invariant == invariant);
+        assert_eq!(breaks, *expected, "{} on {name}: {program}\n{verdict:?}", invariant.name());
+    }
 }
 
 #[test]

@@ -43,3 +43,38 @@ pub fn watch(at: usize, event: &Event, rules: Rules, legality: &Legality, findin
 fn is_allowed(walked: Walked, kernel: bool, mmu: Mmu) -> bool {
     walked.found.is_some() && walked.unflushed && !mmu.update_invalidates(kernel)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Invariant;
+    use crate::contract::tests::check;
+
+    #[test]
+    fn programs_that_break_it_and_programs_that_do_not() {
+        #[rustfmt::skip]
+        let cases = [
+            ("zoo/gen-nested-disable-no-flush", "enable; enable; set K 0; disable; disable", true),
+            ("counted/aarch64", "enable; enable; set K 0; disable; disable", false),
+            ("counted/aarch64 without isb", "enable; set K 0; disable", true),
+            ("counted/aarch64 without isb", "enable; set U 0; disable", false),
+            ("counted/aarch64 without dsb ishst", "enable; set K 0; pause; resume; disable", true),
+            ("counted/sparc64 without tsb_flush", "set U 0; access U 0; enable; clear U 0; disable", true),
+            ("counted/sparc64", "set U 0; access U 0; enable; clear U 0; disable", false),
+            ("counted/powerpc64-hash without tlbsync", "set K 0; access K 0; enable; clear K 0; disable", true),
+            ("counted/x86_64-xen without hypercall mmu_update", "enable; set K 0; disable", true),
+            // What a walker sees.
+            ("counted/aarch64 without dsb ishst", "set K 0; access K 0", true),
+            ("counted/aarch64", "set K 0; access K 0", false),
+            // A call in interrupt context has no effect.
+            ("counted/aarch64 without isb", "bh_off; enable; set K 0; disable; bh_on", false),
+            // Another task's section, or the interrupted one's, may defer it.
+            ("counted/x86_64-xen", "enable; set K 0; cpu 1; access K 0; cpu 0; disable", false),
+            ("counted/x86_64-xen", "enable; set K 0; irq { access K 0 }; disable", false),
+            ("counted/x86_64-xen without hypercall mmu_update", "set K 0; cpu 1; access K 0", true),
+            // The flush is the caller's.
+            ("counted/x86_64-native", "set U 0; access U 0; clear U 0; access U 0", false),
+            ("counted/x86_64-native without invlpg", "set U 0; access U 0; clear U 0; tlb_flush U 0; access U 0", false),
+        ];
+        check(Invariant::I3, &cases);
+    }
+}
