@@ -5,6 +5,7 @@
 //! generation and the verdict of every subject. Where backends do different things with it, `snaps/arch__*.snap` holds
 //! theirs; `snaps/zoo__*.snap` holds what breaks on a specimen of the zoo, `snaps/table__*.snap` each generation's
 //! transition table, and `snaps/generated__digests.snap` what every subject makes of generated programs, in numbers.
+//! [`known`] lists what faithful subjects are known to break; its programs are the family `known/`.
 //!
 //! Not here: running on targets (the host command). Called by the tests of this package, on every target, and by
 //! `lazymmu check`, which compares what each target did with what is reviewed.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod generated;
+pub mod known;
 pub mod render;
 
 /// A program of the collection.
@@ -36,8 +38,12 @@ impl Entry {
     /// What the program is about: its leading comment.
     #[must_use]
     pub fn about(&self) -> String {
-        let comment = self.text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
-        comment.collect::<Vec<_>>().join(" ")
+        self.about_lines().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Its leading comment, line by line.
+    pub fn about_lines(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim)
     }
 }
 

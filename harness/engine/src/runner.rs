@@ -79,9 +79,21 @@ impl Runner {
     /// Generates programs from consecutive seeds and sums them all up in one. `broken` holds every invariant that any
     /// of them broke; the digests mix theirs in order.
     pub fn generated(&mut self, index: usize, port: Port, batch: Generated) -> Summary {
+        self.each_generated(index, port, batch, |_, _| {})
+    }
+
+    /// The same, and `look` is shown each seed with what its program broke.
+    pub fn each_generated(
+        &mut self,
+        index: usize,
+        port: Port,
+        batch: Generated,
+        mut look: impl FnMut(u64, u32),
+    ) -> Summary {
         let mut sum = Summary::default();
         for seed in batch.seeds() {
             let one = self.summary(index, port, &batch.program(seed));
+            look(seed, one.broken);
             sum.generic = lazy_mmu_arches::backend::mix(sum.generic, one.generic);
             sum.all = lazy_mmu_arches::backend::mix(sum.all, one.all);
             sum.broken |= one.broken;

@@ -9,18 +9,17 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::exercise::Exercised;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
-use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::{CUT, Generated, MISUSED, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::table;
-use lazy_mmu_engine::trace::timeline;
 use lazy_mmu_engine::wire::Summary;
 use lazy_mmu_engine::workload;
-use lazy_mmu_snapshots::{PROGRAMS, render};
+use lazy_mmu_snapshots::{PROGRAMS, known, render};
 
-use super::{Failure, Profile};
+use super::known::Shown;
+use super::{Failure, Profile, silent};
 use crate::trace_file;
 
 /// A program that the host has run, ready for the wire.
@@ -61,9 +60,8 @@ pub struct Expected {
     pub traces: Vec<(PathBuf, String)>,
     /// What the host's own runs met.
     pub exercised: Exercised,
-    /// Runs of the collection that break the contract, as reviewed: by their generation's design, and those whose
-    /// program misuses the API on purpose.
-    pub known: [usize; 2],
+    /// The known findings, and how many runs of the collection show each.
+    pub known: Shown,
     /// Where the host's own runs are not as reviewed.
     pub failures: Vec<Failure>,
 }
@@ -79,7 +77,7 @@ impl Expected {
             tables: GenerationName::ALL.map(table::render).join("\n"),
             traces: Vec::new(),
             exercised: Exercised::default(),
-            known: [0; 2],
+            known: Shown::default(),
             failures: Vec::new(),
         };
         let mut runner = Runner::new();
@@ -113,12 +111,12 @@ impl Expected {
                 self.exercised.add(runner.run(subject, Port::Model, &program).0);
             }
             let known = known(runner, format!("run {}", entry.name), program, false);
-            for broken in
-                known.summaries.iter().map(|summary| summary.broken).filter(|broken| broken & !(MISUSED | CUT) != 0)
-            {
-                self.known[usize::from(broken & MISUSED != 0)] += 1;
-            }
+            self.known.add(&known.summaries);
             self.programs.push(known);
+        }
+        for finding in self.known.missing() {
+            let what = format!("the finding {} is shown by no program of the collection any more", finding.name);
+            self.failures.push(Failure::plain(what));
         }
     }
 
@@ -136,12 +134,8 @@ impl Expected {
                 };
                 let known = known(runner, command, program, parameters.len() > workload::DEFAULT_LEN);
                 for (subject, summary) in SUBJECTS.iter().zip(&known.summaries) {
-                    let excused =
-                        |broken: u32, &invariant: &Invariant| match workload.knows(subject.name, invariant.id()) {
-                            true => broken & !(1 << invariant as u32),
-                            false => broken,
-                        };
-                    if subject.is_current() && Invariant::ALL.iter().fold(summary.broken, excused) != 0 {
+                    let unexpected = summary.broken & !known::excused(workload.name, subject.name);
+                    if subject.is_current() && unexpected != 0 {
                         let what = format!("{} {} on {}", known.name(), broken_text(summary.broken), subject.name);
                         let again = format!("cargo lazymmu {} --subject {}", known.command, subject.name);
                         self.fail(what, String::new(), Some(again));
@@ -173,21 +167,26 @@ impl Expected {
         }
     }
 
-    /// Legal programs must hold on every backend that is 7.2's; on any program the model must agree.
+    /// Legal programs must hold on every backend that is 7.2's, and elsewhere break nothing that no finding explains; on
+    /// any program the model must agree.
     fn generate(&mut self, runner: &mut Runner, batch: Generated) {
         let mut summaries = Vec::with_capacity(SUBJECTS.len());
         for (subject, descriptor) in SUBJECTS.iter().enumerate() {
-            let summary = runner.generated(subject, Port::Model, batch);
-            let model = 1 << Invariant::Model as u32;
-            let forbidden = match (descriptor.is_current(), batch.legal) {
-                (true, true) => !(MISUSED | CUT),
-                (true, false) => model,
-                (false, _) => 0,
+            let bad = |broken: u32| match (descriptor.is_current(), batch.legal) {
+                (true, true) => broken & !(MISUSED | CUT),
+                (true, false) => broken & 1 << Invariant::Model as u32,
+                (false, true) => known::unexplained(descriptor.name, broken),
+                (false, false) => 0,
             };
-            if summary.broken & forbidden != 0 {
-                self.report_generated(runner, subject, batch, forbidden);
+            let mut first = None;
+            summaries.push(runner.each_generated(subject, Port::Model, batch, |seed, broken| {
+                if first.is_none() && bad(broken) != 0 {
+                    first = Some(seed);
+                }
+            }));
+            if let Some(seed) = first {
+                self.failures.push(silent::failure(runner, subject, (seed, &batch.program(seed)), bad));
             }
-            summaries.push(summary);
         }
         for seed in batch.seeds() {
             for subject in ["counted/x86_64-xen", "counted/sparc64"] {
@@ -197,27 +196,6 @@ impl Expected {
             }
         }
         self.generated.push((batch, summaries));
-    }
-
-    /// The first program of the batch that breaks what it must not, minimised.
-    fn report_generated(&mut self, runner: &mut Runner, subject: usize, batch: Generated, forbidden: u32) {
-        let name = SUBJECTS[subject].name;
-        let breaks =
-            |runner: &mut Runner, program: &Program| runner.summary(subject, Port::Model, program).broken & forbidden;
-        let Some(seed) = batch.seeds().find(|&seed| breaks(runner, &batch.program(seed)) != 0) else { return };
-        let first = batch.program(seed);
-        let signature = breaks(runner, &first);
-        let legal = batch.legal;
-        let small = minimise(&first, |program| {
-            let summary = runner.summary(subject, Port::Model, program);
-            summary.broken & forbidden == signature && (!legal || summary.broken & MISUSED == 0)
-        });
-        let (events, verdict) = runner.run(subject, Port::Model, &small);
-        let plain = SUBJECTS[subject].make(Port::Model);
-        let detail = format!("{small}\n{}", timeline::render(&small, &*plain, events, &verdict));
-        let what = format!("generated program, seed {seed}: {} on {name}", broken_text(signature));
-        let replay = Some(format!("cargo lazymmu run PROGRAM --subject {name}"));
-        self.failures.push(Failure { what, detail, replay, program: Some(small.to_string()) });
     }
 
     fn replay(&mut self, root: &Path) {

@@ -7,13 +7,14 @@ use std::fmt::Write as _;
 use lazy_mmu_engine::exercise::KINDS;
 
 use super::expected::Expected;
+use super::silent::Silent;
 use super::{Cell, Failure, Row, RowState, Suite};
 use crate::error::Exit;
 use crate::table;
 
 /// Everything `check` found, as text.
 #[must_use]
-pub fn render(rows: &[Row], expected: &Expected) -> String {
+pub fn render(rows: &[Row], expected: &Expected, silent: &Silent) -> String {
     let mut text = table::render(&matrix(rows));
     text.push('\n');
     let reviewed = expected.failures.len();
@@ -25,12 +26,7 @@ pub fn render(rows: &[Row], expected: &Expected) -> String {
         expected.workloads.len(),
         expected.traces.len()
     );
-    let [by_design, misused] = expected.known;
-    let _ = writeln!(
-        text,
-        "known: {by_design} runs of programs break the contract by their subject's design, {misused} by misuse on purpose; \
-         each is in its program's snapshot"
-    );
+    let _ = writeln!(text, "{}", silence(silent));
     let _ = writeln!(text, "exercised: {}", exercised(expected));
     for row in rows {
         match &row.state {
@@ -44,7 +40,8 @@ pub fn render(rows: &[Row], expected: &Expected) -> String {
             }
         }
     }
-    for failure in failures(rows, expected) {
+    let _ = write!(text, "{}", expected.known.render());
+    for failure in failures(rows, expected, silent) {
         let _ = write!(text, "\nFAILED: {}\n{}", failure.what, indented(&failure.detail));
         if let Some(replay) = &failure.replay {
             let _ = writeln!(text, "  again: {replay}");
@@ -53,14 +50,14 @@ pub fn render(rows: &[Row], expected: &Expected) -> String {
     for kind in expected.exercised.missing() {
         let _ = writeln!(text, "\nFAILED: the check met no {kind}: it proves nothing about them");
     }
-    let _ = writeln!(text, "\n{}", conclusion(rows, expected));
+    let _ = writeln!(text, "\n{}", conclusion(rows, expected, silent));
     text
 }
 
 /// What the command ends with: a failure outweighs a skipped target, and that is no success.
 #[must_use]
-pub fn exit(rows: &[Row], expected: &Expected) -> Exit {
-    if failures(rows, expected).next().is_some() || expected.exercised.missing().next().is_some() {
+pub fn exit(rows: &[Row], expected: &Expected, silent: &Silent) -> Exit {
+    if failures(rows, expected, silent).next().is_some() || expected.exercised.missing().next().is_some() {
         Exit::Broke
     } else if rows.iter().any(|row| matches!(row.state, RowState::Skipped(_))) {
         Exit::Environment
@@ -69,8 +66,8 @@ pub fn exit(rows: &[Row], expected: &Expected) -> Exit {
     }
 }
 
-fn conclusion(rows: &[Row], expected: &Expected) -> String {
-    let failed = failures(rows, expected).count() + expected.exercised.missing().count();
+fn conclusion(rows: &[Row], expected: &Expected, silent: &Silent) -> String {
+    let failed = failures(rows, expected, silent).count() + expected.exercised.missing().count();
     let skipped = rows.iter().filter(|row| matches!(row.state, RowState::Skipped(_))).count();
     let ran = rows.len() - skipped;
     match (failed, skipped) {
@@ -112,12 +109,21 @@ fn exercised(expected: &Expected) -> String {
     counts.map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
-fn failures<'r>(rows: &'r [Row], expected: &'r Expected) -> impl Iterator<Item = &'r Failure> {
+/// What the programs came to that nothing may break.
+fn silence(silent: &Silent) -> String {
+    let Silent { programs, backends, to_the_end, failures } = silent;
+    let loud = if failures.is_empty() { "silent" } else { "NOT silent" };
+    format!(
+        "{loud}: {programs} legal programs on each of {backends} current backends ({to_the_end} judged to their end)"
+    )
+}
+
+fn failures<'r>(rows: &'r [Row], expected: &'r Expected, silent: &'r Silent) -> impl Iterator<Item = &'r Failure> {
     let cells = rows.iter().flat_map(|row| match &row.state {
         RowState::Ran(cells, _) => cells.as_slice(),
         RowState::Skipped(_) => &[],
     });
-    expected.failures.iter().chain(cells.flat_map(|cell| &cell.failures))
+    expected.failures.iter().chain(&silent.failures).chain(cells.flat_map(|cell| &cell.failures))
 }
 
 fn indented(text: &str) -> String {
@@ -127,6 +133,7 @@ fn indented(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::known::Shown;
     use crate::setup::Missing;
     use crate::target::Target;
     use lazy_mmu_engine::exercise::Exercised;
@@ -139,7 +146,7 @@ mod tests {
             tables: String::new(),
             traces: Vec::new(),
             exercised: Exercised { counts: [1; KINDS.len()] },
-            known: [0; 2],
+            known: Shown::default(),
             failures: Vec::new(),
         }
     }
@@ -161,19 +168,31 @@ mod tests {
 
     #[test]
     fn exit_codes_follow_the_worst_that_happened() {
-        let good = expected();
-        assert_eq!(exit(&[row(vec![])], &good), Exit::Holds);
-        assert_eq!(exit(&[row(vec![]), skipped()], &good), Exit::Environment);
-        assert_eq!(exit(&[row(vec![failure()]), skipped()], &good), Exit::Broke);
+        let (good, silent) = (expected(), Silent::default());
+        assert_eq!(exit(&[row(vec![])], &good, &silent), Exit::Holds);
+        assert_eq!(exit(&[row(vec![]), skipped()], &good, &silent), Exit::Environment);
+        assert_eq!(exit(&[row(vec![failure()]), skipped()], &good, &silent), Exit::Broke);
+        let loud = Silent { failures: vec![failure()], ..Silent::default() };
+        assert_eq!(exit(&[row(vec![])], &good, &loud), Exit::Broke);
         let vacuous = Expected { exercised: Exercised::default(), ..expected() };
-        assert_eq!(exit(&[row(vec![])], &vacuous), Exit::Broke, "a check that met nothing does not pass");
+        assert_eq!(exit(&[row(vec![])], &vacuous, &silent), Exit::Broke, "a check that met nothing does not pass");
     }
 
     #[test]
     fn a_failure_says_what_and_how_to_see_it_again() {
-        let text = render(&[row(vec![failure()]), skipped()], &expected());
+        let text = render(&[row(vec![failure()]), skipped()], &expected(), &Silent::default());
         for part in ["1 of 7 FAILED", "FAILED: it broke\n  a\n  b\n  again: run it\n", "aarch64: SKIPPED: no linker"] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_was_to_be_silent_is_said_to_be_so_or_not() {
+        let silent = Silent { programs: 10, backends: 8, to_the_end: 70, failures: Vec::new() };
+        let text = render(&[row(vec![])], &expected(), &silent);
+        assert!(text.contains("\nsilent: 10 legal programs on each of 8 current backends (70 judged to their end)\n"));
+        let loud = Silent { failures: vec![failure()], ..silent };
+        let text = render(&[row(vec![])], &expected(), &loud);
+        assert!(text.contains("\nNOT silent: 10") && text.contains("\nFAILED: it broke\n"), "{text}");
     }
 }

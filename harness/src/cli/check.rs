@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::check::expected::Expected;
 use crate::check::suites::Suites;
-use crate::check::{Cell, Profile, Row, RowState, Suite, build, report};
+use crate::check::{Cell, Profile, Row, RowState, Suite, build, report, silent};
 use crate::error::{Exit, Result};
 use crate::setup::{self, Missing, Options, Ready};
 use crate::target::Target;
@@ -46,24 +46,29 @@ impl Check {
         let root = workspace::root()?;
         let progress = Progress::new();
         let (profile, seed) = (self.profile, self.seed);
-        // The host's own runs need no target: they go on while targets are set up and built.
-        let (expected, prepared) = std::thread::scope(|scope| {
+        // The host's own runs need no target: they go on while targets are set up and built, and those that no target is
+        // compared with to the end.
+        let (ran, mut silent) = std::thread::scope(|scope| {
+            let silent = scope.spawn(silent::run);
             let expected = scope.spawn(|| Expected::compute(&root, profile, seed));
             let targets = super::or_all(&self.targets);
             let prepared = setup::prepare(&targets, Options { allow_install: true, ..Options::default() });
             let built = prepared.into_iter().map(|(target, ready)| self.build(target, ready, &root, &progress));
             let built: Result<Vec<_>> = built.collect();
-            (expected.join(), built)
+            let expected = joined(expected);
+            let ran = built.map(|jobs| (run_all(jobs, &expected, &progress), expected));
+            progress.say("many legal programs, natively");
+            (ran, joined(silent))
         });
-        let mut expected = expected.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let mut rows = run_all(prepared?, &expected, &progress);
+        let (mut rows, mut expected) = ran?;
         let folder = root.join("target/lazymmu/failures");
         let of_rows = rows.iter_mut().flat_map(Row::failures_mut);
-        expected.failures.iter_mut().chain(of_rows).for_each(|failure| failure.save(&folder));
+        let of_host = expected.failures.iter_mut().chain(&mut silent.failures);
+        of_host.chain(of_rows).for_each(|failure| failure.save(&folder));
         progress.done();
         outln!("profile {:?}, seed {seed}\n", profile)?;
-        out!("{}", report::render(&rows, &expected))?;
-        Ok(report::exit(&rows, &expected))
+        out!("{}", report::render(&rows, &expected, &silent))?;
+        Ok(report::exit(&rows, &expected, &silent))
     }
 
     fn build(&self, target: Target, ready: Result<Ready, Missing>, root: &Path, progress: &Progress) -> Result<Job> {
@@ -75,6 +80,11 @@ impl Check {
         let how = format!("{}; {}", ready.runner_text(), ready.toolchain.about);
         Ok(Job::Run(target, Box::new(build::start(&ready, root)?), how))
     }
+}
+
+/// What a thread came to; its panic is this one's.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// What is to be done for a target.

@@ -6,12 +6,12 @@
 
 use clap::{Args, ValueEnum};
 use lazy_mmu_arches::page::Size;
-use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::program::Program;
-use lazy_mmu_engine::runner::{MISUSED, Runner, broken_text};
+use lazy_mmu_engine::runner::{CUT, MISUSED, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::workload::{self, Parameter, Parameters};
+use lazy_mmu_snapshots::known;
 
 use crate::error::{Error, Exit, Result};
 use crate::show::{How, shown, subject};
@@ -155,21 +155,17 @@ impl Workload {
 fn on_all(found: &workload::Workload, program: &Program) -> Result<Exit> {
     let mut runner = Runner::new();
     let mut rows = vec![["subject", "events", "verdict"].map(str::to_owned).to_vec()];
-    let (mut broke, mut known) = (false, false);
+    let mut broke = 0;
     for (at, descriptor) in SUBJECTS.iter().enumerate().filter(|(_, subject)| subject.is_current()) {
         let summary = runner.summary(at, Port::Model, program);
-        let broken = summary.broken & !MISUSED;
-        broke |= broken != 0;
-        known |= Invariant::ALL
-            .iter()
-            .any(|&invariant| broken >> invariant as u32 & 1 == 1 && found.knows(descriptor.name, invariant.id()));
-        rows.push(vec![descriptor.name.to_owned(), summary.events.to_string(), broken_text(broken)]);
+        broke |= summary.broken & !(MISUSED | CUT);
+        rows.push(vec![descriptor.name.to_owned(), summary.events.to_string(), broken_text(summary.broken)]);
     }
     out!("{}", table::render(&rows))?;
-    if let Some(finding) = found.finding.filter(|_| known) {
-        outln!("\nknown: on {}, {}", finding.subjects.join(", "), finding.why)?;
+    for finding in known::of_workload(found.name).filter(|finding| finding.broken() & !broke == 0) {
+        outln!("\nknown/{}, {}: {}", finding.name, finding.kind.text(), finding.why)?;
     }
-    Ok(if broke { Exit::Broke } else { Exit::Holds })
+    Ok(if broke != 0 { Exit::Broke } else { Exit::Holds })
 }
 
 fn list() -> String {

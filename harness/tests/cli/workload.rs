@@ -53,8 +53,11 @@ fn without_a_subject_each_of_today_has_a_verdict() {
         });
         let breaks: Vec<_> = breaks.map(|subject| subject.name).collect();
         assert_eq!(breaks, ["counted/x86_64-xen"][..code as usize], "{}", ran.stdout);
-        assert_eq!(ran.stdout.contains("\nknown: on counted/x86_64-xen, "), code == 1, "{}", ran.stdout);
+        assert_eq!(ran.stdout.contains("\nknown/xen-new-task, open in 7.2: "), code == 1, "{}", ran.stdout);
     }
+    let ran = folder.run(&["workload", "pagemap_scan_pmd_entry"]);
+    ran.is_result("pagemap_scan_pmd_entry", 0);
+    assert!(ran.stdout.contains("\nknown/pagemap-flush-first, not visible today: "), "{}", ran.stdout);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod broken;
 mod capacity;
 mod collection;
 mod generated;
+mod known;
 mod tables;
 
 /// Where the snapshots lie, and how they are named: after their program.

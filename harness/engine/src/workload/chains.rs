@@ -7,7 +7,7 @@ use lazy_mmu_arches::mmu::Mmu;
 
 use super::builder::{Builder, CHILD, INIT_MM, LINEAR, MOVED, PTL, PTL2, SHADOW, USER, VMALLOC};
 use super::parameter::Parameter::Len;
-use super::{Finding, Parameters, Workload, kasan, protect, reclaim};
+use super::{Parameters, Workload, kasan, protect, reclaim};
 use crate::program::{Allocation, Block};
 
 pub(super) const WORKLOADS: &[Workload] = &[
@@ -68,12 +68,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         &[Len],
         preemptible_sections,
     )
-    .on(&[Mmu::Xen, Mmu::Aarch64])
-    .finds(Finding {
-        subjects: &["counted/x86_64-xen"],
-        breaks: &["I1", "I5", "I12", "I15"],
-        why: "the switch hooks of 7.2 resume a new task, which nobody has paused (docs/architecture.md)",
-    }),
+    .on(&[Mmu::Xen, Mmu::Aarch64]),
     Workload::generic(
         "chain_09_move_and_flush",
         "mm/mremap.c: move_ptes",

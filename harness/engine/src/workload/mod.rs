@@ -9,8 +9,8 @@
 //! - so is powerpc's `pte_update()` with nothing to change, on entries that are read-only already;
 //! - a split page lock, a PMD lock and a spinlock are locks alike.
 //!
-//! Nobody is judged here, and nothing runs. Programs are legal: they hold on 7.2 except where the entry names a
-//! [`Finding`]. Called by `cargo lazymmu workload` and by `check`. `docs/workloads.md` is the user's manual.
+//! Nobody is judged here, and nothing runs. Programs are legal: they hold on 7.2, but for what the list of
+//! known findings (`lazy-mmu-snapshots`) says of them. Called by `cargo lazymmu workload` and by `check`. `docs/workloads.md` is the user's manual.
 
 mod arch;
 mod builder;
@@ -45,20 +45,7 @@ pub struct Workload {
     pub takes: &'static [Parameter],
     /// The MMUs whose kernels have this code; none: all of them.
     pub mmus: &'static [Mmu],
-    /// What is known to break, where something is.
-    pub finding: Option<Finding>,
     make: fn(&mut Builder, &Parameters),
-}
-
-/// What a legal workload is known to break on faithful subjects, and why: a finding about the kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Finding {
-    /// The subjects, by name.
-    pub subjects: &'static [&'static str],
-    /// The invariants, by id, in the order of ids; one that is not judged yet is passed over.
-    pub breaks: &'static [&'static str],
-    /// Why, in one line.
-    pub why: &'static str,
 }
 
 /// The tables, one for each area of the kernel, in the order of the list.
@@ -122,17 +109,12 @@ impl Workload {
         takes: &'static [Parameter],
         make: fn(&mut Builder, &Parameters),
     ) -> Workload {
-        Workload { name, source, about, takes, mmus: &[], finding: None, make }
+        Workload { name, source, about, takes, mmus: &[], make }
     }
 
     /// Code of these kernels alone: on others the program does nothing.
     const fn on(self, mmus: &'static [Mmu]) -> Workload {
         Workload { mmus, ..self }
-    }
-
-    /// Known to break something.
-    const fn finds(self, finding: Finding) -> Workload {
-        Workload { finding: Some(finding), ..self }
     }
 
     /// Whether it can be told this.
@@ -159,12 +141,6 @@ impl Workload {
         Ok(Program::new(builder.only_on(self.mmus).into_ops()).unwrap_or_default())
     }
 
-    /// Whether it is known to break this invariant, by id, on this subject.
-    #[must_use]
-    pub fn knows(&self, subject: &str, invariant: &str) -> bool {
-        self.finding.is_some_and(|finding| finding.subjects.contains(&subject) && finding.breaks.contains(&invariant))
-    }
-
     /// The parameters under which `check` runs it: none, the lengths at which batches of 192 and 512 end, and each of
     /// its exits.
     pub fn variants(&self) -> impl Iterator<Item = Parameters> {
@@ -175,6 +151,19 @@ impl Workload {
             Parameters::default().with(parameter, value)
         });
         [Parameters::default()].into_iter().chain(lengths).chain(exits)
+    }
+
+    /// The parameters under which tests run it: none, each length at which a batch of 32, 64, 192 or 512 fills, and those
+    /// next to it, and each exit at the first, a middle and the last slot.
+    pub fn cases(&self) -> impl Iterator<Item = Parameters> {
+        let lengths = [0, 1, 31, 32, 33, 63, 64, 65, 191, 192, 193, 384, 385, 511, 512];
+        let lengths = lengths.into_iter().map(|len| Parameters::default().with(Parameter::Len, len));
+        let exits = self.takes.iter().filter(|&&parameter| parameter != Parameter::Len).flat_map(|&parameter| {
+            let values: &[u16] = if parameter == Parameter::Size { &[0, 1, 2] } else { &[0, 1, 7, 15, 16] };
+            values.iter().map(move |&value| Parameters::default().with(parameter, value))
+        });
+        let all = [Parameters::default()].into_iter().chain(lengths).chain(exits);
+        all.filter(|parameters| self.accepts(parameters).is_ok())
     }
 }
 

@@ -1,0 +1,93 @@
+//! The known findings in what `check` prints: which of them the collection still shows, and in how many runs.
+//!
+//! Not here: the findings ([`lazy_mmu_snapshots::known`]), nor any verdict on what no finding explains, which fails where
+//! it is found. Called by [`super::expected`], which counts, and by [`super::report`].
+
+use std::fmt::Write as _;
+
+use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::wire::Summary;
+use lazy_mmu_snapshots::known::{Finding, KNOWN, Kind};
+
+/// For each finding, how many runs of the collection break exactly what its program breaks, on the subjects it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    runs: [usize; KNOWN.len()],
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Shown { runs: [0; KNOWN.len()] }
+    }
+}
+
+impl Shown {
+    /// Counts a program's runs, one on each subject.
+    pub fn add(&mut self, summaries: &[Summary]) {
+        for (subject, summary) in SUBJECTS.iter().zip(summaries) {
+            for (finding, runs) in KNOWN.iter().zip(&mut self.runs) {
+                *runs += usize::from(finding.is_on(subject.name) && finding.shows(summary.broken));
+            }
+        }
+    }
+
+    /// The findings that no run shows, though they say that one does.
+    pub fn missing(&self) -> impl Iterator<Item = &'static Finding> {
+        let none = KNOWN.iter().zip(self.runs).filter(|(_, runs)| *runs == 0).map(|(finding, _)| finding);
+        none.filter(|finding| finding.kind != Kind::Invisible)
+    }
+
+    /// A line for each, and how to see one.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let n = KNOWN.len();
+        let mut text = format!(
+            "known: {n} findings on faithful subjects (docs/architecture.md), each with the runs that break exactly this\n"
+        );
+        let width = KNOWN.iter().map(|finding| finding.name.len()).max().unwrap_or_default();
+        for (finding, runs) in KNOWN.iter().zip(self.runs) {
+            let shown = if runs > 0 { format!("{runs} runs") } else { finding.kind.text().to_owned() };
+            let (name, breaks, subjects) = (finding.name, finding.breaks_text(), finding.subjects_text());
+            let _ = writeln!(text, "  {name:<width$}  {breaks:<16}  {subjects}: {shown}");
+        }
+        if let Some((finding, subject)) = KNOWN.first().and_then(|finding| Some((finding, example(finding)?))) {
+            let _ = writeln!(text, "  see one: cargo lazymmu run known/{} --subject {subject}", finding.name);
+        }
+        text
+    }
+}
+
+/// A subject that shows the finding.
+fn example(finding: &Finding) -> Option<&'static str> {
+    SUBJECTS.iter().map(|subject| subject.name).find(|name| finding.is_on(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_counted_where_it_breaks_what_the_program_does() {
+        let finding = &KNOWN[0];
+        let on = |name: &str, broken: u32| -> Vec<Summary> {
+            let broken = |subject: &str| if subject == name { broken } else { 0 };
+            SUBJECTS.iter().map(|s| Summary { broken: broken(s.name), ..Summary::default() }).collect()
+        };
+        let mut shown = Shown::default();
+        assert!(shown.missing().any(|missing| missing.name == finding.name));
+        shown.add(&on("counted/aarch64", finding.broken()));
+        shown.add(&on("stateless/aarch64", finding.broken() & 1));
+        assert_eq!(shown, Shown::default(), "on another subject, or less than it breaks");
+        shown.add(&on("stateless/aarch64", finding.broken()));
+        assert!(shown.missing().all(|missing| missing.name != finding.name));
+        assert!(shown.missing().all(|missing| missing.kind != Kind::Invisible));
+    }
+
+    #[test]
+    fn there_is_a_line_for_each_and_it_is_short() {
+        let text = Shown { runs: [999; KNOWN.len()] }.render();
+        assert_eq!(text.lines().count(), KNOWN.len() + 2);
+        text.lines().for_each(|line| assert!(line.len() <= 110, "{}: {line}", line.len()));
+        assert!(text.ends_with(" --subject stateless/aarch64\n"), "{text}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Many legal programs on every backend of Linux 7.2, natively: nothing may break there.
+//!
+//! No target runs them: a target comes to the same as the host on fewer programs ([`super::suites`]). The programs are the
+//! same in every check. Called by `lazymmu check`, on a thread of its own beside the targets.
+
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::runner::{CUT, Generated, MISUSED, Runner, broken_text};
+use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::trace::timeline;
+
+use super::Failure;
+
+/// The programs: enough that a rare break is met, few enough for seconds.
+const BATCH: Generated = Generated { seed: 0, count: 100_000, length: 24, legal: true };
+
+/// What came of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Silent {
+    /// Programs.
+    pub programs: u32,
+    /// Backends that ran each.
+    pub backends: usize,
+    /// Runs that were judged to their end: on some backends a task is not preempted in a section.
+    pub to_the_end: u64,
+    /// The first program that breaks something, of each backend that one does.
+    pub failures: Vec<Failure>,
+}
+
+/// Runs them all.
+#[must_use]
+pub fn run() -> Silent {
+    silence(BATCH)
+}
+
+fn silence(batch: Generated) -> Silent {
+    let mut runner = Runner::new();
+    let mut current: Vec<usize> = (0..SUBJECTS.len()).filter(|&at| SUBJECTS[at].is_current()).collect();
+    let mut silent = Silent { programs: batch.count, backends: current.len(), ..Silent::default() };
+    for seed in batch.seeds() {
+        let program = batch.program(seed);
+        current.retain(|&subject| {
+            let (_, verdict) = runner.run(subject, Port::Model, &program);
+            silent.to_the_end += u64::from(verdict.cut.is_none());
+            if !verdict.holds() {
+                silent
+                    .failures
+                    .push(failure(&mut runner, subject, (seed, &program), |broken| broken & !(MISUSED | CUT)));
+            }
+            verdict.holds()
+        });
+    }
+    silent
+}
+
+/// A legal program that breaks what it must not: minimised, with its timeline. `bad` picks what that is from
+/// `Summary::broken`.
+pub fn failure(
+    runner: &mut Runner,
+    subject: usize,
+    (seed, first): (u64, &Program),
+    bad: impl Fn(u32) -> u32,
+) -> Failure {
+    let name = SUBJECTS[subject].name;
+    let broken = |runner: &mut Runner, program: &Program| runner.summary(subject, Port::Model, program).broken;
+    let whole = broken(runner, first);
+    let signature = bad(whole);
+    let small = minimise(first, |program| {
+        let now = broken(runner, program);
+        bad(now) == signature && now & MISUSED & !whole == 0
+    });
+    let (events, verdict) = runner.run(subject, Port::Model, &small);
+    let plain = SUBJECTS[subject].make(Port::Model);
+    let detail = format!("{small}\n{}", timeline::render(&small, &*plain, events, &verdict));
+    let what = format!("generated program, seed {seed}: {} on {name}", broken_text(signature));
+    let replay = Some(format!("cargo lazymmu run PROGRAM --subject {name}"));
+    Failure { what, detail, replay, program: Some(small.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legal_programs_are_silent_and_most_are_judged_to_their_end() {
+        let silent = silence(Generated { count: 200, ..BATCH });
+        assert_eq!((silent.programs, silent.failures), (200, vec![]));
+        let runs = u64::from(silent.programs) * silent.backends as u64;
+        assert!(silent.to_the_end > runs / 2 && silent.to_the_end < runs, "{} of {runs}", silent.to_the_end);
+    }
+
+    /// Programs that keep to no rules are not silent: each backend gives its first, and only that.
+    #[test]
+    fn what_breaks_is_found_minimised_and_can_be_replayed() {
+        let silent = silence(Generated { legal: false, count: 50, ..BATCH });
+        assert_eq!(silent.failures.len(), silent.backends);
+        for failure in silent.failures {
+            let program = failure.program.expect("the program");
+            assert!(program.lines().count() <= 6, "{program}");
+            assert!(failure.what.contains("breaks I") && failure.replay.is_some(), "{}", failure.what);
+        }
+    }
+}

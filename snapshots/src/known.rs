@@ -1,0 +1,326 @@
+//! The known findings: where a faithful subject breaks the contract by its own design, by what its callers may not do,
+//! or in a way that Linux 7.2 still has.
+//!
+//! A finding has one cause. Its program, `programs/known/<name>.lmm`, is the smallest that shows it, and its leading
+//! comment tells a kernel developer what happens and why. On every subject that the finding names, the program breaks
+//! exactly what the finding says, and a legal program breaks nothing that no finding explains: the tests hold both, so
+//! that an entry which is too narrow, too wide or out of date fails.
+//!
+//! Not here: any excuse for 7.2 on generated legal programs, which break nothing there. Called by the tests of this
+//! package (the list is the snapshot `known__list`) and by `lazymmu check`.
+
+mod finding;
+
+use lazy_mmu_engine::contract::Invariant;
+
+use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8, I9, I11, I12, I14, I15};
+use Kind::{Design, Invisible, Misuse, Open};
+use finding::bits;
+pub use finding::{Finding, Kind, matches};
+
+/// The three backends whose mode is a mark that outlives the call: a flag of the task, or of the CPU's batch.
+const MARKED: &[&str] = &["stateless|token/aarch64|powerpc64-hash|sparc64"];
+
+/// Every known finding, in the order of history.
+pub const KNOWN: &[Finding] = &[
+    Finding {
+        name: "stateless-nested",
+        subjects: &["stateless/aarch64|powerpc64-hash|sparc64"],
+        breaks: &[I2, I5, I12],
+        follows: &[I5],
+        kind: Design,
+        why: "the inner leave ends the mode for the outer section too: nobody counts",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-pause-outside",
+        subjects: MARKED,
+        breaks: &[I1, I2, I3, I4, I12],
+        follows: &[I1, I3, I4, I5, I6, I9],
+        kind: Design,
+        why: "KASAN's leave and enter leave the mode on where no section is open, or where one is paused already",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-preempt-count",
+        subjects: &["stateless|token/powerpc64-hash|sparc64"],
+        breaks: &[I1, I2, I7, I12],
+        follows: &[I1, I7],
+        kind: Design,
+        why: "a leave without its enter turns preemption on where it was on: preempt_count is -1 in the pause",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-section-in-pause",
+        subjects: &["stateless|token/aarch64|powerpc64-hash|sparc64|x86_64-xen*"],
+        breaks: &[I4, I12],
+        follows: &[I3, I4, I9],
+        kind: Design,
+        why: "a section opened in a pause is a section: nobody knows of the pause",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-handler",
+        subjects: &["stateless|token/powerpc64-hash|sparc64"],
+        breaks: &[I4, I11],
+        follows: &[I3, I4, I9],
+        kind: Design,
+        why: "a handler's change goes into the interrupted task's batch: nothing asks for interrupt context",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-handler-calls",
+        subjects: &["stateless|token/powerpc64-hash|sparc64"],
+        breaks: &[I2],
+        follows: &[I1, I3, I4, I7, I9, I11, I12],
+        kind: Design,
+        why: "a call in interrupt context acts on the mode that the interrupted task has on this CPU",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-bottom-halves",
+        subjects: &["stateless|token/powerpc64-hash|sparc64"],
+        breaks: &[I4],
+        follows: &[I3],
+        kind: Design,
+        why: "a section in interrupt context is a section: nothing asks for interrupt context",
+        workloads: &[],
+    },
+    Finding {
+        name: "stateless-xen-nested",
+        subjects: &["stateless/x86_64-xen"],
+        breaks: &[I2, I15],
+        follows: &[],
+        kind: Design,
+        why: "enter insists that the CPU is in no mode, and dies of a BUG inside another section",
+        workloads: &[],
+    },
+    Finding {
+        name: "early-xen-pause-outside",
+        subjects: &["stateless|token/x86_64-xen*"],
+        breaks: &[I2, I15],
+        follows: &[I7],
+        kind: Design,
+        why: "leave insists that the CPU is in the mode, and dies of a BUG where no section is open",
+        workloads: &[],
+    },
+    Finding {
+        name: "xen66-pause-nested",
+        subjects: &["stateless/x86_64-xen@6.6"],
+        breaks: &[I2, I3, I4, I12],
+        follows: &[I3, I4, I8, I9, I12],
+        kind: Design,
+        why: "one leave of two takes the nesting down by one: KASAN's pause does not pause",
+        workloads: &[],
+    },
+    Finding {
+        name: "nesting-pause-outside",
+        subjects: &["nesting-*/*"],
+        breaks: &[I2, I15],
+        follows: &[],
+        kind: Design,
+        why: "a pause outside a section, or a second one, warns and runs its hook all the same",
+        workloads: &[],
+    },
+    Finding {
+        name: "nesting-section-in-pause",
+        subjects: &["nesting-*/*"],
+        breaks: &[I2, I15],
+        follows: &[],
+        kind: Design,
+        why: "a section in a pause warns, at both ends, and runs its hook all the same",
+        workloads: &[],
+    },
+    Finding {
+        name: "nesting-left-on",
+        subjects: &["nesting-*/aarch64|powerpc64-hash|sparc64"],
+        breaks: &[I2, I3, I4, I15],
+        follows: &[I3, I4, I5, I6, I9],
+        kind: Design,
+        why: "after a pause outside a section the task counts as active until its next section ends",
+        workloads: &[],
+    },
+    Finding {
+        name: "nesting-preempt-count",
+        subjects: &["nesting-*/powerpc64-hash|sparc64"],
+        breaks: &[I2, I7, I15],
+        follows: &[I7],
+        kind: Design,
+        why: "a leave without its enter turns preemption on where it was on: preempt_count is -1 in the pause",
+        workloads: &[],
+    },
+    Finding {
+        name: "v3-limit",
+        subjects: &["nesting-v3/*"],
+        breaks: &[I1, I2, I15],
+        follows: &[],
+        kind: Misuse,
+        why: "the counter's limits are VM_BUG_ON: a debug kernel dies of a misuse it could report",
+        workloads: &[],
+    },
+    Finding {
+        name: "xen70-between-halves",
+        subjects: &["nesting-*/x86_64-xen", "counted/x86_64-xen@7.0"],
+        breaks: &[I2, I7, I15],
+        follows: &[I7],
+        kind: Design,
+        why: "between the halves of a call the counters and the CPU's mode differ, and the switch hooks mix them up",
+        workloads: &[],
+    },
+    Finding {
+        name: "v3-xen-between-halves",
+        subjects: &["nesting-v3/x86_64-xen"],
+        breaks: &[I2, I5, I7, I12, I15],
+        follows: &[I2, I5, I7, I15],
+        kind: Design,
+        why: "a task that is switched out between the hook and its mark is active without the mode",
+        workloads: &[],
+    },
+    Finding {
+        name: "fork-in-section",
+        subjects: &["nesting-*|counted/*"],
+        breaks: &[I1, I12],
+        follows: &[],
+        kind: Design,
+        why: "a new task's counters are a copy of its parent's, an open section included",
+        workloads: &[],
+    },
+    Finding {
+        name: "wrap-disable",
+        subjects: &["nesting-v4|counted/!x86_64-xen@*"],
+        breaks: &[I1, I2],
+        follows: &[],
+        kind: Misuse,
+        why: "the counters wrap: a disable too many leaves the task active for ever, with no enter",
+        workloads: &[],
+    },
+    Finding {
+        name: "wrap-disable-batches",
+        subjects: &["counted/powerpc64-hash|sparc64*"],
+        breaks: &[I1, I2, I3, I4, I6],
+        follows: &[],
+        kind: Misuse,
+        why: "after a disable too many the batch fills with preemption on, and nobody empties it",
+        workloads: &[],
+    },
+    Finding {
+        name: "xen-read-back",
+        subjects: &["*/x86_64-xen*"],
+        breaks: &[I8],
+        follows: &[],
+        kind: Misuse,
+        why: "an update waits in the queue, and memory keeps the old entry until it goes out",
+        workloads: &[],
+    },
+    Finding {
+        name: "xen-new-task",
+        subjects: &["counted/x86_64-xen"],
+        breaks: &[I1, I5, I12, I15],
+        follows: &[I5],
+        kind: Open,
+        why: "the switch hooks of 7.2 resume a new task, which nobody has paused",
+        workloads: &["chain_08_preemptible_sections"],
+    },
+    Finding {
+        name: "xen-gather-in-section",
+        subjects: &["*/x86_64-xen*"],
+        breaks: &[I14],
+        follows: &[],
+        kind: Open,
+        why: "the flush waits in the queue behind the updates, and the pages are freed before it goes out",
+        workloads: &[],
+    },
+    Finding {
+        name: "pagealloc-one-cpu",
+        subjects: &["*/sparc64*|x86_64-native|x86_64-xen*"],
+        breaks: &[I14],
+        follows: &[],
+        kind: Open,
+        why: "DEBUG_PAGEALLOC flushes the TLB of the CPU that frees the page, and of no other",
+        workloads: &[],
+    },
+    Finding {
+        name: "pagemap-flush-first",
+        subjects: &["*/*"],
+        breaks: &[I9],
+        follows: &[],
+        kind: Invisible,
+        why: "flushes before its section ends; every backend that defers user entries defers the flush too",
+        workloads: &["pagemap_scan_pmd_entry"],
+    },
+    Finding {
+        name: "migrate-flush-first",
+        subjects: &["*/*"],
+        breaks: &[I9],
+        follows: &[],
+        kind: Invisible,
+        why: "flushes before its section ends; every backend that defers user entries defers the flush too",
+        workloads: &["migrate_vma_collect_pmd"],
+    },
+];
+
+/// What no finding explains of what a legal program broke on a subject, as bits; `broken` is its `Summary::broken`.
+#[must_use]
+pub fn unexplained(subject: &str, broken: u32) -> u32 {
+    let judged = broken & bits(&Invariant::ALL);
+    KNOWN.iter().filter(|finding| finding.is_on(subject)).fold(judged, |left, finding| left & !finding.explains(broken))
+}
+
+/// The findings that a call site meets, by its workload's name.
+pub fn of_workload(name: &str) -> impl Iterator<Item = &'static Finding> {
+    KNOWN.iter().filter(move |finding| finding.workloads.contains(&name))
+}
+
+/// What a call site may break on a subject, as bits: what the findings that it meets do there.
+#[must_use]
+pub fn excused(workload: &str, subject: &str) -> u32 {
+    of_workload(workload).filter(|finding| finding.is_on(subject)).fold(0, |all, finding| all | finding.broken())
+}
+
+/// The whole list as text.
+#[must_use]
+pub fn list() -> String {
+    KNOWN.iter().map(Finding::described).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use lazy_mmu_engine::runner::MISUSED;
+
+    use super::*;
+
+    /// The sign of a finding must be there, and nothing else is explained by it.
+    #[test]
+    fn what_no_finding_explains_is_left() {
+        let on = |invariants: &[Invariant]| unexplained("nesting-v4/aarch64", bits(invariants));
+        assert_eq!(on(&[]), 0);
+        assert_eq!(on(&[I2, I15]), 0);
+        assert_eq!(on(&[I2, I4, I15]), 0, "what follows, with its sign");
+        assert_eq!(on(&[I4]), bits(&[I4]), "what follows, without its sign");
+        assert_eq!(on(&[I2, I14, I15]), bits(&[I14]), "what does not follow");
+        assert_eq!(
+            unexplained("counted/aarch64", bits(&[I1, I2])),
+            bits(&[I1, I2]),
+            "misuse explains no legal program"
+        );
+        assert_eq!(unexplained("counted/aarch64", MISUSED | bits(&[I9])), bits(&[I9]), "what is invisible neither");
+    }
+
+    #[test]
+    fn a_run_shows_what_breaks_as_the_program_does() {
+        let find = |name: &str| KNOWN.iter().find(|finding| finding.name == name).expect("a known finding");
+        let (misuse, design) = (find("wrap-disable"), find("nesting-pause-outside"));
+        assert!(misuse.shows(MISUSED | bits(&[I1, I2])) && !misuse.shows(bits(&[I1, I2])));
+        assert!(design.shows(bits(&[I2, I15])) && !design.shows(MISUSED | bits(&[I2, I15])));
+        assert!(!design.shows(bits(&[I2])) && !design.shows(bits(&[I2, I4, I15])));
+        assert!(!find("pagemap-flush-first").shows(bits(&[I9])), "nothing shows it");
+    }
+
+    #[test]
+    fn a_call_site_is_excused_where_a_finding_names_it() {
+        let chain = "chain_08_preemptible_sections";
+        assert_eq!(excused(chain, "counted/x86_64-xen"), bits(&[I1, I5, I12, I15]));
+        assert_eq!(excused(chain, "counted/aarch64"), 0);
+        assert_eq!(excused("pagemap_scan_pmd_entry", "counted/x86_64-xen"), 0, "it is invisible");
+    }
+}
