@@ -1,5 +1,5 @@
-//! I3 visible-at-exit: after `disable` at any depth, and after a `pause`, what the task changed before is in effect: the
-//! page table says it, its barriers and invalidations are done.
+//! I3 visible-at-exit: after `disable` at any depth, after a `pause` and after an explicit flush, what the task changed
+//! before is in effect: the page table says it, its barriers and invalidations are done.
 //!
 //! Watches what the machine finds late at the end of those calls, and what walkers see. It may not judge a call in
 //! interrupt context, which has no effect; nor an access to an entry that another task, or the interrupted one, has changed

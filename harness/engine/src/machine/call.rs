@@ -59,9 +59,8 @@ impl Run<'_> {
         if holds != held {
             self.emit(What::PreemptCount(holds));
         }
-        if matches!(call, Call::Disable | Call::Pause) && !self.stopped {
-            let late = self.machine.memory.late_of(subject, self.cpu, self.by());
-            late.into_iter().for_each(|late| self.emit(What::Late(late)));
+        if matches!(call, Call::Disable | Call::Pause) {
+            self.settled();
         }
         self.emit(What::Return(call, subject.counters(about)));
         if let Some(range) = self.between.take() {
@@ -69,6 +68,14 @@ impl Run<'_> {
         }
         self.between = outer;
         self.emit_mode();
+    }
+
+    /// A point at which what the running task has changed must be in effect: what is not.
+    pub(super) fn settled(&mut self) {
+        if !self.stopped {
+            let late = self.machine.memory.late_of(self.subject, self.cpu, self.by());
+            late.into_iter().for_each(|late| self.emit(What::Late(late)));
+        }
     }
 
     /// The scheduling point of the call in progress.

@@ -158,6 +158,7 @@ impl Run<'_> {
                 self.machine.memory.nothing_at_hand();
                 self.subject.flush(self);
                 self.out();
+                self.settled();
             }
             Op::Fault(page) => return self.fault(page),
             Op::Kmap(page) => return self.kmap(page, true),

@@ -49,7 +49,7 @@ pub enum Point {
     Write,
     /// At the end of an operation whose mapping is used at once: kmap, a fault, the page allocator's.
     Use,
-    /// At the end of a `disable` or `pause`: those of its task.
+    /// At the end of a `disable`, a `pause` or an explicit flush: those of its task.
     Settle,
     /// At the end of a TLB flush: the pages it covers.
     Flush,

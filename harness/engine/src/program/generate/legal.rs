@@ -5,7 +5,7 @@
 //! and the handlers have pages of their own, and only another CPU's accesses go anywhere. Tasks are preempted anywhere, in sections and
 //! between the halves of calls too; where a backend keeps preemption off there, the run is judged up to that point.
 
-use lazy_mmu_arches::page::{Mm, SHADOW_PAGE, Size};
+use lazy_mmu_arches::page::{LINEAR_PAGE, Mm, SHADOW_PAGE, Size};
 
 use super::Random;
 use crate::program::{Allocation, Block, Op, Pages, Program, Protection};
@@ -109,9 +109,45 @@ impl Maker {
                 self.ops.push(Op::BhOn);
             }
             6 => self.on_the_other_cpu(),
+            7 => self.life(),
             _ => self.section(),
         }
         self.changed.clear();
+    }
+
+    /// The life of some pages: mapped, used on one CPU or both, changed in a section, perhaps by a task that moves to the
+    /// other CPU meanwhile, flushed, and used again.
+    fn life(&mut self) {
+        let pages = self.pages();
+        self.map_and_use();
+        self.ops.extend([Op::Set(pages, Protection::Write), Op::Access(pages)]);
+        let shared = self.random.one_in(2);
+        if shared {
+            self.ops.extend([Op::Cpu(1), Op::Access(pages), Op::Cpu(0)]);
+        }
+        self.ops.push(Op::Enable);
+        let change = [
+            Op::Clear(pages),
+            Op::Wrprotect(pages),
+            Op::Set(pages, Protection::Read),
+            Op::Set(pages, Protection::Invalid),
+        ];
+        self.ops.push(change[self.random.below(4) as usize]);
+        let moves = self.preempts && self.who == Who::Task(0) && self.random.one_in(3);
+        if moves {
+            // T1 takes CPU 0, and T0 goes on in T3's place.
+            self.ops.extend([Op::Preempt(1), Op::Migrate(0, 1), Op::Cpu(1), Op::Switch(0)]);
+        }
+        self.ops.push(Op::Disable);
+        let gather = !pages.mm.is_kernel() && self.random.one_in(2);
+        self.ops.push(if gather { Op::GatherFlush(pages) } else { Op::TlbFlush(pages) });
+        self.ops.push(Op::Access(pages));
+        if moves {
+            self.ops.extend([Op::Preempt(3), Op::Migrate(0, 0), Op::Cpu(0), Op::Switch(0)]);
+        }
+        if shared {
+            self.ops.extend([Op::Cpu(1), Op::Access(pages), Op::Cpu(0)]);
+        }
     }
 
     /// Pages are mapped and used: what comes later unmaps them while CPUs know them.
@@ -194,6 +230,10 @@ impl Maker {
                 4 => self.ops.push(Op::Query),
                 5 if self.random.one_in(3) && self.depth > 0 => self.preemption(),
                 6 => self.kernels_own(),
+                7 if self.random.one_in(2) => {
+                    self.ops.push(Op::Flush);
+                    self.changed.clear();
+                }
                 _ => self.memory(),
             }
         }
@@ -289,10 +329,17 @@ impl Maker {
 
     /// What makes its change for its own use: the page allocator, a kmap, a fault, KASAN.
     fn kernels_own(&mut self) {
-        let frame = self.random.below(8) as u16;
+        // DEBUG_PAGEALLOC flushes this CPU alone on some architectures: each CPU has frames of its own.
+        let other_cpu = self.who == Who::Task(3);
+        let frame = self.random.below(8) as u16 + if other_cpu { 200 } else { 0 };
         let page = self.who.pages() + 72 + self.random.below(4) as u16;
         match self.random.below(8) {
-            0 | 1 => self.ops.push(Op::Alloc(frame, Allocation::Debug)),
+            0 | 1 => {
+                self.ops.push(Op::Alloc(frame, Allocation::Debug));
+                if self.random.one_in(2) {
+                    self.ops.push(Op::Access(Pages::one(Mm::KERNEL, LINEAR_PAGE + frame)));
+                }
+            }
             2 | 3 => self.ops.push(Op::Free(frame, Allocation::Debug)),
             4 if self.who != Who::Task(3) => self.ops.push(Op::Fault(page)),
             5 if self.who != Who::Task(3) => self.ops.extend([Op::Kmap(page), Op::Kunmap(page)]),
