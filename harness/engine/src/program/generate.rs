@@ -88,7 +88,7 @@ mod tests {
         let mut machine = Machine::new();
         let mut exercised = Exercised::default();
         let mut counts = std::collections::BTreeSet::new();
-        for seed in 0..400 {
+        for seed in 0..800 {
             let program = legal(seed, 40);
             exercised.add(machine.run(&*subject, &program));
             assert_eq!(program.ops().last(), Some(&Op::Switch(0)), "seed {seed}");
