@@ -25,7 +25,7 @@ use crate::target::Target;
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
-    /// Seconds: 500 legal and 500 arbitrary programs per subject
+    /// Seconds: 300 legal and 300 arbitrary programs per subject
     Quick,
     /// Minutes: 25,000 of each
     Full,
@@ -36,7 +36,7 @@ impl Profile {
     #[must_use]
     pub fn generated(self, seed: u64) -> [Generated; 2] {
         let count = match self {
-            Profile::Quick => 500,
+            Profile::Quick => 300,
             Profile::Full => 25_000,
         };
         [true, false].map(|legal| Generated { seed, count, length: 16, legal })
