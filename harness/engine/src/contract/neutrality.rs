@@ -64,9 +64,11 @@ impl Neutrality {
                 }
             }
             What::Mode { arch, task } => {
-                // Where a generation keeps no counters, what the callers have open says it, as long as they pair.
+                // Where a generation keeps no counters, what the callers have open says it, as long as they pair. They
+                // know nothing of a section that the architecture has open for itself.
                 let pairs = legality.unpaired().is_none();
-                let expected = task.or_else(|| pairs.then(|| legality.active(event.task)));
+                let own = event.below && arch;
+                let expected = task.or_else(|| (pairs && !own).then(|| legality.active(event.task)));
                 if expected.is_some_and(|expected| expected != arch) {
                     findings.report(Invariant::I12, at, || {
                         format!("the architecture's mode is {} while T{}'s is {}", on(arch), event.task, on(!arch))

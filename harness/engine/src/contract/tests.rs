@@ -86,6 +86,10 @@ fn programs_and_what_they_break() {
         ("stateless/aarch64", "enable; set K 1; disable", "holds"),
         ("stateless/aarch64", "enable; irq { enable; disable }; disable", "holds"),
         ("stateless/powerpc64-hash", "enable; irq { enable; disable }; disable", "breaks I2 I12"),
+        // An architecture's own section is none of its callers'.
+        ("stateless/aarch64", "alloc 7 debug", "holds"),
+        ("token/aarch64", "enable; alloc 7 debug; pause; free 7 debug; resume; disable", "holds"),
+        ("stateless/aarch64", "enable; alloc 7 debug; disable", "breaks I2 I12"),
         // Nobody is left in the mode, whoever was to blame; a mode that is gated off is nobody's.
         ("stateless/aarch64", "enable; bh_off; disable; bh_on", "breaks I1"),
         ("stateless/powerpc64-hash", "irq { enable }", "breaks I1"),
