@@ -27,14 +27,12 @@ fn row(runner: &mut Runner, subject: usize) -> String {
     let mut text = format!("{:<26}", SUBJECTS[subject].name);
     for legal in [true, false] {
         let batch = Generated { seed: 1, count: COUNT, length: 24, legal };
-        let sum = runner.generated(subject, Port::Model, batch);
         let mut broken = [0; Invariant::ALL.len()];
         let mut misused = 0;
-        for seed in batch.seeds() {
-            let one = runner.summary(subject, Port::Model, &batch.program(seed)).broken;
+        let sum = runner.each_generated(subject, Port::Model, batch, |_, one| {
             broken.iter_mut().enumerate().for_each(|(bit, count)| *count += one >> bit & 1);
             misused += u32::from(one & MISUSED != 0);
-        }
+        });
         let _ = write!(text, " {} {:016x}", if legal { "legal" } else { "any" }, sum.all);
         let counts = Invariant::ALL.iter().zip(broken).filter(|(_, count)| *count > 0);
         counts.for_each(|(invariant, count)| {

@@ -74,7 +74,7 @@ impl Run<'_> {
     pub(super) fn settled(&mut self) {
         if !self.stopped {
             let late = self.machine.memory.late_of(self.subject, self.cpu, self.by());
-            late.into_iter().for_each(|late| self.emit(What::Late(late)));
+            self.emit_late(late);
         }
     }
 

@@ -16,7 +16,7 @@ mod schedule;
 
 use crate::program::{CPUS, LOCKS, Program, TASKS};
 use crate::subject::Subject;
-use crate::trace::{Counters, Event, What};
+use crate::trace::{Counters, Event, Late, What};
 use lazy_mmu_arches::page::Mm;
 use memory::Memory;
 
@@ -268,6 +268,13 @@ impl Run<'_> {
         }
         if let Some(burst) = self.machine.memory.take_burst() {
             self.emit(What::Burst(burst));
+        }
+    }
+
+    /// What is not in effect, if anything, goes into the trace.
+    fn emit_late(&mut self, late: Option<Late>) {
+        if let Some(late) = late {
+            self.emit(What::Late(late));
         }
     }
 

@@ -179,7 +179,9 @@ impl Run<'_> {
             Op::Set(pages, protection) => self.each_run(pages, |run, at, n| run.set(at, n, protection)),
             Op::Clear(pages) => self.each_run(pages, Self::clear),
             Op::Wrprotect(pages) => self.each_run(pages, Self::wrprotect),
-            Op::Get(pages) => self.each_page(pages, Self::get),
+            Op::Get(pages) => self.each_page(pages, |run, at| {
+                run.get(at);
+            }),
             Op::RawGet(pages) => self.each_page(pages, |run, at| {
                 let word = run.machine.memory.load(at);
                 run.emit_read(at, word);
@@ -218,7 +220,7 @@ impl Run<'_> {
         self.out();
         if !self.stopped {
             let late = self.machine.memory.late_among(self.subject, self.cpu, point, at, n);
-            late.into_iter().for_each(|late| self.emit(What::Late(late)));
+            self.emit_late(late);
         }
     }
 
@@ -268,7 +270,7 @@ impl Run<'_> {
             return;
         }
         let late = self.machine.memory.flush_ends(subject, self.cpu, first, pages, by);
-        late.into_iter().for_each(|late| self.emit(What::Late(late)));
+        self.emit_late(late);
         if gather {
             let (freed, reachable) = self.machine.memory.free_unmapped(subject, first, pages);
             if freed > 0 {
@@ -290,8 +292,8 @@ impl Run<'_> {
     }
 
     fn emit_read(&mut self, at: PteRef, word: u64) {
-        let flags = self.subject.pte_flags(word);
-        let found = flags.valid.then(|| Translation { frame: self.subject.pte_frame(word), write: flags.write });
+        let (frame, valid, write) = self.subject.pte_entry(word);
+        let found = valid.then_some(Translation { frame, write });
         let asked = self.machine.memory.asked(at);
         self.emit(What::Read { at, found, asked });
     }
@@ -307,9 +309,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn get(&mut self, at: PteRef) {
+    fn get(&mut self, at: PteRef) -> u64 {
         let word = self.subject.get_pte(self, at);
         self.emit_read(at, word);
+        word
     }
 
     /// `kmap_local_page()` and `kunmap_local()`: x86 alone makes a mapping, and forces it out (`highmem.h`); the others
@@ -334,12 +337,10 @@ impl Run<'_> {
     /// `kasan_populate_vmalloc_pte()` and `kasan_depopulate_vmalloc_pte()` on each page: what another task did in the
     /// meantime is looked at under init_mm's lock, with the mode paused.
     fn kasan(&mut self, pages: Pages, populate: bool) -> Result<(), Refusal> {
-        let subject = self.subject;
         self.each_page(pages, |run, at| {
             run.call(Call::Pause, None);
             run.task_mut().locks += 1;
-            let word = subject.get_pte(run, at);
-            run.emit_read(at, word);
+            let word = run.get(at);
             if populate && word == 0 {
                 run.set(at, 1, Protection::Write);
             } else if !populate && word != 0 {
