@@ -70,10 +70,14 @@ impl Bench {
         ops.extend(if interrupt { vec![Op::Open(Block::Irq), call, Op::Close] } else { vec![call] });
         ops.push(Op::Query);
         let events = self.events(ops);
-        let mode = match events.last().map(|event| event.what) {
-            Some(What::Answer(true)) => "on",
-            Some(What::Answer(false)) => "off",
-            _ => return "dead".to_owned(),
+        let answers = events.iter().rev().find_map(|event| match event.what {
+            What::Answer(active) => Some(active),
+            _ => None,
+        });
+        let mode = match answers {
+            Some(true) => "on",
+            Some(false) => "off",
+            None => return "dead".to_owned(),
         };
         format!("{mode:<4} {:+}", self.machine.preempt_count(0))
     }
@@ -217,7 +221,9 @@ fn by_backend(generation: GenerationName) -> String {
 }
 
 fn effect(events: &[Event]) -> String {
-    let what = events.iter().filter(|event| !matches!(event.what, What::Call(..) | What::Return(..)));
+    // What the mode is afterwards has a column of its own.
+    let left_out = |what: &What| matches!(what, What::Call(..) | What::Return(..) | What::Mode { .. } | What::Held(_));
+    let what = events.iter().filter(|event| !left_out(&event.what));
     let lines: Vec<_> = what.map(|event| crate::trace::line(&event.what)).collect();
     if lines.is_empty() { "-".to_owned() } else { lines.join("; ") }
 }
