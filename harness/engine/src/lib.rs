@@ -9,6 +9,7 @@
 //! | [`contract`] | the oracles: invariants, and the reference model of the counted generation |
 //! | [`zoo`] | subjects with one thing bent, which the oracles must catch |
 //! | [`replay`] | recorded kernel traces, checked call by call |
+//! | [`fuzz`] | what the fuzz targets do with their input |
 //! | [`wire`] | frames between the host command and the agent |
 //! | [`workload`] | the kernel's call sites as named programs |
 //!
@@ -20,6 +21,7 @@
 
 pub mod contract;
 pub mod exercise;
+pub mod fuzz;
 pub mod machine;
 pub mod program;
 pub mod replay;

@@ -41,6 +41,11 @@ impl Runner {
         }
     }
 
+    /// Sets how many operations and pages a run may take ([`Machine::set_limit`]).
+    pub fn set_limit(&mut self, limit: usize) {
+        self.machine.set_limit(limit);
+    }
+
     /// Runs a program on the subject at `index` of the registry, which must exist, and judges it.
     pub fn run(&mut self, index: usize, port: Port, program: &Program) -> (&[Event], Verdict) {
         let descriptor = &SUBJECTS[index];

@@ -4,6 +4,8 @@
 //! reviewed text is a snapshot; fuzzers check every step of arbitrary programs against it. A state's numbers are
 //! classes: 0, 1, `n` for 2 to 254, `255`; a class's row is made at both its ends, which must agree.
 
+pub mod check;
+
 use std::fmt::Write as _;
 
 use crate::machine::Machine;

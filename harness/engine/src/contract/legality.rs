@@ -96,6 +96,8 @@ pub struct Legality {
     misuse: Option<Misuse>,
     /// The first misuse of the calls themselves.
     unpaired: Option<Misuse>,
+    /// A task ended with a bracket open.
+    ended_open: bool,
 }
 
 impl Legality {
@@ -113,6 +115,7 @@ impl Legality {
         self.acting = None;
         self.misuse = None;
         self.unpaired = None;
+        self.ended_open = false;
     }
 
     /// The first misuse so far.
@@ -125,6 +128,12 @@ impl Legality {
     #[must_use]
     pub fn unpaired(&self) -> Option<Misuse> {
         self.unpaired
+    }
+
+    /// Whether a task has ended with a section or pause open, or has one open now.
+    #[must_use]
+    pub fn left_open(&self) -> bool {
+        self.ended_open || self.tasks.iter().any(|task| !task.open.is_empty())
     }
 
     /// Whether the task has a section open that is not paused, as its callers see it.
@@ -195,6 +204,12 @@ impl Legality {
             What::Close(Block::Irq | Block::Softirq | Block::Nmi, _) => self.handler_ends(),
             What::Refused(why) => {
                 self.refused(event, why);
+                None
+            }
+            What::Exit { task, .. } => {
+                self.ended_open |= !self.tasks[usize::from(task)].open.is_empty();
+                self.tasks[usize::from(task)].open.clear();
+                self.tasks[usize::from(task)].active = false;
                 None
             }
             What::Fork { child, .. } => {

@@ -170,6 +170,8 @@ pub struct Verdict {
     pub misuse: Option<Misuse>,
     /// The operation from which on nothing is judged, because it cannot happen on this backend.
     pub cut: Option<u32>,
+    /// The program itself leaves a section or pause open, in a task that ends or at its own end.
+    pub open: bool,
 }
 
 impl Verdict {
@@ -177,6 +179,21 @@ impl Verdict {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.violations.is_empty()
+    }
+
+    /// The violations that are the subject's own fault: those before the program's first misuse, but for balance where
+    /// the program itself is unbalanced; and any disagreement with the model, which knows misuse too. `events` is the
+    /// trace that was judged.
+    pub fn faults<'v>(&'v self, events: &'v [Event]) -> impl Iterator<Item = &'v Violation> {
+        self.violations.iter().filter(move |violation| {
+            let op = events.get(violation.event).map_or(u32::MAX, |event| event.op);
+            let before = self.misuse.is_none_or(|misuse| op < misuse.op);
+            match violation.invariant {
+                Invariant::Model => true,
+                Invariant::I1 => before && !self.open,
+                _ => before,
+            }
+        })
     }
 }
 
@@ -247,7 +264,7 @@ impl Judge {
             self.balance.finish(events, &mut findings);
         }
         let violations = findings.found.into_iter().flatten().collect();
-        Verdict { violations, misuse: self.legality.misuse(), cut }
+        Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open() }
     }
 
     /// Takes the next event in: each goes to those whom it concerns.

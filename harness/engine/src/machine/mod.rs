@@ -14,7 +14,7 @@ mod memory;
 mod operation;
 mod schedule;
 
-use crate::program::{CPUS, LOCKS, Program, TASKS};
+use crate::program::{CPUS, LOCKS, MAX_OPS, Program, TASKS};
 use crate::subject::Subject;
 use crate::trace::{Counters, Event, Late, What};
 use lazy_mmu_arches::page::Mm;
@@ -80,6 +80,8 @@ pub struct Machine {
     frames: Vec<Frame>,
     /// Call sites that warned, as `operation << 2 | site`.
     warned: Vec<u64>,
+    /// Operations and pages that a run may take.
+    limit: usize,
 }
 
 impl Default for Machine {
@@ -101,7 +103,13 @@ impl Machine {
             mutex: None,
             frames: Vec::new(),
             warned: Vec::new(),
+            limit: MAX_OPS,
         }
+    }
+
+    /// Sets how many operations and pages a run may take, [`MAX_OPS`] unless told: a fuzzer's runs are short.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(MAX_OPS);
     }
 
     /// Runs a program on a subject from boot, and yields the trace. The same arguments give the same trace, whatever

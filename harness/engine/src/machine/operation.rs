@@ -4,7 +4,7 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{LINEAR_PAGE, Mm, PAGES, PteFlags, PteRef, Range, Size};
 
 use super::{Frame, Run};
-use crate::program::{Allocation, Block, FRAMES, MAX_OPS, Op, Pages, Protection};
+use crate::program::{Allocation, Block, FRAMES, Op, Pages, Protection};
 use crate::trace::{Ask, Call, Point, Refusal, Stop, Translation, What};
 
 impl Run<'_> {
@@ -23,7 +23,7 @@ impl Run<'_> {
     /// Counts operations and pages against the run's limit.
     fn take_steps(&mut self, n: usize) -> bool {
         self.steps += n;
-        if self.steps > MAX_OPS && !self.stopped {
+        if self.steps > self.machine.limit && !self.stopped {
             self.emit(What::Stop(Stop::Limit));
             self.stopped = true;
         }

@@ -1,0 +1,80 @@
+//! What a fuzz target's runs exercised: so that a run which never nested a pause does not pass as if it had (rule 8).
+//!
+//! Not a judgement. Filled by the targets, printed by `lazymmu fuzz`.
+
+use crate::contract::{Invariant, Verdict};
+use crate::exercise::{Exercised, KINDS};
+use crate::program::Program;
+use crate::trace::{Event, What};
+
+/// Counts, added up over executions.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    executions: u64,
+    operations: u64,
+    exercised: Exercised,
+    deepest: [u64; 2],
+    broke: [u64; Invariant::ALL.len()],
+    named: Vec<(&'static str, u64)>,
+}
+
+impl Stats {
+    /// Counts one execution.
+    pub fn execution(&mut self) {
+        self.executions += 1;
+    }
+
+    /// Counts what a run of a program did.
+    pub fn run(&mut self, program: &Program, events: &[Event]) {
+        self.operations += program.ops().len() as u64;
+        self.exercised.add(events);
+        for event in events {
+            if let What::Return(_, after) = event.what {
+                self.deepest[0] = self.deepest[0].max(after.enable.into());
+                self.deepest[1] = self.deepest[1].max(after.pause.into());
+            }
+        }
+    }
+
+    /// Counts what the oracles said of it.
+    pub fn judged(&mut self, verdict: &Verdict) {
+        for violation in &verdict.violations {
+            self.broke[violation.invariant as usize] += 1;
+        }
+        for (name, is) in [
+            ("runs that hold", verdict.holds()),
+            ("runs judged up to a misuse", verdict.misuse.is_some()),
+            ("runs judged up to a cut", verdict.cut.is_some()),
+        ] {
+            self.add(name, u64::from(is));
+        }
+    }
+
+    /// Adds to a count of the target's own.
+    pub fn add(&mut self, name: &'static str, n: u64) {
+        match self.named.iter_mut().find(|(known, _)| std::ptr::eq(*known, name) || *known == name) {
+            Some((_, count)) => *count += n,
+            None => self.named.push((name, n)),
+        }
+    }
+
+    /// How many executions there were.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.executions
+    }
+
+    /// Every count with its name, in the order in which they are printed; those of programs only where there were any.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, u64)> {
+        let mut lines = vec![("executions".to_owned(), self.executions)];
+        if self.operations > 0 {
+            lines.push(("operations".to_owned(), self.operations));
+            lines.push(("deepest section".to_owned(), self.deepest[0]));
+            lines.push(("deepest pause".to_owned(), self.deepest[1]));
+            lines.extend(KINDS.iter().zip(self.exercised.counts).map(|(kind, count)| ((*kind).to_owned(), count)));
+        }
+        lines.extend(self.named.iter().map(|(name, count)| ((*name).to_owned(), *count)));
+        lines
+    }
+}

@@ -1,0 +1,79 @@
+//! The subjects that an input's first byte chooses among.
+//!
+//! Not here: what becomes of them. Called by the targets that run one subject at a time.
+
+use super::Settings;
+use crate::contract::{Rules, Verdict};
+use crate::program::Program;
+use crate::runner::Runner;
+use crate::subject::registry::{self, GenerationName, SUBJECTS};
+use crate::subject::{Port, Subject};
+use crate::trace::Event;
+use crate::zoo;
+
+/// One of them.
+pub struct Chosen {
+    /// Its name: the registry's, or `zoo/` and a specimen.
+    pub name: &'static str,
+    /// The registry's name of the faithful subject: of itself, or of what a specimen wraps.
+    pub faithful: &'static str,
+    /// Its generation.
+    pub generation: GenerationName,
+    /// Its backend's name, version included.
+    pub backend: &'static str,
+    rules: Rules,
+    subject: Box<dyn Subject>,
+}
+
+/// All of them, and the machine they run on.
+pub struct Subjects {
+    runner: Runner,
+    chosen: Vec<Chosen>,
+}
+
+impl Subjects {
+    /// The subject that the settings name, or the registry's whole list in its order.
+    ///
+    /// # Errors
+    /// There is no such subject.
+    pub fn new(settings: &Settings) -> Result<Subjects, String> {
+        let mut runner = Runner::new();
+        runner.set_limit(super::LIMIT);
+        let chosen = match settings.subject {
+            None => SUBJECTS.iter().map(of_registry).collect(),
+            Some(name) => vec![find(name).ok_or_else(|| format!("there is no subject {name}"))?],
+        };
+        Ok(Subjects { runner, chosen })
+    }
+
+    /// Runs a program on the subject that a byte chooses.
+    pub fn run(&mut self, choice: u8, program: &Program) -> (&Chosen, &[Event], Verdict) {
+        let chosen = &self.chosen[usize::from(choice) % self.chosen.len()];
+        let (events, verdict) = self.runner.run_on(&*chosen.subject, chosen.rules, program);
+        (chosen, events, verdict)
+    }
+}
+
+fn of_registry(descriptor: &'static registry::Descriptor) -> Chosen {
+    Chosen {
+        name: descriptor.name,
+        faithful: descriptor.name,
+        generation: descriptor.generation,
+        backend: descriptor.backend,
+        rules: descriptor.rules(),
+        subject: descriptor.make(Port::Model),
+    }
+}
+
+fn find(name: &str) -> Option<Chosen> {
+    if let Some(specimen) = zoo::find(name) {
+        let base = specimen.base();
+        return Some(Chosen {
+            name: specimen.name,
+            rules: specimen.rules(),
+            subject: specimen.make(Port::Model),
+            ..of_registry(base)
+        });
+    }
+    registry::find(name).map(of_registry)
+}
