@@ -8,10 +8,7 @@
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
-use super::{
-    Allocation, Block, CPUS, FRAMES, LOCKS, MAX_BETWEEN, MAX_DEPTH, MAX_OPS, MAX_PAGES, Op, Pages, Program, Protection,
-    TASKS,
-};
+use super::{Allocation, Block, CPUS, FRAMES, LOCKS, MAX_OPS, MAX_PAGES, Op, Pages, Program, Protection, TASKS};
 
 /// Bytes of one record.
 pub const RECORD: usize = 6;
@@ -22,44 +19,23 @@ const KINDS: u8 = 49;
 /// Decodes any bytes.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Program {
-    let mut ops = Vec::with_capacity(bytes.len() / RECORD + 1);
-    let mut open: Vec<Block> = Vec::new();
-    let mut between = 0;
-    for chunk in bytes.chunks(RECORD) {
-        // Room for this operation and for the closes of every open block.
-        if ops.len() + open.len() + 2 > MAX_OPS {
-            break;
-        }
+    let ops = bytes.chunks(RECORD).map(|chunk| {
         let mut record = [0; RECORD];
         record[..chunk.len()].copy_from_slice(chunk);
-        let op = decode_op(record);
-        match op {
-            Op::Open(block) => {
-                let is_between = usize::from(block == Block::Between);
-                if open.len() == MAX_DEPTH || between + is_between > MAX_BETWEEN {
-                    continue;
-                }
-                between += is_between;
-                open.push(block);
-            }
-            Op::Close => match open.pop() {
-                Some(block) => between -= usize::from(block == Block::Between),
-                None => continue,
-            },
-            _ => {}
-        }
-        ops.push(op);
-    }
-    ops.extend(open.iter().map(|_| Op::Close));
-    Program::new(ops).unwrap_or_default()
+        decode_op(record)
+    });
+    Program::fitted(ops, MAX_OPS)
 }
 
 /// The canonical bytes of a program.
 #[must_use]
 pub fn encode(program: &Program) -> Vec<u8> {
-    program.ops().iter().flat_map(|&op| record(op)).collect()
+    let mut bytes = Vec::with_capacity(program.ops().len() * RECORD);
+    program.ops().iter().for_each(|&op| bytes.extend_from_slice(&record(op)));
+    bytes
 }
 
+/// The operation of one record: every record has one.
 fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
     let first = u16::from_le_bytes([f0, f1]);
     let count = u16::from_le_bytes([c0, c1]);

@@ -262,6 +262,51 @@ impl Program {
         }
     }
 
+    /// The program of as many of these operations as fit into `max_ops`, or [`MAX_OPS`] if that is less.
+    ///
+    /// Every list has one: a block that would be too deep and a close without a block are left out, blocks that stay
+    /// open are closed at the end, and there is always room for their closes. A list that is a program stays itself.
+    #[must_use]
+    pub fn fitted(ops: impl IntoIterator<Item = Op>, max_ops: usize) -> Program {
+        let ops = ops.into_iter();
+        let max_ops = max_ops.min(MAX_OPS);
+        let expected = (ops.size_hint().0 + 1).min(max_ops);
+        let mut program = Program { ops: Vec::with_capacity(expected), closes: Vec::with_capacity(expected) };
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        let mut between = 0;
+        for op in ops {
+            let room = max_ops - program.ops.len() - open.len();
+            match op {
+                Op::Open(block) => {
+                    let is_between = usize::from(block == Block::Between);
+                    if open.len() == MAX_DEPTH || between + is_between > MAX_BETWEEN {
+                        continue;
+                    }
+                    if room < 2 {
+                        break;
+                    }
+                    between += is_between;
+                    open.push((program.ops.len(), is_between));
+                }
+                Op::Close => {
+                    let Some((start, is_between)) = open.pop() else { continue };
+                    between -= is_between;
+                    program.closes[start] = program.ops.len() as u32;
+                }
+                _ if room < 1 => break,
+                _ => {}
+            }
+            program.ops.push(op);
+            program.closes.push(0);
+        }
+        while let Some((start, _)) = open.pop() {
+            program.closes[start] = program.ops.len() as u32;
+            program.ops.push(Op::Close);
+            program.closes.push(0);
+        }
+        program
+    }
+
     /// The operations, in order.
     #[must_use]
     pub fn ops(&self) -> &[Op] {

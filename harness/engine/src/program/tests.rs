@@ -42,8 +42,36 @@ fn limits_hold_for_any_bytes() {
     assert!(bytes::decode(&long).ops().len() <= MAX_OPS);
     // There is room for the closes of the blocks that stay open.
     let open_and_long = [[36, 0, 0, 0, 0, 0].repeat(100), long].concat();
-    assert_eq!(bytes::decode(&open_and_long).ops().len(), MAX_OPS - 1);
+    assert_eq!(bytes::decode(&open_and_long).ops().len(), MAX_OPS);
     assert_eq!((MAX_BETWEEN, MAX_DEPTH, MAX_OPS, MAX_PAGES), (32, 4096, 65_536, 512));
+}
+
+/// A program of as many operations as there may be loses none of them on its way through bytes.
+#[test]
+fn the_longest_programs_survive_their_bytes() {
+    for head in ["", "irq { }", "irq { repeat 3 { query } }"] {
+        let blocks = text::parse(head).unwrap().ops().to_vec();
+        let plain = vec![Op::Query; MAX_OPS - blocks.len()];
+        for ops in [[blocks.clone(), plain.clone()].concat(), [plain, blocks].concat()] {
+            let program = Program::new(ops).unwrap();
+            assert!(bytes::decode(&bytes::encode(&program)) == program, "{head}");
+        }
+    }
+}
+
+/// Whatever the list and the limit: within the limit, and the same as the list if that is a program that fits.
+#[test]
+fn every_list_has_a_program_that_fits() {
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let whole = bytes::decode(&random_bytes(&mut random, 60));
+        for limit in [0, 1, 2, 3, 7, whole.ops().len(), MAX_OPS] {
+            let cut = Program::fitted(whole.ops().iter().copied(), limit);
+            assert!(cut.ops().len() <= limit, "seed {seed}, {limit}");
+            assert_eq!(Program::new(cut.ops().to_vec()), Ok(cut.clone()), "seed {seed}, {limit}: the same closes");
+            assert_eq!(cut == whole, limit >= whole.ops().len(), "seed {seed}, {limit}");
+        }
+    }
 }
 
 #[test]
