@@ -14,7 +14,7 @@ use super::{Allocation, Block, CPUS, FRAMES, LOCKS, MAX_OPS, MAX_PAGES, Op, Page
 pub const RECORD: usize = 6;
 
 /// Kinds of record.
-const KINDS: u8 = 49;
+pub(super) const KINDS: u8 = 49;
 
 /// Decodes any bytes.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn encode(program: &Program) -> Vec<u8> {
 }
 
 /// The operation of one record: every record has one.
-fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
+pub(super) fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
     let first = u16::from_le_bytes([f0, f1]);
     let count = u16::from_le_bytes([c0, c1]);
     let task = detail % TASKS;

@@ -37,7 +37,7 @@ impl Random {
     }
 
     /// True once in `n`.
-    fn one_in(&mut self, n: u32) -> bool {
+    pub(super) fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == 0
     }
 }

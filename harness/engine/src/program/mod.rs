@@ -8,6 +8,7 @@
 pub mod bytes;
 pub mod generate;
 pub mod minimise;
+pub mod mutate;
 mod print;
 
 pub mod text;
