@@ -2,7 +2,7 @@
 //!
 //! Not here: where findings and counts go; the fuzz package and the host command decide that. Called by both.
 
-use super::{Description, Found, Input, Stats, Target};
+use super::{Description, Found, Stats, Target};
 use crate::program::Program;
 use crate::program::minimise::minimise;
 
