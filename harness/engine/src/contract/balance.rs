@@ -2,7 +2,8 @@
 //!
 //! Watches the counters around every call, and those of every task at its exit and at the end of the program: nobody
 //! may be left in a section or a pause. Of a generation without counters it judges the mode that each
-//! CPU is left with. It may not judge the end of a run that stopped early. It does not ask whose fault it is: an unbalanced program breaks it too.
+//! CPU is left with. It may not judge the end of a run that stopped early. It does not ask whose fault it is: an
+//! unbalanced program breaks it too.
 
 use super::{Findings, Invariant};
 use crate::program::{CPUS, TASKS};
@@ -17,7 +18,6 @@ pub struct Balance {
     last: [Counters; TASKS as usize],
     /// The architecture's mode on each CPU, as last reported, of a generation without counters.
     on: [bool; CPUS as usize],
-    stopped: bool,
 }
 
 impl Balance {
@@ -26,7 +26,6 @@ impl Balance {
         self.calls.clear();
         self.last = Default::default();
         self.on = Default::default();
-        self.stopped = false;
     }
 
     /// Takes the next event in.
@@ -54,18 +53,15 @@ impl Balance {
             What::Fork { child, counters } => self.last[usize::from(child)] = counters,
             What::Exit { task, .. } => self.left_open(task, at, "ended", findings),
             What::Mode { arch, task: None } => self.on[usize::from(event.cpu)] = arch,
-            What::Stop(_) => self.stopped = true,
             _ => {}
         }
     }
 
-    /// At the end of the program.
-    pub fn finish(&mut self, events: &[Event], findings: &mut Findings) {
-        if !self.stopped {
-            (0..TASKS).for_each(|task| self.left_open(task, events.len(), "is left", findings));
-            if let Some(cpu) = self.on.iter().position(|on| *on) {
-                findings.report(Invariant::I1, events.len(), || format!("the mode is left on, on CPU {cpu}"));
-            }
+    /// At the end of a program that ran to its end: `end` events.
+    pub fn finish(&mut self, end: usize, findings: &mut Findings) {
+        (0..TASKS).for_each(|task| self.left_open(task, end, "is left", findings));
+        if let Some(cpu) = self.on.iter().position(|on| *on) {
+            findings.report(Invariant::I1, end, || format!("the mode is left on, on CPU {cpu}"));
         }
     }
 

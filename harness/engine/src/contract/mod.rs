@@ -24,7 +24,8 @@
 //! | model | [`model`] | every call against the reference model of the counted generation |
 //!
 //! What cannot happen on a backend is not judged there: where the scheduler takes a CPU away from a task whose backend
-//! keeps preemption off, the verdict is cut at that operation (but for the model's).
+//! keeps preemption off, the verdict is cut at that operation (but for the model's). Nor is what a trace holds behind its
+//! stop: a call in which the kernel died never returns, though the machine has to come back from it.
 
 pub mod balance;
 pub mod batching;
@@ -249,19 +250,27 @@ impl Judge {
     pub fn judge(&mut self, events: &[Event], rules: Rules) -> Verdict {
         let mut findings = Findings::default();
         self.reset(rules);
-        let impossible = |event: &Event| matches!(event.what, What::Atomic { voluntary: false, .. });
         let mut cut = None;
+        let mut ended = false;
         for (at, event) in events.iter().enumerate() {
-            if impossible(event) {
-                cut = Some(event.op);
-                let rest = events.iter().enumerate().skip(at);
-                rest.for_each(|(at, event)| self.model(at, event, rules, &mut findings));
-                break;
+            match event.what {
+                What::Atomic { voluntary: false, .. } => {
+                    cut = Some(event.op);
+                    let rest = events.iter().enumerate().skip(at);
+                    let rest = rest.take_while(|(_, event)| !matches!(event.what, What::Stop(_)));
+                    rest.for_each(|(at, event)| self.model(at, event, rules, &mut findings));
+                }
+                What::Stop(_) => {}
+                _ => {
+                    self.watch(at, event, rules, &mut findings);
+                    continue;
+                }
             }
-            self.watch(at, event, rules, &mut findings);
+            ended = true;
+            break;
         }
-        if cut.is_none() {
-            self.balance.finish(events, &mut findings);
+        if !ended {
+            self.balance.finish(events.len(), &mut findings);
         }
         let violations = findings.found.into_iter().flatten().collect();
         Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open() }

@@ -74,6 +74,9 @@ mod tests {
             ("zoo/ppc-flush-missing-radix", "enable; enable; disable; disable", true),
             // A call in interrupt context does not belong to the task.
             ("zoo/sparc-no-preempt-disable", "irq { enable; disable }; bh_off; enable; disable; bh_on", false),
+            // A call in which the kernel dies never returns.
+            ("stateless/x86_64-xen", "disable", false),
+            ("counted/x86_64-xen@7.0", "enable; disable between { preempt T1; switch T0 }", false),
             // Where preemption stays on, a section is no atomic context.
             ("counted/aarch64", "enable; sleep; disable", false),
         ];
