@@ -3,7 +3,7 @@
 //! It is what the agent does on a target and the host command does natively, in the same code, so that their
 //! summaries can be compared. Not here: frames and processes.
 
-use crate::contract::{Invariant, Judge, Rules, Verdict};
+use crate::contract::{Invariant, Judge, Judged, Rules, Verdict};
 use crate::machine::Machine;
 use crate::program::{Program, bytes, generate};
 use crate::subject::registry::{Descriptor, SUBJECTS};
@@ -60,6 +60,12 @@ impl Runner {
         let events = self.machine.run(subject, program);
         let verdict = self.judge.judge(events, rules);
         (events, verdict)
+    }
+
+    /// How often each invariant was judged in the last run.
+    #[must_use]
+    pub fn judged(&self) -> &Judged {
+        self.judge.judged()
     }
 
     /// How many instructions a subject has executed for real.

@@ -5,7 +5,7 @@
 //! CPU is left with. It may not judge the end of a run that stopped early. It does not ask whose fault it is: an
 //! unbalanced program breaks it too.
 
-use super::{Findings, Invariant};
+use super::{Findings, Invariant, Rules};
 use crate::program::{CPUS, TASKS};
 use crate::trace::{Call, Counters, Event, What};
 
@@ -18,11 +18,17 @@ pub struct Balance {
     last: [Counters; TASKS as usize],
     /// The architecture's mode on each CPU, as last reported, of a generation without counters.
     on: [bool; CPUS as usize],
+    /// The generation keeps counters.
+    counters: bool,
+    /// Somebody may be left in a section, or a CPU in the mode.
+    may_be_left: bool,
 }
 
 impl Balance {
     /// Before the first event.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, rules: Rules) {
+        self.counters = rules.counters;
+        self.may_be_left = false;
         self.calls.clear();
         self.last = Default::default();
         self.on = Default::default();
@@ -36,6 +42,10 @@ impl Balance {
                 let Some(before) = self.calls.pop() else { return };
                 if !event.below {
                     self.last[usize::from(call.subject_of(event.task))] = after;
+                }
+                if self.counters {
+                    self.may_be_left = true;
+                    findings.judged(Invariant::I1);
                 }
                 if let Some(counter) = wrapped(call, before, after) {
                     findings.report(Invariant::I1, at, || {
@@ -51,14 +61,25 @@ impl Balance {
                 }
             }
             What::Fork { child, counters } => self.last[usize::from(child)] = counters,
-            What::Exit { task, .. } => self.left_open(task, at, "ended", findings),
-            What::Mode { arch, task: None } => self.on[usize::from(event.cpu)] = arch,
+            What::Exit { task, .. } => {
+                if self.counters {
+                    findings.judged(Invariant::I1);
+                }
+                self.left_open(task, at, "ended", findings);
+            }
+            What::Mode { arch, task: None } => {
+                self.may_be_left = true;
+                self.on[usize::from(event.cpu)] = arch;
+            }
             _ => {}
         }
     }
 
     /// At the end of a program that ran to its end: `end` events.
     pub fn finish(&mut self, end: usize, findings: &mut Findings) {
+        if self.may_be_left {
+            findings.judged(Invariant::I1);
+        }
         (0..TASKS).for_each(|task| self.left_open(task, end, "is left", findings));
         if let Some(cpu) = self.on.iter().position(|on| *on) {
             findings.report(Invariant::I1, end, || format!("the mode is left on, on CPU {cpu}"));

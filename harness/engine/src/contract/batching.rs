@@ -76,6 +76,7 @@ impl Batching {
             What::Insn(insn) if insn.op == InsnOp::FlagClear => self.atomics[task] = 0,
             What::Insn(insn) if insn.op == InsnOp::FlagSet => {
                 self.atomics[task] += 1;
+                findings.judged(Invariant::I5);
                 let n = self.atomics[task];
                 if n > 1 {
                     findings.report(Invariant::I5, at, || format!("{n} atomics set a flag that one had set"));
@@ -104,6 +105,11 @@ impl Batching {
         let owed = !event.interrupt && !besides && std::mem::take(&mut self.owed[usize::from(event.task)]);
         if event.below {
             return;
+        }
+        let forced =
+            call.filter(|_| !event.interrupt).is_some_and(|(call, _)| !matches!(call, Call::Disable | Call::Pause));
+        if doing != Doing::Flushes || forced {
+            findings.judged(Invariant::I5);
         }
         let why = match call {
             Some((Call::Disable | Call::Pause, _)) => None,

@@ -9,6 +9,9 @@ use crate::trace::{Event, What, place};
 
 /// Takes the next event in: there is no state.
 pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
+    if let What::Read { .. } = event.what {
+        findings.judged(Invariant::I8);
+    }
     if let What::Read { at: entry, found, asked } = event.what
         && found != asked
     {

@@ -81,10 +81,14 @@ impl Deferral {
         self.some |= 1 << task;
     }
 
-    /// What the task has changed is in effect.
-    pub fn settle(&mut self, task: u8) {
-        self.tasks[usize::from(task)].clear();
-        self.some &= !(1 << task);
+    /// What the task has changed is in effect; whether that was anything.
+    pub fn settle(&mut self, task: u8) -> bool {
+        let any = self.some & 1 << task != 0;
+        if any {
+            self.tasks[usize::from(task)].clear();
+            self.some &= !(1 << task);
+        }
+        any
     }
 
     /// Whether the task defers one of these entries.

@@ -22,7 +22,12 @@ impl Gating {
     /// Takes the next event in.
     pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         match event.what {
-            What::Hook(..) | What::IdleHook(_) => self.in_hook = rules.mmu.ignores_mode(),
+            What::Hook(..) | What::IdleHook(_) => {
+                self.in_hook = rules.mmu.ignores_mode();
+                if self.in_hook {
+                    findings.judged(Invariant::I13);
+                }
+            }
             What::Return(..) | What::Op(_) | What::Call(..) => self.in_hook = false,
             What::PreemptCount(_) => self.side_effect(at, event, rules, findings),
             _ => {}

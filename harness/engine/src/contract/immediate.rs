@@ -9,6 +9,13 @@ use super::legality::Legality;
 use super::{Findings, Invariant};
 use crate::trace::{Event, Late, Point, What, Why, place};
 
+/// A change is asked for. Either it may not wait, or I5 says that it does; what it does instead comes as an event of its
+/// own.
+pub fn asked(event: &Event, legality: &Legality, findings: &mut Findings) {
+    let waits = legality.may_defer(event) && !event.below && !legality.sees_to_its_own();
+    findings.judged(if waits { Invariant::I5 } else { Invariant::I4 });
+}
+
 /// Takes the next event in: there is no state.
 pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
     let What::Late(Late { point, at: entry, why, .. }) = event.what else { return };

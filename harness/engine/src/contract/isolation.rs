@@ -82,6 +82,7 @@ impl Isolation {
 const UNKNOWN: Deferred = Deferred { pending: true, entries: u16::MAX, digest: u64::MAX };
 
 fn check(found: &Handler, counters: Counters, left: Deferred, at: usize, findings: &mut Findings) {
+    findings.judged(Invariant::I11);
     if counters != found.counters {
         findings.report(Invariant::I11, at, || {
             let was = found.counters;

@@ -87,6 +87,8 @@ pub struct Legality {
     /// For each open handler, which task it interrupted and how many brackets were open then.
     handlers: Vec<(u8, usize)>,
     deferral: Deferral,
+    /// Whether the last call or flush put something in effect that its task had changed in a section.
+    settled: bool,
     /// Whether each open `on` block ran, innermost last.
     private: Vec<bool>,
     /// Calls in progress: a task between their halves does not sleep, it is preempted.
@@ -110,6 +112,7 @@ impl Legality {
         }
         self.handlers.clear();
         self.deferral.reset();
+        self.settled = false;
         self.private.clear();
         self.calls.clear();
         self.acting = None;
@@ -160,6 +163,12 @@ impl Legality {
         &self.deferral
     }
 
+    /// Whether the `disable`, `pause` or flush just seen put something in effect that its task had changed in a section.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.settled
+    }
+
     /// Takes the next event in. Calls that hooks make below the generic layer are the backend's, not the program's.
     pub fn watch(&mut self, event: &Event) {
         let how = match event.what {
@@ -170,7 +179,7 @@ impl Legality {
             What::Return(call, _) => {
                 self.calls.pop();
                 if matches!(call, Call::Disable | Call::Pause) && !event.interrupt {
-                    self.deferral.settle(event.task);
+                    self.settled = self.deferral.settle(event.task);
                 }
                 None
             }
@@ -254,7 +263,7 @@ impl Legality {
             Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
             Op::Switch(_) => !self.calls.contains(&event.task),
             Op::Flush => {
-                self.deferral.settle(event.task);
+                self.settled = self.deferral.settle(event.task);
                 false
             }
             _ => false,
@@ -266,7 +275,8 @@ impl Legality {
     }
 
     /// Whether the operation that acts forces its own changes out before it ends.
-    fn sees_to_its_own(&self) -> bool {
+    #[must_use]
+    pub fn sees_to_its_own(&self) -> bool {
         matches!(self.acting, Some(Op::Kmap(_) | Op::Kunmap(_) | Op::Fault(_) | Op::Alloc(..) | Op::Free(..)))
     }
 

@@ -4,11 +4,19 @@
 //! are unmapped and not freed.
 
 use super::{Findings, Invariant};
-use crate::trace::{Event, What, place};
+use crate::trace::{Ask, Event, What, place};
+
+/// A change is asked for: the page allocator takes a page of the linear map that it frees.
+pub fn asked(event: &Event, ask: Ask, findings: &mut Findings) {
+    if event.below && ask == Ask::Clear {
+        findings.judged(Invariant::I14);
+    }
+}
 
 /// Takes the next event in: there is no state.
 pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
     match event.what {
+        What::Freed(..) => findings.judged(Invariant::I14),
         What::Reachable { at: entry, cpu, frame } => findings.report(Invariant::I14, at, || {
             format!("frame {frame} is freed while CPU {cpu} still reaches it through {}", place(entry))
         }),

@@ -3,15 +3,21 @@
 //! Watches what the machine finds in the batch after each switch. It may not judge aarch64's flag, which is the task's
 //! and goes where the task goes.
 
-use super::{Findings, Invariant};
+use lazy_mmu_arches::mmu::Mmu;
+
+use super::{Findings, Invariant, Rules};
 use crate::trace::{Event, What};
 
 /// Takes the next event in: there is no state.
-pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
-    if let What::Left(left) = event.what {
-        findings.report(Invariant::I6, at, || {
+pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+    match event.what {
+        What::SwitchIn { .. } if rules.mmu.batch_needs_this_cpu() || rules.mmu == Mmu::Xen => {
+            findings.judged(Invariant::I6);
+        }
+        What::Left(left) => findings.report(Invariant::I6, at, || {
             format!("the switch to T{} leaves {} entries in the batch of CPU {}", event.task, left.entries, event.cpu)
-        });
+        }),
+        _ => {}
     }
 }
 

@@ -48,7 +48,8 @@ pub mod visible;
 
 use std::fmt;
 
-use crate::trace::{Event, What};
+use crate::program::Op;
+use crate::trace::{Call, Event, What};
 use lazy_mmu_arches::mmu::Mmu;
 use legality::{Legality, Misuse};
 
@@ -207,13 +208,24 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Where the oracles put what they find: the first of each invariant.
+/// How often each invariant was judged in a trace, in the order of [`Invariant::ALL`]: how often its oracle found something
+/// that it may judge and that could have broken it.
+pub type Judged = [u32; Invariant::ALL.len()];
+
+/// Where the oracles put what they find: the first of each invariant, and how often each was judged.
 #[derive(Debug, Default)]
 pub struct Findings {
     found: [Option<Violation>; Invariant::ALL.len()],
+    judged: Judged,
 }
 
 impl Findings {
+    /// An oracle judges something that could break its invariant.
+    #[inline]
+    pub fn judged(&mut self, invariant: Invariant) {
+        self.judged[invariant as usize] += 1;
+    }
+
     /// Reports a violation at an event, unless its invariant broke before. The text is made only if it is kept.
     pub fn report(&mut self, invariant: Invariant, event: usize, text: impl FnOnce() -> String) {
         let slot = &mut self.found[invariant as usize];
@@ -240,8 +252,10 @@ pub struct Judge {
     isolation: isolation::Isolation,
     neutrality: neutrality::Neutrality,
     gating: gating::Gating,
+    order: order::Order,
     quiet: quiet::Quiet,
     model: model::Model,
+    judged: Judged,
 }
 
 impl Judge {
@@ -272,8 +286,20 @@ impl Judge {
         if !ended {
             self.balance.finish(events.len(), &mut findings);
         }
-        let violations = findings.found.into_iter().flatten().collect();
+        let violations: Vec<Violation> = findings.found.into_iter().flatten().collect();
+        self.judged = findings.judged;
+        // What is judged by its violation alone (an update that the hypervisor refuses) is judged when it breaks.
+        for violation in &violations {
+            let judged = &mut self.judged[violation.invariant as usize];
+            *judged = (*judged).max(1);
+        }
         Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open() }
+    }
+
+    /// How often each invariant was judged in the last trace.
+    #[must_use]
+    pub fn judged(&self) -> &Judged {
+        &self.judged
     }
 
     /// Takes the next event in: each goes to those whom it concerns.
@@ -292,10 +318,26 @@ impl Judge {
                     self.isolation.watch(at, event, findings);
                 }
             }
-            What::Walk(_, walked) if walked.found == walked.asked => self.legality.watch(event),
-            What::Read { found, asked, .. } if found == asked => self.legality.watch(event),
-            What::Asked(..) | What::Op(_) => {
+            What::Walk(_, walked) if walked.found == walked.asked => {
+                findings.judged(Invariant::I3);
                 self.legality.watch(event);
+            }
+            What::Read { found, asked, .. } if found == asked => {
+                findings.judged(Invariant::I8);
+                self.legality.watch(event);
+            }
+            What::Asked(_, _, ask) => {
+                self.legality.watch(event);
+                immediate::asked(event, &self.legality, findings);
+                lifetime::asked(event, ask, findings);
+                self.batching.watch(at, event, rules, &self.legality, findings);
+                self.gating.watch(at, event, rules, findings);
+            }
+            What::Op(op) => {
+                self.legality.watch(event);
+                if matches!(op, Op::TlbFlush(_) | Op::GatherFlush(_) | Op::Kunmap(_) | Op::Flush) {
+                    self.flush(event, op, findings);
+                }
                 self.batching.watch(at, event, rules, &self.legality, findings);
                 self.gating.watch(at, event, rules, findings);
             }
@@ -324,6 +366,16 @@ impl Judge {
         }
     }
 
+    /// A flush begins, of the TLB or of what the mode defers.
+    fn flush(&mut self, event: &Event, op: Op, findings: &mut Findings) {
+        if op != Op::Flush {
+            self.order.flush(event, &self.legality, findings);
+        } else if !event.interrupt {
+            visible::settles(&self.legality, findings);
+            self.order.settles(event.task, findings);
+        }
+    }
+
     /// A call begins or ends: most oracles follow it.
     fn call(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         self.legality.watch(event);
@@ -336,6 +388,10 @@ impl Judge {
         self.gating.watch(at, event, rules, findings);
         self.quiet.watch(at, event, legality, findings);
         self.model(at, event, rules, findings);
+        if matches!(event.what, What::Return(Call::Disable | Call::Pause, _)) && !event.below && !event.interrupt {
+            visible::settles(&self.legality, findings);
+            self.order.settles(event.task, findings);
+        }
     }
 
     /// What is rare: blocks, switches, warnings, and what memory does otherwise than asked.
@@ -346,7 +402,7 @@ impl Judge {
         self.pairing.watch(at, event, rules, findings);
         visible::watch(at, event, rules, legality, findings);
         self.batching.watch(at, event, rules, legality, findings);
-        local::watch(at, event, findings);
+        local::watch(at, event, rules, findings);
         self.preemption.watch(at, event, rules, legality, findings);
         coherence::watch(at, event, findings);
         self.isolation.watch(at, event, findings);
@@ -365,13 +421,14 @@ impl Judge {
 
     fn reset(&mut self, rules: Rules) {
         self.legality.reset();
-        self.balance.reset();
+        self.balance.reset(rules);
         self.pairing.reset();
         self.batching.reset();
         self.preemption.reset();
         self.isolation.reset();
         self.neutrality.reset();
         self.gating.reset();
+        self.order.reset();
         self.quiet.reset(rules);
         self.model.reset();
     }

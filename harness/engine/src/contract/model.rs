@@ -129,6 +129,7 @@ impl Model {
     }
 
     fn begin(&mut self, at: usize, event: &Event, call: Call, before: Counters, findings: &mut Findings) {
+        findings.judged(Invariant::Model);
         let about = usize::from(call.subject_of(event.task));
         let mine = self.tasks[about].counters();
         if mine != before {

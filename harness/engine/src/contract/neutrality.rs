@@ -43,6 +43,7 @@ impl Neutrality {
         match event.what {
             What::SwitchOut { counters, .. } => self.away[usize::from(event.task)] = Some(counters),
             What::SwitchIn { counters, .. } => {
+                findings.judged(Invariant::I12);
                 let left = self.away[usize::from(event.task)].take().unwrap_or_default();
                 if left != counters {
                     findings.report(Invariant::I12, at, || {
@@ -56,6 +57,7 @@ impl Neutrality {
             What::Call(call, before) if !event.below => self.moved = Some((call.subject_of(event.task), before)),
             What::Return(call, after) if !event.below => self.return_of(call.subject_of(event.task), event.task, after),
             What::Fork { child, counters } => {
+                findings.judged(Invariant::I12);
                 self.away[usize::from(child)] = Some(counters);
                 if (counters.enable, counters.pause) != (0, 0) {
                     findings.report(Invariant::I12, at, || {
@@ -69,10 +71,13 @@ impl Neutrality {
                 let pairs = legality.unpaired().is_none();
                 let own = event.below && arch;
                 let expected = task.or_else(|| (pairs && !own).then(|| legality.active(event.task)));
-                if expected.is_some_and(|expected| expected != arch) {
-                    findings.report(Invariant::I12, at, || {
-                        format!("the architecture's mode is {} while T{}'s is {}", on(arch), event.task, on(!arch))
-                    });
+                if let Some(expected) = expected {
+                    findings.judged(Invariant::I12);
+                    if expected != arch {
+                        findings.report(Invariant::I12, at, || {
+                            format!("the architecture's mode is {} while T{}'s is {}", on(arch), event.task, on(!arch))
+                        });
+                    }
                 }
             }
             _ => {}

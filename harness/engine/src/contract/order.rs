@@ -8,7 +8,38 @@ use super::legality::Legality;
 use super::{Findings, Invariant};
 use crate::trace::{Event, Late, Point, What, Why, place};
 
-/// Takes the next event in: there is no state.
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// Bit per task: it made a flush that its section may defer, and the section has not ended.
+    deferred: u8,
+}
+
+impl Order {
+    /// Before the first event.
+    pub fn reset(&mut self) {
+        self.deferred = 0;
+    }
+
+    /// A flush of the TLB begins: it is judged at its own end or at that of the section.
+    pub fn flush(&mut self, event: &Event, legality: &Legality, findings: &mut Findings) {
+        if legality.may_defer(event) {
+            self.deferred |= 1 << event.task;
+        } else {
+            findings.judged(Invariant::I9);
+        }
+    }
+
+    /// A point at which what the task did is in effect, its flushes too.
+    pub fn settles(&mut self, task: u8, findings: &mut Findings) {
+        if self.deferred & 1 << task != 0 {
+            self.deferred &= !(1 << task);
+            findings.judged(Invariant::I9);
+        }
+    }
+}
+
+/// Takes what is late in: there is no state.
 pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
     let What::Late(Late { point, at: entry, why, .. }) = event.what else { return };
     let settled = point != Point::Flush || (!event.below && !legality.may_defer(event));

@@ -45,6 +45,7 @@ impl Pairing {
             }),
             What::Hook(hook, active) => {
                 let Some(&Some(task)) = self.calls.last() else { return };
+                findings.judged(Invariant::I2);
                 // Where the architecture alone knows, it must alternate on the CPU as well, whoever runs there.
                 if !rules.counters && !event.interrupt && active == (hook == Hook::Enter) {
                     findings.report(Invariant::I2, at, || {

@@ -29,17 +29,21 @@ impl Preemption {
             What::PreemptCount(count) => self.held[usize::from(task)] = count,
             What::Return(..) if !event.below && !event.interrupt => {
                 let held = self.held[usize::from(task)];
-                if legality.is_outside(task) && held != 0 {
-                    findings.report(Invariant::I7, at, || {
-                        format!("T{task} is outside any section and preempt_count is {held:+} from what it was")
-                    });
-                } else if rules.mmu.batch_needs_this_cpu() && legality.active(task) && held <= 0 {
-                    findings.report(Invariant::I7, at, || {
-                        format!(
-                            "T{task}'s section is active with preemption on: it can leave CPU {}'s batch",
-                            event.cpu
-                        )
-                    });
+                if legality.is_outside(task) {
+                    findings.judged(Invariant::I7);
+                    if held != 0 {
+                        findings.report(Invariant::I7, at, || {
+                            format!("T{task} is outside any section and preempt_count is {held:+} from what it was")
+                        });
+                    }
+                } else if rules.mmu.batch_needs_this_cpu() && legality.active(task) {
+                    findings.judged(Invariant::I7);
+                    if held <= 0 {
+                        let cpu = event.cpu;
+                        findings.report(Invariant::I7, at, || {
+                            format!("T{task}'s section is active with preemption on: it can leave CPU {cpu}'s batch")
+                        });
+                    }
                 }
             }
             What::Fork { child, .. } => self.held[usize::from(child)] = 0,

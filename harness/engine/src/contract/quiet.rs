@@ -30,10 +30,14 @@ impl Quiet {
         match event.what {
             What::Call(..) => {
                 self.depth += 1;
+                let mut judged = legality.unpaired().is_none();
                 if let Some(misuse) = legality.unpaired().filter(|_| !self.misused) {
                     self.misused = true;
-                    let warns = self.rules.counters && matches!(misuse.how, How::Underflow | How::Overflow);
-                    self.owed = warns.then_some(self.depth);
+                    judged = self.rules.counters && matches!(misuse.how, How::Underflow | How::Overflow);
+                    self.owed = judged.then_some(self.depth);
+                }
+                if judged {
+                    findings.judged(Invariant::I15);
                 }
             }
             What::Warn(site) => {

@@ -11,6 +11,7 @@ use crate::trace::{Burst, Event, What};
 /// Takes the next event in: there is no state.
 pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
     let What::Burst(burst) = event.what else { return };
+    findings.judged(Invariant::I10);
     if let Some(what) = wrong(burst, rules.mmu) {
         findings.report(Invariant::I10, at, || what);
     }

@@ -325,6 +325,98 @@ fn a_missing_warning_is_caught() {
     assert_eq!(text.as_deref(), Some("disable was illegal here, and nothing warned"));
 }
 
+/// How often each invariant is judged in a program, and that it is judged wherever it breaks.
+fn judged(name: &str, program: &str) -> Judged {
+    let (subject, rules) = made(name);
+    let program = parse(program).unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut judge = Judge::default();
+    let verdict = judge.judge(Machine::new().run(&*subject, &program), rules);
+    for violation in verdict.violations {
+        assert!(judge.judged()[violation.invariant as usize] > 0, "{name}: {violation:?}");
+    }
+    *judge.judged()
+}
+
+/// What could have broken is counted, broken or not; what could not have is no judgement.
+#[test]
+fn what_each_oracle_judges_is_counted() {
+    use Invariant::*;
+    #[rustfmt::skip]
+    let cases = [
+        // Two calls, and what is left open at the end.
+        (I1, "counted/none", "enable; disable", 3),
+        (I1, "counted/none", "set K 0; switch T1", 0),
+        (I1, "stateless/none", "enable; disable", 0),
+        (I1, "stateless/powerpc64-hash", "query", 1),
+        (I2, "counted/none", "enable; enable; disable; disable", 3),
+        (I2, "counted/none", "pause; enable; disable; resume", 0),
+        // A disable behind a change; a use.
+        (I3, "counted/aarch64", "enable; set K 0; disable", 1),
+        (I3, "counted/aarch64", "enable; set K 0; flush; disable", 1),
+        (I3, "counted/aarch64", "enable; set K 0; set K 1; disable; access K 0 x2", 3),
+        (I3, "counted/aarch64", "set K 0; enable; disable", 0),
+        (I3, "counted/x86_64-xen", "enable; set K 0; irq { access K 0 }; query", 0),
+        (I3, "counted/aarch64 without isb", "enable; set K 0; disable", 1),
+        (I4, "counted/none", "set K 0; enable; irq { set K 1 }; pause; clear K 0; resume; disable", 3),
+        (I4, "counted/none", "enable; set K 0; clear K 2; disable", 0),
+        (I4, "counted/sparc64", "enable; alloc 3 debug; disable", 1),
+        (I5, "counted/aarch64", "enable; set K 0; disable", 3),
+        (I5, "counted/x86_64-xen", "enable; set K 0; tlb_flush K 0; disable", 2),
+        (I5, "counted/sparc64", "enable; disable; tlb_flush K 0; set U 0", 0),
+        (I6, "counted/x86_64-xen", "switch T1; switch T0", 2),
+        (I6, "counted/aarch64", "enable; set K 0; switch T1; switch T0; disable", 0),
+        (I7, "counted/aarch64", "enable; enable; disable; disable", 1),
+        (I7, "counted/sparc64", "enable; enable; disable; disable", 4),
+        (I7, "counted/sparc64", "irq { enable; disable }", 0),
+        (I8, "counted/none", "get K 0; raw_get K 0 x2", 3),
+        (I8, "counted/none", "set K 0; access K 0; clear K 0", 0),
+        (I9, "counted/x86_64-xen", "tlb_flush K 0; enable; clear K 0; tlb_flush K 0; gather_flush U 0; disable", 2),
+        (I9, "counted/x86_64-xen", "enable; clear K 0; tlb_flush K 0", 0),
+        (I9, "counted/x86_64-xen", "set U 0; clear U 0", 0),
+        (I10, "counted/sparc64", "set U 0; access U 0; clear U 0", 1),
+        (I10, "counted/sparc64", "enable; set U 0; get U 0; disable", 0),
+        (I11, "counted/none", "irq { query }; softirq { irq { set K 0 } }", 3),
+        (I11, "counted/none", "irq_off; irq { query }", 0),
+        (I12, "counted/none", "fork T4; switch T4; switch T0", 3),
+        (I12, "counted/none", "enable; set K 0; disable", 0),
+        (I13, "counted/powerpc64-radix", "enable; pause; resume; disable", 4),
+        (I13, "counted/powerpc64-hash", "enable; pause; resume; disable", 0),
+        (I14, "counted/none", "set U 0; clear U 0; gather_flush U 0; free 3 debug", 2),
+        (I14, "counted/none", "set U 0; gather_flush U 0; alloc 3 debug; free 3", 0),
+        // After a misuse any warning may come.
+        (I15, "counted/none", "enable; disable; disable; enable", 3),
+        (I15, "counted/none", "set K 0; fork T4", 0),
+        (Model, "counted/none", "enable; irq { enable; disable }; disable", 4),
+        (Model, "stateless/none", "enable; disable", 0),
+    ];
+    for (invariant, subject, program, expected) in cases {
+        assert_eq!(
+            judged(subject, program)[invariant as usize],
+            expected,
+            "{} on {subject}: {program}",
+            invariant.id()
+        );
+    }
+    for invariant in Invariant::ALL {
+        let seen = |none| cases.iter().any(|case| case.0 == invariant && (case.3 == 0) == none);
+        assert!(seen(true) && seen(false), "{}: judged in one program, and not in another", invariant.id());
+    }
+}
+
+/// What was judged before is not counted again, and nothing is judged in no events.
+#[test]
+fn counts_are_of_one_trace() {
+    let (events, rules) = trace("counted/sparc64", "set U 0; access U 0; enable; clear U 0; disable");
+    let mut judge = Judge::default();
+    let counts = [0; 2].map(|_| {
+        let _ = judge.judge(&events, rules);
+        *judge.judged()
+    });
+    assert_eq!(counts[0], counts[1]);
+    let _ = judge.judge(&[], rules);
+    assert_eq!(*judge.judged(), [0; 16]);
+}
+
 /// A [`Judge`] that has judged says of the next trace what a new one says.
 #[test]
 fn what_was_judged_before_does_not_matter() {

@@ -12,6 +12,13 @@ use super::legality::Legality;
 use super::{Findings, Invariant, Rules};
 use crate::trace::{Event, Late, Point, Walked, What, Why, place};
 
+/// A call ends after which what its task changed must be in effect; what is not has come as an event of its own.
+pub fn settles(legality: &Legality, findings: &mut Findings) {
+    if legality.settled() {
+        findings.judged(Invariant::I3);
+    }
+}
+
 /// Takes the next event in: there is no state.
 pub fn watch(at: usize, event: &Event, rules: Rules, legality: &Legality, findings: &mut Findings) {
     match event.what {
@@ -29,6 +36,7 @@ pub fn watch(at: usize, event: &Event, rules: Rules, legality: &Legality, findin
             let others =
                 deferral.by_another(event.task, entry, 1) || (event.interrupt && deferral.by(event.task, entry, 1));
             if !others && !is_allowed(walked, kernel, rules.mmu) {
+                findings.judged(Invariant::I3);
                 findings.report(Invariant::I3, at, || {
                     let found = if walked.found.is_some() { "an old translation" } else { "no translation" };
                     format!("a walker on CPU {} finds {found} at {}", event.cpu, place(entry))
