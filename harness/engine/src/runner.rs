@@ -191,7 +191,7 @@ mod tests {
             ("none", "enable; disable", 0, "holds"),
             ("none", "enable", 1 << 0, "breaks I1"),
             ("none", "disable", MISUSED | 1 << 1 | 1 << 0, "breaks I1 I2"),
-            ("none", "enable; fork T4; disable", 1 << 0 | 1 << 11, "breaks I1 I12"),
+            ("none", "enable; fork T4; disable", MISUSED | 1 << 0 | 1 << 11, "breaks I1 I12"),
             ("nesting-v3/none", "pause; resume", 1 << 1 | 1 << 14, "breaks I2 I15"),
         ] {
             let summary = runner.summary(place(subject), Port::Model, &parse(program).expect("a program"));

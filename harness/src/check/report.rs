@@ -111,10 +111,10 @@ fn exercised(expected: &Expected) -> String {
 
 /// What the programs came to that nothing may break.
 fn silence(silent: &Silent) -> String {
-    let Silent { programs, backends, to_the_end, failures } = silent;
+    let Silent { programs, backends, to_the_end, known, failures } = silent;
     let loud = if failures.is_empty() { "silent" } else { "NOT silent" };
     format!(
-        "{loud}: {programs} legal programs on each of {backends} current backends ({to_the_end} judged to their end)"
+        "{loud}: {programs} legal programs on each of {backends} current backends ({to_the_end} judged to their end; {known} known/xen-new-task)"
     )
 }
 
@@ -188,9 +188,11 @@ mod tests {
 
     #[test]
     fn what_was_to_be_silent_is_said_to_be_so_or_not() {
-        let silent = Silent { programs: 10, backends: 8, to_the_end: 70, failures: Vec::new() };
+        let silent = Silent { programs: 10, backends: 8, to_the_end: 70, known: 2, failures: Vec::new() };
         let text = render(&[row(vec![])], &expected(), &silent);
-        assert!(text.contains("\nsilent: 10 legal programs on each of 8 current backends (70 judged to their end)\n"));
+        assert!(text.contains(
+            "\nsilent: 10 legal programs on each of 8 current backends (70 judged to their end; 2 known/xen-new-task)\n"
+        ));
         let loud = Silent { failures: vec![failure()], ..silent };
         let text = render(&[row(vec![])], &expected(), &loud);
         assert!(text.contains("\nNOT silent: 10") && text.contains("\nFAILED: it broke\n"), "{text}");

@@ -6,7 +6,8 @@
 //! - Entries: what a section has changed may be deferred, so until the next point where it is in effect its task does not
 //!   read it, use it or change it in place, and no other context touches it (`include/linux/pgtable.h`).
 //! - Sleeping: not in a section (f2be745071ff), unless in an architecture's own code (an `on` block), and not with a
-//!   lock, or anything else, off.
+//!   lock, or anything else, off. `fork` sleeps (`copy_process()` allocates), and so does a task that ends.
+//! - Task life: nobody ends with a section or a pause open.
 //!
 //! Of misuses the first is kept; brackets are followed on as well as they can be.
 
@@ -42,6 +43,8 @@ pub enum How {
     Races,
     /// It sleeps in a section, or in atomic context.
     Sleeps,
+    /// A task ends with a section or a pause open.
+    Ends,
 }
 
 impl How {
@@ -57,6 +60,7 @@ impl How {
             How::ReadsDeferred => "reads, uses, or changes in place, an entry whose update may still be deferred",
             How::Races => "touches an entry whose update another context may still defer",
             How::Sleeps => "sleeps in a section or in atomic context",
+            How::Ends => "ends a task that has a section or a pause open",
         }
     }
 }
@@ -98,8 +102,6 @@ pub struct Legality {
     misuse: Option<Misuse>,
     /// The first misuse of the calls themselves.
     unpaired: Option<Misuse>,
-    /// A task ended with a bracket open.
-    ended_open: bool,
 }
 
 impl Legality {
@@ -118,7 +120,6 @@ impl Legality {
         self.acting = None;
         self.misuse = None;
         self.unpaired = None;
-        self.ended_open = false;
     }
 
     /// The first misuse so far.
@@ -136,7 +137,7 @@ impl Legality {
     /// Whether a task has ended with a section or pause open, or has one open now.
     #[must_use]
     pub fn left_open(&self) -> bool {
-        self.ended_open || self.tasks.iter().any(|task| !task.open.is_empty())
+        self.tasks.iter().any(|task| !task.open.is_empty())
     }
 
     /// Whether the task has a section open that is not paused, as its callers see it.
@@ -215,12 +216,7 @@ impl Legality {
                 self.refused(event, why);
                 None
             }
-            What::Exit { task, .. } => {
-                self.ended_open |= !self.tasks[usize::from(task)].open.is_empty();
-                self.tasks[usize::from(task)].open.clear();
-                self.tasks[usize::from(task)].active = false;
-                None
-            }
+            What::Exit { task, .. } => (!self.tasks[usize::from(task)].open.is_empty()).then_some(How::Ends),
             What::Fork { child, .. } => {
                 self.tasks[usize::from(child)].open.clear();
                 self.tasks[usize::from(child)].active = false;
@@ -231,7 +227,7 @@ impl Legality {
         if let Some(how) = how {
             let misuse = Misuse { op: event.op, how };
             self.misuse.get_or_insert(misuse);
-            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps) {
+            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps | How::Ends) {
                 self.unpaired.get_or_insert(misuse);
             }
         }
@@ -261,7 +257,8 @@ impl Legality {
         let task = &mut self.tasks[usize::from(event.task)];
         let sleeps = match op {
             Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
-            Op::Switch(_) => !self.calls.contains(&event.task),
+            Op::Switch(_) | Op::Fork(_) => !self.calls.contains(&event.task),
+            Op::Exit(ending) => ending == event.task && !self.calls.contains(&event.task),
             Op::Flush => {
                 self.settled = self.deferral.settle(event.task);
                 false

@@ -152,7 +152,20 @@ fn programs_and_their_misuse() {
         ("pause; irq { disable }", Some((2, How::Asymmetric))),
         ("bh_off; enable; nmi { disable }", Some((3, How::Asymmetric))),
         // A new task owes nothing of the dead one whose number it has.
-        ("switch T1; enable; exit T1; fork T1; switch T1; disable", Some((5, How::Underflow))),
+        ("fork T4; exit T4; fork T4; switch T4; disable", Some((4, How::Underflow))),
+        // It sleeps to make a task, and to end.
+        ("fork T4; switch T4; enable; disable; exit T4", None),
+        ("pause; fork T4; resume", None),
+        ("enable; fork T4; disable", Some((1, How::Sleeps))),
+        ("lock 0; fork T4; unlock 0", Some((1, How::Sleeps))),
+        ("irq { fork T4 }", Some((1, How::Sleeps))),
+        ("switch T1; enable; exit T1", Some((2, How::Sleeps))),
+        ("enable; preempt T1; exit T0", Some((2, How::Ends))),
+        ("switch T1; pause; exit T1", Some((2, How::Ends))),
+        ("switch T1; enable; pause; resume; disable; switch T0; exit T1", None),
+        // Between halves a task makes none, and one that was in a section when another ends is not that one.
+        ("enable between { fork T4 }; disable", None),
+        ("enable; preempt T1; exit T2; switch T0; disable", None),
     ];
     for (program, expected) in cases {
         let (events, rules) = trace("counted/none", program);

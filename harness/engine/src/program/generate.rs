@@ -72,6 +72,7 @@ mod tests {
     use crate::machine::Machine;
     use crate::program::Op;
     use crate::subject::{Port, registry};
+    use crate::trace::What;
 
     /// The published vectors of SplitMix64: another generator would make other programs of the same seeds.
     #[test]
@@ -88,15 +89,32 @@ mod tests {
         let mut machine = Machine::new();
         let mut exercised = Exercised::default();
         let mut counts = std::collections::BTreeSet::new();
+        let mut life = [0; 3];
         for seed in 0..800 {
             let program = legal(seed, 40);
-            exercised.add(machine.run(&*subject, &program));
+            let events = machine.run(&*subject, &program);
+            exercised.add(events);
+            for event in events {
+                match event.what {
+                    What::Fork { .. } => life[0] += 1,
+                    What::SwitchIn { .. } if event.task >= 4 => life[1] += 1,
+                    What::Exit { .. } => life[2] += 1,
+                    What::Refused(why) => {
+                        let op = program.ops()[event.op as usize];
+                        let of_a_child = matches!(op, Op::Fork(_) | Op::Exit(_) | Op::Switch(4..));
+                        assert!(!of_a_child, "seed {seed}: {op} refused: {why:?}\n{program}");
+                    }
+                    _ => {}
+                }
+            }
             assert_eq!(program.ops().last(), Some(&Op::Switch(0)), "seed {seed}");
             counts.extend(program.ops().iter().filter_map(|op| match op {
                 Op::Set(pages, _) | Op::Clear(pages) | Op::Access(pages) => Some(pages.count),
                 _ => None,
             }));
         }
+        let [made, ran, ended] = life;
+        assert!(made > 50 && made == ended && ran > made, "{made} tasks made, {ran} runs of theirs, {ended} ended");
         let missing: Vec<_> = exercised.missing().collect();
         // It takes Xen to fill its buffer.
         assert_eq!(missing, ["hypercalls at capacity", "warnings"]);
