@@ -1,144 +1,170 @@
-//! Makes a program small while it still does what was found: fewer operations, fewer pages, lower numbers.
+//! Makes a program small and plain while it still does what was found.
 //!
-//! The predicate decides what "still" means (the same invariant at the same operation, say); an empty program is
-//! never the answer. Tries the big cuts first: halves, quarters and so on, then single operations and whole blocks,
-//! then blocks without their braces, then smaller arguments; again until nothing more helps.
+//! The predicate decides what "still" means (the same signature, say); an empty program is never the answer. The big
+//! cuts come first: half of it, quarters and so on, then single operations and whole blocks, then blocks without their
+//! braces; then plainer operations (`plainer`), and plainer names throughout (`rename`); again until nothing helps.
+//! Every step makes the program smaller in one fixed order, so it ends, and the same program gives the same answer.
+//!
+//! What it costs is bounded by [`WORK`]: a program of 65,536 operations in which everything matters is cut as far as
+//! that goes, and no further. Called by whoever reports a failure.
 
-use super::{Block, Op, Pages, Program};
+mod plainer;
+mod rename;
+
+use super::{Block, MAX_OPS, Op, Program};
+
+/// Operations and pages that all trials together may run, about: some ten seconds of one core.
+pub const WORK: u64 = 40_000_000;
+
+/// What one trial costs besides its operations.
+const TRIAL: u64 = 64;
+
+/// Operations of a program whose names are worth to be made plainer.
+const READABLE: usize = 256;
 
 /// The smallest program found for which `still` is true; `program` itself if nothing smaller is.
 #[must_use]
-pub fn minimise(program: &Program, mut still: impl FnMut(&Program) -> bool) -> Program {
-    let mut best = program.clone();
+pub fn minimise(program: &Program, still: impl FnMut(&Program) -> bool) -> Program {
+    within(program, WORK, still)
+}
+
+/// The same, with `work` in place of [`WORK`].
+#[must_use]
+pub fn within(program: &Program, work: u64, still: impl FnMut(&Program) -> bool) -> Program {
+    let mut search = Search { best: program.clone(), left: work, still };
     loop {
-        let before = best.clone();
-        cut(&mut best, &mut still);
-        unwrap_blocks(&mut best, &mut still);
-        simplify(&mut best, &mut still);
-        if best == before {
-            return best;
+        let before = search.best.clone();
+        search.cut();
+        search.unwrap_blocks();
+        search.simplify();
+        search.rename();
+        if search.best == before || search.left == 0 {
+            return search.best;
         }
     }
 }
 
-/// Keeps the operations if they are a program, not empty, and `still` holds.
-fn accept(best: &mut Program, ops: Vec<Op>, still: &mut impl FnMut(&Program) -> bool) -> bool {
-    if ops.is_empty() {
-        return false;
-    }
-    match Program::new(ops) {
-        Ok(candidate) if still(&candidate) => {
-            *best = candidate;
-            true
-        }
-        _ => false,
-    }
+/// The smallest program so far, and what may still be spent on smaller ones.
+struct Search<S> {
+    best: Program,
+    left: u64,
+    still: S,
 }
 
-/// Leaves out runs of operations, from the back, in ever smaller lengths.
-fn cut(best: &mut Program, still: &mut impl FnMut(&Program) -> bool) {
-    let mut length = best.ops().len().div_ceil(2);
-    while length > 0 {
-        let mut at = best.ops().len();
-        while at > 0 {
-            at = at.min(best.ops().len()).saturating_sub(1);
-            // A block goes as a whole.
-            let end = best.after(at).max((at + length).min(best.ops().len()));
-            let mut ops = best.ops().to_vec();
-            ops.drain(at..end);
-            accept(best, ops, still);
+impl<S: FnMut(&Program) -> bool> Search<S> {
+    /// Keeps the operations if they are a program, not empty, and still do it.
+    fn accept(&mut self, ops: Vec<Op>) -> bool {
+        if ops.is_empty() {
+            return false;
         }
-        length /= 2;
+        let Ok(candidate) = Program::new(ops) else { return false };
+        let cost = TRIAL + weight(&candidate);
+        if cost > self.left {
+            self.left = 0;
+            return false;
+        }
+        self.left -= cost;
+        let accepted = (self.still)(&candidate);
+        if accepted {
+            self.best = candidate;
+        }
+        accepted
     }
-}
 
-/// Leaves a block's braces out, and a repeat's repetition with them.
-fn unwrap_blocks(best: &mut Program, still: &mut impl FnMut(&Program) -> bool) {
-    let mut at = 0;
-    while at < best.ops().len() {
-        if matches!(best.ops()[at], Op::Open(_)) {
-            let mut ops = best.ops().to_vec();
-            ops.remove(best.close_of(at));
-            ops.remove(at);
-            if accept(best, ops, still) {
-                continue;
+    /// Leaves out runs of operations, from the back, in ever smaller lengths.
+    fn cut(&mut self) {
+        let mut length = self.best.ops().len().div_ceil(2);
+        while length > 0 && self.left > 0 {
+            let mut end = self.best.ops().len();
+            while end > 0 {
+                let at = end.saturating_sub(length);
+                if let Some((from, to)) = neighbours(&self.best, at, length) {
+                    let mut ops = self.best.ops().to_vec();
+                    ops.drain(from..to);
+                    self.accept(ops);
+                }
+                end = at.min(self.best.ops().len());
             }
+            length /= 2;
         }
-        at += 1;
+    }
+
+    /// Leaves a block's braces out, and a repeat's repetition with them; or all of a block but what is in it.
+    fn unwrap_blocks(&mut self) {
+        let mut at = 0;
+        while at < self.best.ops().len() && self.left > 0 {
+            if matches!(self.best.ops()[at], Op::Open(_)) {
+                let mut ops = self.best.ops().to_vec();
+                ops.remove(self.best.close_of(at));
+                ops.remove(at);
+                if self.accept(ops) {
+                    continue;
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// Tries plainer operations, one by one.
+    fn simplify(&mut self) {
+        for at in 0..self.best.ops().len() {
+            while plainer::of(self.best.ops()[at]).into_iter().any(|op| {
+                let mut ops = self.best.ops().to_vec();
+                ops[at] = op;
+                self.accept(ops)
+            }) {}
+        }
+    }
+
+    /// Tries plainer names throughout, each until it is as plain as it gets.
+    fn rename(&mut self) {
+        // What is longer is not read by anybody, and has too many names to try.
+        if self.best.ops().len() > READABLE {
+            return;
+        }
+        while rename::candidates(&self.best).into_iter().any(|ops| self.accept(ops)) {}
     }
 }
 
-/// Tries lower numbers for each operation.
-fn simplify(best: &mut Program, still: &mut impl FnMut(&Program) -> bool) {
-    for at in 0..best.ops().len() {
-        while simpler(best.ops()[at]).into_iter().any(|op| {
-            let mut ops = best.ops().to_vec();
-            ops[at] = op;
-            accept(best, ops, still)
-        }) {}
+/// About `length` operations from `at` on that go together: whole blocks, up to the end of the block they are in. None
+/// where only closing braces are.
+fn neighbours(program: &Program, at: usize, length: usize) -> Option<(usize, usize)> {
+    let ops = program.ops();
+    let last = ops.len().min(at + length);
+    let from = (at..last).find(|&at| ops[at] != Op::Close)?;
+    let mut to = from;
+    while to < last && ops[to] != Op::Close {
+        to = program.after(to);
     }
+    Some((from, to))
 }
 
-/// Operations that do less than `op`, the simplest first.
-fn simpler(op: Op) -> Vec<Op> {
-    let fewer = |pages: Pages| {
-        let counts = [1, pages.count / 2, pages.count.saturating_sub(1)];
-        let by_count = counts.into_iter().filter(move |&n| n > 0 && n < pages.count);
-        let by_count = by_count.map(move |count| Pages { count, ..pages });
-        let small = Pages { size: Default::default(), ..pages };
-        let first = Pages { first: 0, ..pages };
-        by_count.chain([small, first].into_iter().filter(move |p| *p != pages)).collect::<Vec<_>>()
-    };
-    let on = |pages: Pages, make: fn(Pages) -> Op| fewer(pages).into_iter().map(make).collect::<Vec<_>>();
-    match op {
-        Op::Set(pages, protection) => fewer(pages).into_iter().map(|pages| Op::Set(pages, protection)).collect(),
-        Op::Clear(pages) => on(pages, Op::Clear),
-        Op::Wrprotect(pages) => on(pages, Op::Wrprotect),
-        Op::Get(pages) => on(pages, Op::Get),
-        Op::RawGet(pages) => on(pages, Op::RawGet),
-        Op::Access(pages) => on(pages, Op::Access),
-        Op::TlbFlush(pages) => on(pages, Op::TlbFlush),
-        Op::GatherFlush(pages) => on(pages, Op::GatherFlush),
-        Op::KasanPopulate(pages) => on(pages, Op::KasanPopulate),
-        Op::KasanDepopulate(pages) => on(pages, Op::KasanDepopulate),
-        Op::Open(Block::Repeat(times)) if times > 1 => {
-            [times / 2, times - 1].into_iter().map(|times| Op::Open(Block::Repeat(times))).collect()
+/// How many operations and pages a run takes, if the machine does not end it before.
+fn weight(program: &Program) -> u64 {
+    const LIMIT: u64 = MAX_OPS as u64;
+    let mut times = vec![1u64];
+    let mut sum = 0;
+    for op in program.ops() {
+        let now = times.last().copied().unwrap_or(1);
+        let each = match op {
+            Op::Open(block) => {
+                let again = if let Block::Repeat(n) = block { u64::from(*n) } else { 1 };
+                times.push((now * again).min(LIMIT));
+                1
+            }
+            Op::Close => {
+                times.pop();
+                1
+            }
+            op => 1 + plainer::pages(*op).map_or(0, |pages| u64::from(pages.count)),
+        };
+        sum += now * each;
+        if sum >= LIMIT {
+            return LIMIT;
         }
-        _ => Vec::new(),
     }
+    sum
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::text::parse;
-    use super::*;
-
-    #[test]
-    fn what_matters_is_left() {
-        let program = parse(
-            "set U 1 x7 huge; irq { enable; set K 300 x90 }; enable; repeat 9 { pause; resume }; switch T1; access U 3",
-        )
-        .unwrap();
-        let has = |p: &Program| {
-            let many = p.ops().iter().any(|op| matches!(op, Op::Set(pages, _) if pages.count >= 5));
-            many && p.ops().contains(&Op::Open(Block::Irq))
-        };
-        assert_eq!(minimise(&program, has).to_string(), "set U 0 x5\nirq {\n}\n");
-    }
-
-    #[test]
-    fn a_block_that_does_not_matter_goes_and_what_is_in_it_stays() {
-        let program = parse("irq { enable; repeat 3 { query; pause } }; set K 900 x7 huge").unwrap();
-        let pauses = |p: &Program| p.ops().contains(&Op::Pause);
-        assert_eq!(minimise(&program, pauses).to_string(), "pause\n");
-        let far = |p: &Program| p.ops().iter().any(|op| matches!(op, Op::Set(pages, _) if pages.first >= 800));
-        assert_eq!(minimise(&program, far).to_string(), "set K 900\n");
-    }
-
-    #[test]
-    fn an_empty_program_is_never_the_answer() {
-        let program = parse("enable; disable").unwrap();
-        assert_eq!(minimise(&program, |_| true).ops().len(), 1);
-        assert_eq!(minimise(&program, |_| false), program);
-    }
-}
+mod tests;
