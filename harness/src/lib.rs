@@ -17,6 +17,7 @@ pub mod agent;
 pub mod check;
 pub mod cli;
 pub mod error;
+pub mod findings;
 pub mod json;
 pub mod process;
 pub mod setup;

@@ -3,8 +3,8 @@
 //! A program is a file under `programs/`, named `family/name`; being there is all it takes to be in the collection.
 //! For each, `snaps/` holds one reviewed snapshot shared by all targets: its generic events under the counted
 //! generation and the verdict of every subject. Where backends do different things with it, `snaps/arch__*.snap` holds
-//! theirs; `snaps/zoo__*.snap` holds what breaks on a specimen of the zoo, `snaps/table__*.snap` each generation's
-//! transition table, and `snaps/generated__digests.snap` what every subject makes of generated programs, in numbers.
+//! theirs; `snaps/zoo__*.snap` holds what breaks on a specimen of the zoo, `snaps/found__*.snap` what becomes of some of
+//! these as findings, `snaps/table__*.snap` each generation's transition table, and `snaps/generated__digests.snap` what every subject makes of generated programs, in numbers.
 //! [`known`] lists what faithful subjects are known to break; its programs are the family `known/`.
 //!
 //! Not here: running on targets (the host command). Called by the tests of this package, on every target, and by

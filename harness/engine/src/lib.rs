@@ -8,6 +8,7 @@
 //! | [`trace`] | the events of one run, and their printed forms |
 //! | [`contract`] | the oracles: invariants, and the reference model of the counted generation |
 //! | [`zoo`] | subjects with one thing bent, which the oracles must catch |
+//! | [`finding`] | what makes two failures one, and the artefacts of one |
 //! | [`replay`] | recorded kernel traces, checked call by call |
 //! | [`fuzz`] | what the fuzz targets do with their input |
 //! | [`wire`] | frames between the host command and the agent |
@@ -22,6 +23,7 @@
 pub mod contract;
 pub mod exercise;
 pub mod fuzz;
+pub mod finding;
 pub mod machine;
 pub mod program;
 pub mod replay;

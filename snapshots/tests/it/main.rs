@@ -6,6 +6,7 @@
 mod broken;
 mod capacity;
 mod collection;
+mod finding;
 mod generated;
 mod known;
 mod tables;

@@ -1,8 +1,8 @@
 //! Makes a program small and plain while it still does what was found.
 //!
 //! The predicate decides what "still" means (the same signature, say); an empty program is never the answer. The big
-//! cuts come first: half of it, quarters and so on, then single operations and whole blocks, then blocks without their
-//! braces; then plainer operations (`plainer`), and plainer names throughout (`rename`); again until nothing helps.
+//! cuts come first: half of it, quarters and so on, then single operations and whole blocks, then two that belong together,
+//! then blocks without their braces; then plainer operations (`plainer`), and plainer names throughout (`rename`); again until nothing helps.
 //! Every step makes the program smaller in one fixed order, so it ends, and the same program gives the same answer.
 //!
 //! What it costs is bounded by [`WORK`]: a program of 65,536 operations in which everything matters is cut as far as
@@ -18,6 +18,9 @@ pub const WORK: u64 = 40_000_000;
 
 /// What one trial costs besides its operations.
 const TRIAL: u64 = 64;
+
+/// Operations of a program that is short: its pairs are tried too.
+const SHORT: usize = 32;
 
 /// Operations of a program whose names are worth to be made plainer.
 const READABLE: usize = 256;
@@ -35,6 +38,7 @@ pub fn within(program: &Program, work: u64, still: impl FnMut(&Program) -> bool)
     loop {
         let before = search.best.clone();
         search.cut();
+        search.pair_off();
         search.unwrap_blocks();
         search.simplify();
         search.rename();
@@ -76,6 +80,8 @@ impl<S: FnMut(&Program) -> bool> Search<S> {
         let mut length = self.best.ops().len().div_ceil(2);
         while length > 0 && self.left > 0 {
             let mut end = self.best.ops().len();
+            // What is short is worth to be looked at from every place.
+            let step = if end <= SHORT { 1 } else { length };
             while end > 0 {
                 let at = end.saturating_sub(length);
                 if let Some((from, to)) = neighbours(&self.best, at, length) {
@@ -83,9 +89,31 @@ impl<S: FnMut(&Program) -> bool> Search<S> {
                     ops.drain(from..to);
                     self.accept(ops);
                 }
-                end = at.min(self.best.ops().len());
+                end = end.saturating_sub(step).min(self.best.ops().len());
             }
             length /= 2;
+        }
+    }
+
+    /// Leaves out two operations that are of no use without each other, such as a pause and its resume.
+    fn pair_off(&mut self) {
+        if self.best.ops().len() > SHORT {
+            return;
+        }
+        let mut first = 0;
+        while first < self.best.ops().len() {
+            let mut second = self.best.after(first);
+            while self.best.ops()[first] != Op::Close && second < self.best.ops().len() {
+                let mut ops = self.best.ops().to_vec();
+                let to = self.best.after(second);
+                let removes = ops[second] != Op::Close && {
+                    ops.drain(second..to);
+                    ops.drain(first..self.best.after(first));
+                    self.accept(ops)
+                };
+                second = if removes { self.best.ops().len() } else { second + 1 };
+            }
+            first += 1;
         }
     }
 

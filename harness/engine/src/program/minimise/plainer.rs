@@ -46,7 +46,9 @@ pub(super) fn of(op: Op) -> Vec<Op> {
     let mut plainer = Vec::new();
     let fewer = |n: u16| [1, n / 2, n.saturating_sub(1)].into_iter().filter(move |&m| m > 0 && m < n);
     match op {
-        Op::Set(pages, protection) if protection != Protection::Write => plainer.push(Op::Set(pages, Protection::Write)),
+        Op::Set(pages, protection) if protection != Protection::Write => {
+            plainer.push(Op::Set(pages, Protection::Write))
+        }
         Op::Alloc(frame, how) if how != Allocation::Plain => plainer.push(Op::Alloc(frame, Allocation::Plain)),
         Op::Free(frame, how) if how != Allocation::Plain => plainer.push(Op::Free(frame, Allocation::Plain)),
         // A handler that is less special, a preemption of one's own will.
@@ -75,7 +77,9 @@ mod tests {
 
     #[test]
     fn what_is_plainer_ends_and_keeps_the_kind() {
-        for text in ["set U 900 x300 huge exec", "kasan_populate K 1600 x9", "repeat 1000 { }", "nmi { }", "alloc 3 sleep"] {
+        for text in
+            ["set U 900 x300 huge exec", "kasan_populate K 1600 x9", "repeat 1000 { }", "nmi { }", "alloc 3 sleep"]
+        {
             let mut op = parse(text).unwrap().ops()[0];
             let mut steps = 0;
             while let Some(last) = of(op).pop() {

@@ -170,7 +170,12 @@ mod tests {
             ("set U 40 x3; clear U 41; get U 90", 1, 0, Some("set U 0 x3; clear U 1; get U 3")),
             ("set U 40 x3; clear U 41; get U 90", 1, 1, Some("set U 0 x3; clear U 1; get U 4")),
             ("set U 40; clear U 41; set V 9", 1, 0, Some("set U 0; clear U 1; set V 9")),
-            ("set K 7; set K 1030; access K 1700 x2; kmap 1031", 0, 0, Some("set K 0; set K 1024; access K 1536 x2; kmap 1025")),
+            (
+                "set K 7; set K 1030; access K 1700 x2; kmap 1031",
+                0,
+                0,
+                Some("set K 0; set K 1024; access K 1536 x2; kmap 1025"),
+            ),
             ("set K 0; set K 1", 0, 0, None),
             ("set K 0; set K 1", 0, 1, None),
             ("set U 2047 x3", 1, 0, Some("set U 0 x3")),

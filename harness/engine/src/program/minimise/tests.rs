@@ -5,9 +5,10 @@ use super::*;
 
 #[test]
 fn what_matters_is_left() {
-    let program =
-        parse("set U 1 x7 huge; irq { enable; set K 300 x90 }; enable; repeat 9 { pause; resume }; switch T1; access U 3")
-            .unwrap();
+    let program = parse(
+        "set U 1 x7 huge; irq { enable; set K 300 x90 }; enable; repeat 9 { pause; resume }; switch T1; access U 3",
+    )
+    .unwrap();
     let has = |p: &Program| {
         let many = p.ops().iter().any(|op| matches!(op, Op::Set(pages, _) if pages.count >= 5));
         many && p.ops().contains(&Op::Open(Block::Irq))

@@ -1,0 +1,112 @@
+//! What a case says, and what it says it cannot.
+
+use super::render;
+use crate::contract::Invariant;
+use crate::finding::Signature;
+use crate::program::text::parse;
+
+fn case(subject: &str, text: &str) -> String {
+    let signature = Signature { subject: subject.to_owned(), invariant: Invariant::I3, op: "disable".to_owned() };
+    render(&parse(text).unwrap(), &signature, "what broke")
+}
+
+/// The case's own functions, without helpers and comment.
+fn body(text: &str) -> &str {
+    let from = text.rfind(" */\nstatic void").expect("a function") + 4;
+    &text[from..]
+}
+
+#[test]
+fn a_call_is_expected_to_do_what_the_model_says() {
+    for (program, expected) in [
+        ("enable", ["EXPECT_TRUE(test, is_lazy_mmu_mode_active())", "lazy_mmu_state.enable_count, 1)"]),
+        ("enable; pause", ["EXPECT_FALSE(test, is_lazy_mmu_mode_active())", "lazy_mmu_state.pause_count, 1)"]),
+        ("disable", ["lazy_mmu_mode_disable(); /* warns, under DEBUG_VM */", "lazy_mmu_state.enable_count, 255)"]),
+        ("bh_off; enable", ["EXPECT_FALSE(test, is_lazy_mmu_mode_active())", "lazy_mmu_state.enable_count, 0)"]),
+        ("irq { enable }", ["lmm_note(!is_lazy_mmu_mode_active())", "KUNIT_EXPECT_EQ(test, lmm.surprise, 0)"]),
+        ("repeat 255 { enable }", ["i0 < 255", "lazy_mmu_state.enable_count, 255)"]),
+        ("task_pause T0", ["__task_lazy_mmu_mode_pause(current)", "lazy_mmu_state.pause_count, 1)"]),
+    ] {
+        let text = case("counted/aarch64", program);
+        assert!(expected.iter().all(|line| body(&text).contains(line)), "{program}: {text}");
+    }
+}
+
+/// The expectations are not the failing run's: on a specimen whose enable warns wrongly nothing is said of a warning.
+#[test]
+fn the_failing_run_is_not_what_is_expected() {
+    let program = "enable; pause; enable; disable; resume; disable";
+    let [bent, faithful] = ["zoo/gen-paused-enable-warn", "counted/none"].map(|subject| case(subject, program));
+    let lines = |text: &str| body(text).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert!(!bent.contains("warns"), "{bent}");
+    let (bent, faithful) = (lines(&bent), lines(&faithful));
+    assert_eq!(bent[..bent.len() - 1], faithful[..faithful.len() - 1]);
+}
+
+#[test]
+fn memory_is_expected_where_every_backend_has_it() {
+    let text =
+        case("counted/aarch64", "enable; set K 7; set K 900 x2; access K 900; disable; access K 7; access K 900 x2");
+    let body = body(&text);
+    for line in [
+        "lmm_setup(test, 3, 0, 0);",
+        "lmm_set(&lmm.k, 0, 1, 0, PAGE_KERNEL);",
+        "lmm_set(&lmm.k, 1, 2, 1, PAGE_KERNEL);",
+        // Under Xen it waits for the end of the section.
+        "\tlmm_access(&lmm.k, 1, 1); /* old or new */",
+        "KUNIT_EXPECT_EQ(test, lmm_access(&lmm.k, 0, 1), 0);",
+        "KUNIT_EXPECT_EQ(test, lmm_access(&lmm.k, 1, 2), 1);",
+    ] {
+        assert!(body.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn what_one_function_cannot_do_is_said_where_it_would_be() {
+    for (program, place, lack) in [
+        ("enable between { preempt T1; enable; switch T0 }", "/* T1: enable */", "between the halves of a call"),
+        ("enable; switch T1; set K 0; switch T0; disable", "/* T1: set K 0 */", "what other tasks do"),
+        ("enable; cpu 1; query; cpu 0; disable", "/* T3: query */", "what other tasks do"),
+        ("query; set V 3", "/* not here: set V 3 */", "a second user address space"),
+        ("query; fork T4", "/* not here: fork T4 */", "tasks that are born or end"),
+        ("irq_off; nmi { query }; irq_on; query", "/* here: query */", "NMIs while interrupts are off"),
+        ("query; set K 0 huge", "/* small pages stand for: set K 0 huge */", "sizes other than small"),
+        ("query; set K 1024", "lmm_set(&lmm.k, 0", "for which vmalloc pages stand"),
+        ("query; irq { switch T1 }", "/* refused, not possible in interrupt context: switch T1 */", ""),
+        ("query; on hash { sleep }", "another architecture's code: on hash { */", ""),
+    ] {
+        let text = case("counted/aarch64", program);
+        assert!(body(&text).contains(place) && text.replace("\n * ", " ").contains(lack), "{program}: {text}");
+    }
+}
+
+#[test]
+fn a_case_that_would_test_nothing_skips_itself() {
+    for program in ["set V 0", "migrate T1 1", "switch T1; enable; disable", "fault 3"] {
+        let text = case("counted/aarch64", program);
+        assert!(body(&text).contains("kunit_skip(test") && !body(&text).contains("EXPECT"), "{program}: {text}");
+    }
+    let text = case("counted/aarch64", "on aarch64 { query }");
+    assert!(body(&text).contains("if (!IS_ENABLED(CONFIG_ARM64))"), "{text}");
+}
+
+#[test]
+fn what_is_left_open_is_put_back() {
+    let text = case("counted/aarch64", "mutex_lock; lock 2; lock 2; bh_off; irq_off; preempt_off; enable");
+    for line in
+        ["lmm_irq_enable()", "spin_unlock(&lmm_lock[2])", "local_bh_enable()", "preempt_enable()", "mutex_unlock"]
+    {
+        assert_eq!(body(&text).matches(line).count(), 1, "{line}: {text}");
+    }
+    assert!(!body(&text).contains("enable_count = 0"), "no section is open: {text}");
+    let text = case("counted/aarch64", "repeat 3 { enable }; query");
+    assert!(body(&text).contains("current->lazy_mmu_state.enable_count = 0;"), "{text}");
+}
+
+#[test]
+fn depth_and_length_have_no_limit_of_their_own() {
+    let deep = "irq { ".repeat(4000) + &"} ".repeat(4000);
+    assert!(case("counted/none", &deep).contains("kunit_skip"));
+    let deep = format!("{}query{}", "repeat 1 { ".repeat(4000), " }".repeat(4000));
+    assert!(case("counted/none", &deep).contains("KUNIT_EXPECT_FALSE"));
+}
