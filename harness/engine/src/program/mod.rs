@@ -5,7 +5,10 @@
 //! (a switch in interrupt context, say) is the machine's affair; here every list of operations with balanced blocks
 //! within the limits is a program. `docs/program-language.md` is the user's manual.
 
+#[cfg(any(test, feature = "arbitrary"))]
+mod arbitrary;
 pub mod bytes;
+pub mod dictionary;
 pub mod generate;
 pub mod minimise;
 pub mod mutate;

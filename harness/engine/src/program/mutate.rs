@@ -16,6 +16,7 @@ mod value;
 use lazy_mmu_arches::page::{SHADOW_PAGE, Size};
 
 pub use cross::crossover;
+pub(super) use value::{CAPACITIES, REPEATS};
 
 use super::bytes::{KINDS, RECORD, decode_op};
 use super::generate::{Random, legal};

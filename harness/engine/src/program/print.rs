@@ -4,9 +4,9 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use lazy_mmu_arches::page::Size;
+use lazy_mmu_arches::page::{Mm, Size};
 
-use super::text::{ALLOCATIONS, BLOCKS, PLAIN, PROTECTIONS, SIZES};
+use super::text::{ALLOCATIONS, BLOCKS, PLAIN, PROTECTIONS, SIZES, SPACES};
 use super::{Allocation, Block, Op, Pages, Program, Protection};
 
 fn name_of<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
@@ -15,7 +15,7 @@ fn name_of<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'stat
 
 impl Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", ["K", "U", "V"][usize::from(self.mm.0 % 3)], self.first)?;
+        write!(f, "{} {}", name_of(SPACES, Mm(self.mm.0 % 3)), self.first)?;
         if self.count != 1 {
             write!(f, " x{}", self.count)?;
         }

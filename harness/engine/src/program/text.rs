@@ -83,6 +83,8 @@ const ON_PAGES: &[Named<Pages>] = &[
 pub(super) const BLOCKS: &[(&str, Block)] =
     &[("irq", Block::Irq), ("softirq", Block::Softirq), ("nmi", Block::Nmi), ("between", Block::Between)];
 
+pub(super) const SPACES: &[(&str, Mm)] = &[("K", Mm(0)), ("U", Mm(1)), ("V", Mm(2))];
+
 pub(super) const SIZES: &[(&str, Size)] = &[("small", Size::Small), ("large", Size::Large), ("huge", Size::Huge)];
 
 pub(super) const PROTECTIONS: &[(&str, Protection)] = &[
@@ -100,6 +102,20 @@ const OTHERS: &[&str] =
 
 fn find<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
     table.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+}
+
+/// The name of every operation and block.
+fn operations() -> impl Iterator<Item = &'static str> {
+    let on_something = ON_TASK.iter().map(|entry| entry.0).chain(ON_PAGES.iter().map(|entry| entry.0));
+    let plain = PLAIN.iter().map(|entry| entry.0).chain(on_something);
+    plain.chain(BLOCKS.iter().map(|entry| entry.0)).chain(OTHERS.iter().copied())
+}
+
+/// Every word of the language but numbers: operations and blocks, and what their arguments may be called.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    let names = SPACES.iter().map(|entry| entry.0).chain(SIZES.iter().map(|entry| entry.0));
+    let names = names.chain(PROTECTIONS.iter().map(|entry| entry.0)).chain(ALLOCATIONS.iter().map(|entry| entry.0));
+    operations().chain(names).chain(Mmu::ALL.map(Mmu::name))
 }
 
 /// Parses bytes that should be a program's text.
@@ -375,12 +391,8 @@ impl<'t> Parser<'t> {
     /// `K 5`, then in any order at most one each of `x193`, a size and a protection.
     fn pages(&mut self, after: Word<'t>) -> Result<(Pages, Option<(Protection, Word<'t>)>), ParseError> {
         let mm = self.required(after, "an address space and a page, as in `K 5`")?;
-        let mm = match mm.text {
-            "K" => Mm(0),
-            "U" => Mm(1),
-            "V" => Mm(2),
-            _ => return Err(mm.error(format!("`{}` is no address space: expected K, U or V", mm.shown()))),
-        };
+        let mm = find(SPACES, mm.text)
+            .ok_or_else(|| mm.error(format!("`{}` is no address space: expected K, U or V", mm.shown())))?;
         let first = self.required(after, "a page")?.number("page", PAGES)?;
         let mut pages = Pages::one(mm, first);
         let (mut count, mut size, mut protection) = (None, None, None);
@@ -409,9 +421,7 @@ impl<'t> Parser<'t> {
 
 /// The error for a word that names no operation, with the nearest name that does.
 fn unknown(word: Word<'_>) -> ParseError {
-    let names = PLAIN.iter().map(|entry| entry.0).chain(ON_TASK.iter().map(|entry| entry.0));
-    let names = names.chain(ON_PAGES.iter().map(|entry| entry.0)).chain(BLOCKS.iter().map(|entry| entry.0));
-    let near = names.chain(OTHERS.iter().copied()).find(|name| {
+    let near = operations().find(|name| {
         let shared = name.bytes().zip(word.text.bytes()).take_while(|(a, b)| a == b).count();
         shared >= 3 || (shared >= 1 && name.len() == word.text.len() && shared + 1 >= name.len())
     });

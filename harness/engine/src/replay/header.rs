@@ -71,19 +71,42 @@ pub struct Header {
     pub open_end: bool,
 }
 
+const TITLE: &str = "lazy MMU mode trace:";
+const MACHINE: [&str; 2] = ["kernel:", "arch:"];
+const WINDOW: &str = "window:";
+const CLEAN: &str = "no task was inside a section";
+const OPEN_END: [&str; 3] = ["truncated", "incomplete", "overflow"];
+
+/// The words that name an architecture; one of two more tells a Xen guest, or powerpc64's other MMU.
+const ARCHITECTURES: [(&str, Arch); 5] = [
+    ("arm64", Arch::Aarch64),
+    ("aarch64", Arch::Aarch64),
+    ("sparc64", Arch::Sparc64),
+    ("powerpc64", Arch::Powerpc64Hash),
+    ("ppc64", Arch::Powerpc64Hash),
+];
+const XEN: &str = "xen";
+const RADIX: &str = "radix";
+
+/// Every word of a header that a reader heeds.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    let labels = [TITLE, WINDOW, CLEAN, XEN, RADIX].into_iter().chain(MACHINE).chain(OPEN_END);
+    labels.chain(ARCHITECTURES.map(|(name, _)| name))
+}
+
 impl Header {
     /// Reads one comment line, `#` included.
     pub fn read(&mut self, comment: &str) {
         let text = comment.trim_start_matches('#').trim_start();
-        if let Some(title) = after(text, "lazy MMU mode trace:") {
+        if let Some(title) = after(text, TITLE) {
             self.arch = arch_of(title).or(self.arch);
-        } else if let Some(kernel) = after(text, "kernel:").or_else(|| after(text, "arch:")) {
+        } else if let Some(kernel) = MACHINE.iter().find_map(|label| after(text, label)) {
             self.arch = self.arch.or(arch_of(kernel));
-        } else if let Some(window) = after(text, "window:") {
-            let clean = contains(window, "no task was inside a section");
+        } else if let Some(window) = after(text, WINDOW) {
+            let clean = contains(window, CLEAN);
             self.open_start |= !clean;
             self.open_end |= !clean;
-        } else if ["truncated", "incomplete", "overflow"].iter().any(|&word| after(text, word).is_some()) {
+        } else if OPEN_END.iter().any(|&word| after(text, word).is_some()) {
             self.open_end = true;
         }
     }
@@ -102,18 +125,11 @@ fn contains(text: &str, wanted: &str) -> bool {
 /// The architecture that a word of `text` names. x86_64 alone names none: native x86 records hooks only, and the
 /// first event tells a Xen guest.
 fn arch_of(text: &str) -> Option<Arch> {
-    if contains(text, "xen") {
+    if contains(text, XEN) {
         return Some(Arch::XenPv);
     }
     let words = || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let names = |wanted: &str| words().any(|word| word.eq_ignore_ascii_case(wanted));
-    if names("arm64") || names("aarch64") {
-        Some(Arch::Aarch64)
-    } else if names("sparc64") {
-        Some(Arch::Sparc64)
-    } else if names("powerpc64") || names("ppc64") {
-        Some(if names("radix") { Arch::Powerpc64Radix } else { Arch::Powerpc64Hash })
-    } else {
-        None
-    }
+    let (_, named) = ARCHITECTURES.into_iter().find(|(name, _)| names(name))?;
+    Some(if named == Arch::Powerpc64Hash && names(RADIX) { Arch::Powerpc64Radix } else { named })
 }

@@ -89,6 +89,11 @@ impl Event {
         EVENTS[self as usize].1
     }
 
+    /// Every event there is.
+    pub fn all() -> impl Iterator<Item = Event> {
+        EVENTS.into_iter().map(|(event, ..)| event)
+    }
+
     /// How many fields follow the two counts.
     fn extra_fields(self) -> usize {
         EVENTS[self as usize].2

@@ -44,6 +44,11 @@ use std::fmt;
 /// The longest line that is read, newline not counted. A recorder's are under 400 bytes, its header included.
 pub const MAX_LINE: usize = 4096;
 
+/// Every word that means something in a trace: the events' names, and what a reader heeds in a header.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    Event::all().map(Event::name).chain(header::words())
+}
+
 /// What is wrong with a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -11,11 +11,11 @@ use crate::program::{Allocation, Block, FRAMES, LOCKS, MAX_PAGES, Op, Pages, Pro
 
 /// Numbers of pages at which something fills: arm64's contiguous entries (8, 16), Xen's multicall buffer (32 calls) and
 /// its argument bytes, the batches of powerpc64 and sparc64 (192), and a whole page table; each with its neighbours.
-pub(super) const CAPACITIES: [u16; 20] =
+pub(in crate::program) const CAPACITIES: [u16; 20] =
     [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 191, 192, 193, 256, 384, 385, 512];
 
 /// Numbers of repetitions at which a counter of 8 bits is full, or a batch is.
-pub(super) const REPEATS: [u16; 9] = [0, 1, 2, 32, 192, 193, 254, 255, 256];
+pub(in crate::program) const REPEATS: [u16; 9] = [0, 1, 2, 32, 192, 193, 254, 255, 256];
 
 /// The pages of an operation that is about some.
 pub(super) fn pages_of(op: Op) -> Option<Pages> {
