@@ -136,7 +136,8 @@ impl Store {
         let Ok(entries) = fs::read_dir(&self.root) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let writer = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(UNFINISHED)?.rsplit_once('.'));
+            let writer =
+                name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(UNFINISHED)?.rsplit_once('.'));
             let writer = writer.and_then(|(_, id)| Pid::from_raw(id.parse().ok()?));
             let gone = |id: Pid| test_kill_process(id) == Err(rustix::io::Errno::SRCH);
             if writer.is_some_and(gone) {
@@ -227,7 +228,8 @@ mod tests {
         assert_eq!(fs::read(folder.join("input")).unwrap(), b"\x00\xff");
         assert_eq!(parse(&fs::read_to_string(folder.join("program.lmm")).unwrap()).unwrap(), found.0);
         let report = fs::read_to_string(folder.join("report.txt")).unwrap();
-        let replay = format!("replay: cargo lazymmu run '{}/program.lmm' --subject {}", folder.display(), found.1.subject);
+        let replay =
+            format!("replay: cargo lazymmu run '{}/program.lmm' --subject {}", folder.display(), found.1.subject);
         assert!(report.contains(&replay), "{report}");
         assert_eq!(store.keep(&finding(&found, b"other")).unwrap(), Stored::Known(folder.clone()));
         assert_eq!(fs::read(folder.join("input")).unwrap(), b"\x00\xff");

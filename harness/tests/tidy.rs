@@ -354,7 +354,8 @@ fn programs_and_snapshots_belong_together() {
         .extend(tables.difference(&reviewed).map(|name| format!("snapshots/snaps/{name}.snap: a table is missing")));
     for name in reviewed.iter().filter(|name| !tables.contains(*name)) {
         // What backends do with a program, what a specimen of the zoo does, and what becomes of that as a finding.
-        let program = ["arch__", "zoo__", "found__"].into_iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        let program =
+            ["arch__", "zoo__", "found__"].into_iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
         if !known.contains_key(program) {
             offences.push(format!("snapshots/snaps/{name}.snap: no program"));
         }

@@ -22,8 +22,8 @@
 
 pub mod contract;
 pub mod exercise;
-pub mod fuzz;
 pub mod finding;
+pub mod fuzz;
 pub mod machine;
 pub mod program;
 pub mod replay;

@@ -62,6 +62,12 @@ impl Runner {
         (events, verdict)
     }
 
+    /// The trace of the last run.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        self.machine.events()
+    }
+
     /// How often each invariant was judged in the last run.
     #[must_use]
     pub fn judged(&self) -> &Judged {

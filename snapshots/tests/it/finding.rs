@@ -10,8 +10,12 @@ use lazy_mmu_engine::zoo;
 use crate::settings;
 
 /// A nested section, a softirq, a handler in a batch, and a switch between the halves of a call.
-const SHOWN: [&str; 4] =
-    ["zoo/gen-nested-disable-no-flush", "zoo/arm64-softirq-pte", "zoo/sparc-batch-in-interrupt", "zoo/xen-switch-no-flush"];
+const SHOWN: [&str; 4] = [
+    "zoo/gen-nested-disable-no-flush",
+    "zoo/arm64-softirq-pte",
+    "zoo/sparc-batch-in-interrupt",
+    "zoo/xen-switch-no-flush",
+];
 
 #[test]
 fn what_a_finding_becomes_is_as_reviewed() {

@@ -174,6 +174,8 @@ pub struct Verdict {
     pub cut: Option<u32>,
     /// The program itself leaves a section or pause open, in a task that ends or at its own end.
     pub open: bool,
+    /// The event at which the program is known to misuse the API, as an index into the trace; of none if it does not.
+    pub since: Option<usize>,
 }
 
 impl Verdict {
@@ -183,13 +185,12 @@ impl Verdict {
         self.violations.is_empty()
     }
 
-    /// The violations that are the subject's own fault: those before the program's first misuse, but for balance where
-    /// the program itself is unbalanced; and any disagreement with the model, which knows misuse too. `events` is the
-    /// trace that was judged.
-    pub fn faults<'v>(&'v self, events: &'v [Event]) -> impl Iterator<Item = &'v Violation> {
-        self.violations.iter().filter(move |violation| {
-            let op = events.get(violation.event).map_or(u32::MAX, |event| event.op);
-            let before = self.misuse.is_none_or(|misuse| op < misuse.op);
+    /// The violations that are the subject's own fault: those before the program's first misuse, whose consequence later
+    /// ones may be, but for balance where the program itself is unbalanced; and any disagreement with the model, which
+    /// says what happens under misuse too.
+    pub fn faults(&self) -> impl Iterator<Item = &Violation> {
+        self.violations.iter().filter(|violation| {
+            let before = self.since.is_none_or(|misuse| violation.event < misuse);
             match violation.invariant {
                 Invariant::Model => true,
                 Invariant::I1 => before && !self.open,
@@ -264,7 +265,7 @@ impl Judge {
     pub fn judge(&mut self, events: &[Event], rules: Rules) -> Verdict {
         let mut findings = Findings::default();
         self.reset(rules);
-        let mut cut = None;
+        let (mut cut, mut since) = (None, None);
         let mut ended = false;
         for (at, event) in events.iter().enumerate() {
             match event.what {
@@ -277,6 +278,9 @@ impl Judge {
                 What::Stop(_) => {}
                 _ => {
                     self.watch(at, event, rules, &mut findings);
+                    if since.is_none() && self.legality.misuse().is_some() {
+                        since = Some(at);
+                    }
                     continue;
                 }
             }
@@ -293,7 +297,7 @@ impl Judge {
             let judged = &mut self.judged[violation.invariant as usize];
             *judged = (*judged).max(1);
         }
-        Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open() }
+        Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open(), since }
     }
 
     /// How often each invariant was judged in the last trace.

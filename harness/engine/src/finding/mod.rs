@@ -59,28 +59,30 @@ impl Signature {
     }
 }
 
-/// The violations that are the subject's own: from the operation on at which the program misuses the API they may be its
-/// consequence, but for those of the reference model, which says what happens then too.
-pub fn own<'v>(events: &[Event], verdict: &'v Verdict) -> impl Iterator<Item = &'v Violation> {
-    let misused = verdict.misuse.and_then(|misuse| events.iter().position(|event| event.op == misuse.op));
-    let misused = misused.unwrap_or(usize::MAX);
-    verdict.violations.iter().filter(move |v| v.invariant == Invariant::Model || v.event < misused)
-}
-
-/// The signature of a run: of the earliest violation that is the subject's [`own`], at the same event of the first in
-/// the order of the invariants.
+/// The signature of a run: of the earliest violation that is the subject's own fault ([`Verdict::faults`]).
 #[must_use]
 pub fn signature(subject: &str, program: &Program, events: &[Event], verdict: &Verdict) -> Option<Signature> {
-    let first = own(events, verdict).min_by_key(|violation| (violation.event, violation.invariant))?;
-    let op = match events.get(first.event) {
+    Some(signed(subject, program, events, first(verdict.faults())?))
+}
+
+/// The earliest of some violations; at the same event the first in the order of the invariants.
+pub fn first<'v>(violations: impl Iterator<Item = &'v Violation>) -> Option<&'v Violation> {
+    violations.min_by_key(|violation| (violation.event, violation.invariant))
+}
+
+/// The signature of a run with this violation.
+#[must_use]
+pub fn signed(subject: &str, program: &Program, events: &[Event], violation: &Violation) -> Signature {
+    let op = match events.get(violation.event) {
         Some(event) => keyword(program, event.op as usize),
         None => "end".to_owned(),
     };
-    Some(Signature { subject: subject.to_owned(), invariant: first.invariant, op })
+    Signature { subject: subject.to_owned(), invariant: violation.invariant, op }
 }
 
 /// The name of the operation at `at`; of the call that it stands between the halves of, marked, if it does.
-fn keyword(program: &Program, at: usize) -> String {
+#[must_use]
+pub fn keyword(program: &Program, at: usize) -> String {
     let ops = program.ops();
     let mut open = Vec::new();
     for (before, op) in ops.iter().enumerate().take(at) {

@@ -22,15 +22,15 @@ pub fn render(program: &Program, signature: &Signature, verdict: &str) -> String
         text,
         "#[test]\nfn {name}() {{\n    \
          use lazy_mmu_engine::contract::Invariant;\n    \
-         use lazy_mmu_engine::finding::{{Suspect, own}};\n    \
+         use lazy_mmu_engine::finding::Suspect;\n    \
          use lazy_mmu_engine::program::text::parse;\n    \
          use lazy_mmu_engine::runner::Runner;\n\n    \
          let program = parse(\n        \"\\\n{program}\",\n    )\n    \
          .expect(\"a program\");\n    \
          let subject = Suspect::find(\"{subject}\").expect(\"a subject\");\n    \
          let mut runner = Runner::new();\n    \
-         let (events, verdict) = subject.run(&mut runner, &program);\n    \
-         let broken = own(events, &verdict).find(|violation| violation.invariant == Invariant::{invariant:?});\n    \
+         let (_, verdict) = subject.run(&mut runner, &program);\n    \
+         let broken = verdict.faults().find(|violation| violation.invariant == Invariant::{invariant:?});\n    \
          assert_eq!(broken, None, \"{{verdict}}\");\n}}\n",
         name = signature.identifier(),
     );

@@ -17,7 +17,8 @@ fn signed(text: &str, violations: &[(Invariant, usize)], misuse: Option<u32>) ->
     let (events, _) = suspect.run(&mut runner, &program);
     let violations = violations.iter().map(|&(invariant, event)| violation(invariant, event)).collect();
     let misuse = misuse.map(|op| Misuse { op, how: How::Underflow });
-    let verdict = Verdict { violations, misuse, cut: None };
+    let since = misuse.and_then(|misuse| events.iter().position(|event| event.op == misuse.op));
+    let verdict = Verdict { violations, misuse, since, ..Verdict::default() };
     signature("counted/none", &program, events, &verdict).map(|signature| signature.to_string())
 }
 

@@ -4,7 +4,8 @@
 //! paused, which the generic layer sees. Programs with code of one architecture are left out altogether. A backend whose
 //! kernel dies is compared up to there. Not here: any oracle. One of the [`super::TARGETS`].
 
-use super::{Description, Found, Input, Stats, Target, contract, features};
+use super::{Description, Found, Input, Stats, Target, features};
+use crate::finding;
 use crate::machine::Machine;
 use crate::program::{Block, Op, Program, bytes};
 use crate::subject::registry::SUBJECTS;
@@ -102,12 +103,12 @@ fn difference(program: &Program, name: &'static str, expected: &[Event], events:
 }
 
 fn found(program: &Program, name: &'static str, expected: Option<&Event>, event: Option<&Event>) -> Found {
-    let at = event.or(expected).and_then(|event| program.ops().get(event.op as usize));
-    let op = at.map_or_else(|| "end".to_owned(), contract::word);
+    let op = event.or(expected).map_or_else(|| "end".to_owned(), |event| finding::keyword(program, event.op as usize));
     let text = |event: Option<&Event>| event.map_or_else(|| "nothing more".to_owned(), |event| line(&event.what));
     Found {
         slug: format!("architectures-{op}-{}", name.replace(['/', '@'], "-")),
         what: format!("at {op} counted/none says \"{}\" and {name} says \"{}\"", text(expected), text(event)),
         subject: Some(name),
+        signature: None,
     }
 }

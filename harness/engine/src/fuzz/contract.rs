@@ -1,13 +1,13 @@
 //! `contract`: a program on the subject that the first byte chooses, all oracles on.
 //!
-//! A finding is a violation that is the subject's own fault ([`Verdict::faults`]) and that no known finding explains.
+//! A finding is a violation that is the subject's own fault ([`crate::contract::Verdict::faults`]) and that no known finding explains.
 //! Not here: the oracles. One of the [`super::TARGETS`].
 
 use super::subjects::Subjects;
 use super::{Description, Found, Input, Settings, Stats, Target, features};
-use crate::contract::Verdict;
+use crate::finding;
 use crate::program::bytes;
-use crate::runner::{CUT, summarise};
+use crate::runner::{MISUSED, summarise};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "contract",
@@ -34,39 +34,31 @@ impl Target for Contract {
         self.stats.execution();
         let Some((&choice, rest)) = data.split_first() else { return Ok(()) };
         let program = bytes::decode(rest);
-        let (chosen, events, verdict) = self.subjects.run(choice, &program);
+        let (chosen, events, verdict, judged) = self.subjects.run(choice, &program);
         self.stats.run(&program, events);
-        self.stats.judged(&verdict);
+        self.stats.judged(&verdict, &judged);
         features::of(events, hit);
         if verdict.holds() {
             return Ok(());
         }
-        let own = Verdict { violations: verdict.faults(events).cloned().collect(), ..verdict.clone() };
         // The whole run tells which known findings it meets; their signs may lie behind a misuse.
-        let whole = summarise(&[], &verdict).broken;
-        let left = (self.unexplained)(chosen.faithful, whole & (CUT | CUT - 1)) & summarise(&[], &own).broken;
-        let unknown = own.violations.iter().filter(|violation| left >> violation.invariant as u32 & 1 == 1);
-        let Some(first) = unknown.min_by_key(|violation| violation.event) else {
-            self.stats.add("runs that show a known finding", u64::from(!own.violations.is_empty()));
+        let whole = summarise(&[], &verdict).broken & !MISUSED;
+        let left = (self.unexplained)(chosen.faithful, whole);
+        let unknown = verdict.faults().filter(|violation| left >> violation.invariant as u32 & 1 == 1);
+        let Some(first) = finding::first(unknown) else {
+            self.stats.add("runs that show a known finding", u64::from(verdict.faults().next().is_some()));
             return Ok(());
         };
-        let op = events.get(first.event).and_then(|event| program.ops().get(event.op as usize));
-        let op = op.map_or_else(|| "end".to_owned(), word);
-        let subject = chosen.name;
+        let signature = finding::signed(chosen.name, &program, events, first);
         Err(Found {
-            slug: format!("{}-{op}-{}", first.invariant.id(), subject.replace(['/', '@'], "-")),
-            what: format!("{} at {op} on {subject}: {}", first.invariant.name(), first.text),
-            subject: Some(subject),
+            slug: signature.slug(),
+            what: format!("{signature}: {}", first.text),
+            subject: Some(chosen.name),
+            signature: Some(signature),
         })
     }
 
     fn stats(&self) -> &Stats {
         &self.stats
     }
-}
-
-/// An operation's first word.
-pub(super) fn word(op: &crate::program::Op) -> String {
-    let text = op.to_string();
-    text.split([' ', '{']).find(|word| !word.is_empty()).unwrap_or("block").replace('}', "block")
 }

@@ -21,6 +21,7 @@ mod transitions;
 pub use session::{Session, Settings};
 pub use stats::Stats;
 
+use crate::finding::Signature;
 use crate::program::{Program, bytes};
 
 /// Operations and pages one execution may take: a fuzzer's runs are short, so that there are many.
@@ -115,6 +116,8 @@ pub struct Found {
     pub what: String,
     /// The subject it was found on, if there is one.
     pub subject: Option<&'static str>,
+    /// What makes it one of the contract's findings; none where something else was compared.
+    pub signature: Option<Signature>,
 }
 
 /// What is fuzzed. See the module.

@@ -6,6 +6,7 @@
 use super::subjects::Subjects;
 use super::{Description, Found, Input, Settings, Stats, Target, features};
 use crate::contract::Invariant;
+use crate::finding;
 use crate::program::bytes;
 
 pub(super) const DESCRIPTION: Description = Description {
@@ -35,18 +36,17 @@ impl Target for Model {
     fn judge(&mut self, data: &[u8], hit: &mut dyn FnMut(u32)) -> Result<(), Found> {
         self.stats.execution();
         let program = bytes::decode(data);
-        let (chosen, events, verdict) = self.subjects.run(0, &program);
+        let (chosen, events, verdict, _) = self.subjects.run(0, &program);
         self.stats.run(&program, events);
         features::of(events, hit);
-        let Some(first) = verdict.violations.iter().find(|violation| violation.invariant == Invariant::Model) else {
-            return Ok(());
-        };
-        let op = events.get(first.event).and_then(|event| program.ops().get(event.op as usize));
-        let op = op.map_or_else(|| "end".to_owned(), super::contract::word);
+        let model = verdict.violations.iter().find(|violation| violation.invariant == Invariant::Model);
+        let Some(first) = model else { return Ok(()) };
+        let signature = finding::signed(chosen.name, &program, events, first);
         Err(Found {
-            slug: format!("model-{op}-{}", chosen.name.replace(['/', '@'], "-")),
-            what: format!("{} at {op} is not what the model does: {}", chosen.name, first.text),
+            slug: signature.slug(),
+            what: format!("{signature}: {}", first.text),
             subject: Some(chosen.name),
+            signature: Some(signature),
         })
     }
 

@@ -58,7 +58,12 @@ impl Parser {
 impl Target for Parser {
     fn judge(&mut self, data: &[u8], _hit: &mut dyn FnMut(u32)) -> Result<(), Found> {
         self.stats.execution();
-        (self.check)(data, &mut self.stats).map_err(|(slug, what)| Found { slug: slug.to_owned(), what, subject: None })
+        (self.check)(data, &mut self.stats).map_err(|(slug, what)| Found {
+            slug: slug.to_owned(),
+            what,
+            subject: None,
+            signature: None,
+        })
     }
 
     fn stats(&self) -> &Stats {

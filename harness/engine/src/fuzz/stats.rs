@@ -2,7 +2,7 @@
 //!
 //! Not a judgement. Filled by the targets, printed by `lazymmu fuzz`.
 
-use crate::contract::{Invariant, Verdict};
+use crate::contract::{Invariant, Judged, Verdict};
 use crate::exercise::{Exercised, KINDS};
 use crate::program::Program;
 use crate::trace::{Event, What};
@@ -14,7 +14,7 @@ pub struct Stats {
     operations: u64,
     exercised: Exercised,
     deepest: [u64; 2],
-    broke: [u64; Invariant::ALL.len()],
+    judged: [u64; Invariant::ALL.len()],
     named: Vec<(&'static str, u64)>,
 }
 
@@ -36,10 +36,10 @@ impl Stats {
         }
     }
 
-    /// Counts what the oracles said of it.
-    pub fn judged(&mut self, verdict: &Verdict) {
-        for violation in &verdict.violations {
-            self.broke[violation.invariant as usize] += 1;
+    /// Counts what the oracles said of it, and how often each judged.
+    pub fn judged(&mut self, verdict: &Verdict, judged: &Judged) {
+        for (sum, times) in self.judged.iter_mut().zip(judged) {
+            *sum += u64::from(*times);
         }
         for (name, is) in [
             ("runs that hold", verdict.holds()),
@@ -73,6 +73,10 @@ impl Stats {
             lines.push(("deepest section".to_owned(), self.deepest[0]));
             lines.push(("deepest pause".to_owned(), self.deepest[1]));
             lines.extend(KINDS.iter().zip(self.exercised.counts).map(|(kind, count)| ((*kind).to_owned(), count)));
+        }
+        if self.judged.iter().any(|&times| times > 0) {
+            let names = Invariant::ALL.map(|invariant| format!("judged {}", invariant.name()));
+            lines.extend(names.into_iter().zip(self.judged));
         }
         lines.extend(self.named.iter().map(|(name, count)| ((*name).to_owned(), *count)));
         lines

@@ -3,7 +3,7 @@
 //! Not here: what becomes of them. Called by the targets that run one subject at a time.
 
 use super::Settings;
-use crate::contract::{Rules, Verdict};
+use crate::contract::{Judged, Rules, Verdict};
 use crate::program::Program;
 use crate::runner::Runner;
 use crate::subject::registry::{self, GenerationName, SUBJECTS};
@@ -46,11 +46,12 @@ impl Subjects {
         Ok(Subjects { runner, chosen })
     }
 
-    /// Runs a program on the subject that a byte chooses.
-    pub fn run(&mut self, choice: u8, program: &Program) -> (&Chosen, &[Event], Verdict) {
+    /// Runs a program on the subject that a byte chooses: events, verdict, and how often each oracle judged.
+    pub fn run(&mut self, choice: u8, program: &Program) -> (&Chosen, &[Event], Verdict, Judged) {
         let chosen = &self.chosen[usize::from(choice) % self.chosen.len()];
-        let (events, verdict) = self.runner.run_on(&*chosen.subject, chosen.rules, program);
-        (chosen, events, verdict)
+        let verdict = self.runner.run_on(&*chosen.subject, chosen.rules, program).1;
+        let (events, judged) = (self.runner.events(), *self.runner.judged());
+        (chosen, events, verdict, judged)
     }
 }
 

@@ -50,7 +50,7 @@ impl Target for Transitions {
         self.stats.execution();
         let Some((&choice, rest)) = data.split_first() else { return Ok(()) };
         let program = bytes::decode(rest);
-        let (chosen, events, _) = self.subjects.run(choice, &program);
+        let (chosen, events, _, _) = self.subjects.run(choice, &program);
         self.stats.run(&program, events);
         features::of(events, hit);
         let Some((_, table)) = self.tables.iter().find(|(generation, _)| *generation == chosen.generation) else {
@@ -65,6 +65,7 @@ impl Target for Transitions {
                 slug: format!("transitions-{}-{}", mismatch.state, chosen.name.replace(['/', '@'], "-")),
                 what: format!("on {}: {}", chosen.name, mismatch.text),
                 subject: Some(chosen.name),
+                signature: None,
             }),
         }
     }
