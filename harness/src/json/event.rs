@@ -96,6 +96,7 @@ fn fields(event: &Event, reader: &dyn Subject) -> (&'static str, Value) {
                 "mixed": burst.mixed,
                 "other": burst.other,
                 "surplus": burst.surplus,
+                "borrowed": burst.borrowed,
             }),
         ),
         What::Freed(at, frames) => ("freed", json!({"at": place(*at), "frames": frames})),

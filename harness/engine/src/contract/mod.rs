@@ -345,7 +345,8 @@ impl Judge {
                 self.batching.watch(at, event, rules, &self.legality, findings);
                 self.gating.watch(at, event, rules, findings);
             }
-            What::Burst(_) => {
+            What::Burst(burst) => {
+                preemption::given_back(at, event, burst, rules, findings);
                 self.batching.watch(at, event, rules, &self.legality, findings);
                 shape::watch(at, event, rules, findings);
             }

@@ -1,19 +1,35 @@
 //! I7 preempt: a section gives back the preempt_count it found; where the batch is the CPU's, preemption is off while a
-//! section is active; nobody sleeps in atomic context, and nobody works on a batch with preemption on.
+//! section is active; nobody sleeps in atomic context, and nobody works on a batch with preemption on. Where a flush
+//! borrows the CPU (sparc64 turns interrupts off and takes the secondary context), it gives both back.
 //!
-//! Watches the counts that calls leave behind, sleeps, and instructions on per-CPU state. It may not judge a call in
-//! interrupt context, which does not belong to the task.
+//! Watches the counts that calls leave behind, sleeps, instructions on per-CPU state, and what goes out. It may not judge
+//! the count of a call in interrupt context, which does not belong to the task.
+
+use lazy_mmu_arches::mmu::Mmu;
 
 use super::legality::Legality;
 use super::{Findings, Invariant, Rules};
 use crate::program::TASKS;
-use crate::trace::{Event, What};
+use crate::trace::{Burst, Event, What};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Preemption {
     /// What the backend holds of each task's preempt_count.
     held: [i32; TASKS as usize],
+}
+
+/// Something went out: where that borrows the CPU, it is given back.
+pub fn given_back(at: usize, event: &Event, burst: Burst, rules: Rules, findings: &mut Findings) {
+    if rules.mmu == Mmu::Sun4u {
+        findings.judged(Invariant::I7);
+    }
+    if burst.borrowed {
+        let cpu = event.cpu;
+        findings.report(Invariant::I7, at, || {
+            format!("a flush does not give back CPU {cpu}'s interrupts and secondary context as it found them")
+        });
+    }
 }
 
 impl Preemption {

@@ -26,7 +26,7 @@ fn wrong(burst: Burst, mmu: Mmu) -> Option<String> {
     } else if burst.entries > 32 || burst.bytes > 512 {
         Some(format!("{} calls with {} bytes of arguments in a buffer of 32 and 512", burst.entries, burst.bytes))
     } else if burst.surplus > 0 {
-        Some(format!("{} changes went out that nobody had asked for, or twice", burst.surplus))
+        Some(format!("{} changes went out, or were announced, that nobody had asked for, or twice", burst.surplus))
     } else {
         None
     }

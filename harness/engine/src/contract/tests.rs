@@ -3,6 +3,8 @@
 
 use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
+use lazy_mmu_arches::sparc64::decode;
+use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
 
 use super::legality::How;
 use super::*;
@@ -35,6 +37,18 @@ impl bent::Bend for Instructions {
     fn execute(&self, env: &mut dyn Env, insn: Insn) -> u64 {
         let times = if insn.op.mnemonic() == self.mnemonic { self.times } else { 1 };
         (0..times).fold(0, |_, _| env.execute(insn))
+    }
+}
+
+/// What is executed in an instruction's place, if anything is.
+type Change = fn(Insn) -> Option<Insn>;
+
+/// A subject that executes other instructions than it should.
+struct Other(Change);
+
+impl bent::Bend for Other {
+    fn execute(&self, env: &mut dyn Env, insn: Insn) -> u64 {
+        (self.0)(insn).map_or(0, |insn| env.execute(insn))
     }
 }
 
@@ -413,6 +427,55 @@ fn what_each_oracle_judges_is_counted() {
     for invariant in Invariant::ALL {
         let seen = |none| cases.iter().any(|case| case.0 == invariant && (case.3 == 0) == none);
         assert!(seen(true) && seen(false), "{}: judged in one program, and not in another", invariant.id());
+    }
+}
+
+/// What sparc64's flush borrows it gives back, what it announces comes, and what it says of a page's size is true.
+#[test]
+fn a_flush_of_sparc64_that_leaves_something_behind_is_caught() {
+    fn keeps_interrupts_off(insn: Insn) -> Option<Insn> {
+        (insn.op != InsnOp::WrprPstate || insn.a & decode::PSTATE_IE == 0).then_some(insn)
+    }
+    fn keeps_the_context(insn: Insn) -> Option<Insn> {
+        let secondary = decode::operand(decode::ASI_DMMU, decode::SECONDARY_CONTEXT);
+        (insn.op != InsnOp::Stxa || insn.a != secondary || insn.b != 0).then_some(insn)
+    }
+    fn calls_for_one_more(insn: Insn) -> Option<Insn> {
+        let more = if insn.op == InsnOp::Xcall { 1 << 8 } else { 0 };
+        Some(Insn { b: insn.b + more, ..insn })
+    }
+    fn takes_all_for_small(insn: Insn) -> Option<Insn> {
+        let small = insn.op == InsnOp::TsbFlush && insn.b & 0xff == REAL_HPAGE_SHIFT.into();
+        Some(if small { Insn { b: insn.b & !0xff | u64::from(PAGE_SHIFT), ..insn } } else { insn })
+    }
+    const BATCH: &str = "set U 0 x3; access U 0 x3; enable; clear U 0 x3; disable";
+    const ONE: &str = "set U 0; access U 0; clear U 0";
+    const SHARED: &str = "set V 0 x3; access V 0 x3; enable; clear V 0 x3; disable";
+    const KERNEL: &str = "set K 0 x3; access K 0 x3; clear K 0 x3; tlb_flush K 0 x3";
+    const HUGE: &str = "set U 50 huge; enable; clear U 50; disable";
+    const USED: &str = "set U 50 huge; access U 50; enable; clear U 50; disable";
+    #[rustfmt::skip]
+    let cases: [(&str, Change, &str, &[Invariant]); 13] = [
+        ("sparc64", Some, BATCH, &[]),
+        ("sparc64", Some, SHARED, &[]),
+        ("sparc64", keeps_interrupts_off, BATCH, &[Invariant::I7]),
+        ("sparc64", keeps_interrupts_off, ONE, &[Invariant::I7]),
+        ("sparc64", keeps_interrupts_off, KERNEL, &[]),
+        ("sparc64", keeps_the_context, BATCH, &[Invariant::I7]),
+        ("sparc64", keeps_the_context, ONE, &[Invariant::I7]),
+        ("sparc64", calls_for_one_more, SHARED, &[Invariant::I10]),
+        ("sparc64", calls_for_one_more, KERNEL, &[Invariant::I10]),
+        ("sparc64-sun4v", calls_for_one_more, SHARED, &[Invariant::I10]),
+        ("sparc64", takes_all_for_small, HUGE, &[Invariant::I10]),
+        ("sparc64", takes_all_for_small, USED, &[Invariant::I3, Invariant::I10]),
+        ("sparc64", Some, HUGE, &[]),
+    ];
+    for (n, (name, other, program, expected)) in cases.into_iter().enumerate() {
+        let descriptor = registry::find(name).expect("a known subject");
+        let subject = bent::Bent::new(descriptor.make(Port::Model), Other(other));
+        let verdict = judge(Machine::new().run(&subject, &parse(program).expect("a program")), descriptor.rules());
+        let broken: Vec<_> = verdict.violations.iter().map(|violation| violation.invariant).collect();
+        assert_eq!(broken, expected, "{n}: {name}: {program}\n{verdict:?}");
     }
 }
 

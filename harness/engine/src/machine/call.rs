@@ -53,6 +53,7 @@ impl Run<'_> {
         let held = self.machine.tasks[usize::from(task)].arch_preempt;
         self.machine.memory.nothing_at_hand();
         subject.call(self, call);
+        self.machine.memory.stream_ends(self.cpu);
         self.out();
         self.machine.tasks[usize::from(task)].mid_call -= u16::from(!in_handler);
         let holds = self.machine.tasks[usize::from(task)].arch_preempt;

@@ -217,6 +217,7 @@ impl Run<'_> {
 
     /// What of the changes of these entries is not in effect.
     fn look(&mut self, point: Point, at: PteRef, n: u16) {
+        self.machine.memory.stream_ends(self.cpu);
         self.out();
         if !self.stopped {
             let late = self.machine.memory.late_among(self.subject, self.cpu, point, at, n);
@@ -265,6 +266,7 @@ impl Run<'_> {
         } else {
             subject.flush_tlb_range(self, Range { first, pages });
         }
+        self.machine.memory.stream_ends(self.cpu);
         self.out();
         if self.stopped {
             return;

@@ -123,7 +123,8 @@ fn words(what: &What) -> (u64, u64, u64) {
             (29, at(&late.at), u64::from(late.count) << 32 | (late.point as u64) << 24 | why)
         }
         What::Burst(b) => {
-            let flags = u64::from(b.idle) << 2 | u64::from(b.mixed) << 1 | u64::from(b.other);
+            let flags =
+                u64::from(b.borrowed) << 3 | u64::from(b.idle) << 2 | u64::from(b.mixed) << 1 | u64::from(b.other);
             let counts = u64::from(b.updates) << 32 | u64::from(b.surplus) << 16 | u64::from(b.bytes);
             (30, counts, u64::from(b.calls) << 16 | u64::from(b.entries) << 8 | flags)
         }

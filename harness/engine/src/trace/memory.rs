@@ -104,8 +104,10 @@ pub struct Burst {
     pub mixed: bool,
     /// They were of another address space, page size or segment size than the entry at hand.
     pub other: bool,
-    /// How many of them nobody had asked for (again).
+    /// How many of them nobody had asked for (again), or were announced to another CPU and did not come.
     pub surplus: u16,
+    /// The CPU's registers were not given back as they were found: interrupts (`%pstate`), the secondary context.
+    pub borrowed: bool,
 }
 
 pub(super) fn text(found: Option<Translation>) -> String {
@@ -167,6 +169,7 @@ pub(super) fn burst_text(burst: &Burst) -> String {
         (burst.mixed, ", of several kinds"),
         (burst.other, ", of another kind than the entry at hand"),
         (burst.surplus > 0, ", some of them twice"),
+        (burst.borrowed, ", registers not given back"),
     ] {
         text.push_str(if is { what } else { "" });
     }

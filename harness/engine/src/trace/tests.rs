@@ -33,8 +33,17 @@ fn late(count: u16, why: Why) -> What {
     What::Late(Late { point: Point::Settle, count, at: at(1, 9), why })
 }
 
-const BURST: Burst =
-    Burst { updates: 3, calls: 0, entries: 0, bytes: 0, idle: false, mixed: false, other: false, surplus: 0 };
+const BURST: Burst = Burst {
+    updates: 3,
+    calls: 0,
+    entries: 0,
+    bytes: 0,
+    idle: false,
+    mixed: false,
+    other: false,
+    surplus: 0,
+    borrowed: false,
+};
 
 fn insn(op: InsnOp, a: u64, b: u64) -> What {
     What::Insn(Insn { op, a, b })
@@ -106,6 +115,7 @@ fn lines_about_memory() {
         (What::Burst(BURST), "went out: 3 updates"),
         (What::Burst(Burst { calls: 2, entries: 3, bytes: 496, ..BURST }),
             "went out: 3 updates in 2 hypercalls, at most 496 bytes"),
+        (What::Burst(Burst { borrowed: true, ..BURST }), "went out: 3 updates, registers not given back"),
         (What::Burst(Burst { updates: 0, idle: true, ..BURST }), "went out: 0 updates, none was needed"),
         (What::Burst(Burst { mixed: true, other: true, ..BURST }),
             "went out: 3 updates, of several kinds, of another kind than the entry at hand"),
@@ -280,6 +290,7 @@ fn about_memory() -> Vec<What> {
         What::Burst(Burst { mixed: true, ..BURST }),
         What::Burst(Burst { other: true, ..BURST }),
         What::Burst(Burst { surplus: 1, ..BURST }),
+        What::Burst(Burst { borrowed: true, ..BURST }),
     ];
     whats.extend(entries.into_iter().flatten().map(|to| What::Asked(page, 1, Ask::Map(to))));
     for found in entries {

@@ -1,7 +1,9 @@
 //! Defects of sparc64's batch of user addresses.
 
 use lazy_mmu_arches::backend::Backend;
-use lazy_mmu_arches::sparc64::Sparc64;
+use lazy_mmu_arches::page::PteRef;
+use lazy_mmu_arches::sparc64::queue::REAL_HPAGE_SHIFT;
+use lazy_mmu_arches::sparc64::{Sparc64, page_shift};
 use lazy_mmu_core::kernel::TaskState;
 use lazy_mmu_core::state::LazyMmuState;
 
@@ -28,7 +30,31 @@ pub(super) const FAMILY: &[Specimen] = &[
                 section that it hit.",
         make: counting::<BatchInInterrupt, Sparc64>,
     },
+    Specimen {
+        name: "zoo/sparc-hugepage-shift-mid-batch",
+        program: "broken/i10-size-change",
+        faithful: "counted/sparc64",
+        breaks: Invariant::I10,
+        about: "A batch whose page size changes is not flushed first: it takes the last size for that of all, and the TSB \
+                entries of the others survive.",
+        make: hooked::<ShiftMidBatch>,
+    },
 ];
+
+enum ShiftMidBatch {}
+
+impl Hooked for ShiftMidBatch {
+    type Base = Sparc64;
+
+    fn clear_pte<C: At<Sparc64>>(cx: &mut C, at: PteRef) -> u64 {
+        let old = cx.pte_load(at);
+        if cx.this_cpu().tlb_nr.get() != 0 {
+            let shift = page_shift(Sparc64::pte_size(old)).min(REAL_HPAGE_SHIFT);
+            cx.this_cpu().hugepage_shift.set(shift);
+        }
+        Sparc64::clear_pte(cx, at)
+    }
+}
 
 enum NoPreemptDisable {}
 

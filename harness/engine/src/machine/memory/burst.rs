@@ -63,6 +63,18 @@ impl Bursts {
         self.at_hand = Some((at, size));
     }
 
+    /// The CPU's registers are not as the stream found them.
+    pub(super) fn borrowed(&mut self) {
+        self.begun = true;
+        self.burst.borrowed = true;
+    }
+
+    /// The hardware was told of so many more updates than came.
+    pub(super) fn announced(&mut self, n: u16) {
+        self.begun = true;
+        self.burst.surplus = self.burst.surplus.saturating_add(n);
+    }
+
     /// So many updates go out.
     pub(super) fn updates(&mut self, n: u16, surplus: bool) {
         self.begun = true;

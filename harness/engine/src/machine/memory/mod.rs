@@ -140,6 +140,7 @@ impl Memory {
             Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => {
                 let size = if old == 0 { at.size } else { subject.pte_size(old) };
                 self.bursts.store(at, size);
+                self.sparc64.replaced(slot, size);
             }
             Mmu::Radix => self.powerpc64.store(cpu, slot),
             _ => {}
@@ -261,6 +262,14 @@ impl Memory {
     pub(super) fn take_burst(&mut self) -> Option<Burst> {
         self.end_run();
         self.bursts.take()
+    }
+
+    /// An operation or a call is over on this CPU: what it left behind that it had to give back.
+    #[inline]
+    pub(super) fn stream_ends(&mut self, cpu: u8) {
+        if matches!(self.mmu, Mmu::Sun4u | Mmu::Sun4v) {
+            self.sparc64_stream_ends(cpu);
+        }
     }
 
     /// Whether nothing has gone out since the last time.

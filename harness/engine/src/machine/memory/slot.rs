@@ -139,6 +139,11 @@ impl Slot {
         self.flags &= !(OPEN | LISTED);
     }
 
+    /// Whether one change is asked for that has not reached the hardware.
+    pub(super) fn is_due_once(&self) -> bool {
+        self.due == 1
+    }
+
     /// One change reaches the hardware; yields whether nobody had asked for it.
     pub(super) fn goes_out(&mut self) -> bool {
         let surplus = self.due == 0;

@@ -58,6 +58,8 @@ pub(super) struct Tables {
     used: Vec<(u8, u16)>,
     /// The word each entry's translation in a TSB was made of; 0 where there is none.
     words: Vec<u64>,
+    /// The size of the page that each entry's last store replaced.
+    sizes: Vec<Size>,
     cpus: [Cpu; CPUS as usize],
     /// The last address whose TSB entry was invalidated in this burst, and how many followed one another.
     run: Option<(u64, u32)>,
@@ -73,6 +75,7 @@ impl Tables {
             tsbs: [vec![TsbEntry::default(); (KERNEL_ENTRIES + ENTRIES) as usize], user.clone(), user],
             used: Vec::new(),
             words: vec![0; slots],
+            sizes: vec![Size::Small; slots],
             cpus: Default::default(),
             run: None,
         }
@@ -93,6 +96,11 @@ impl Tables {
             cpu.called_for = 0;
         }
         self.run = None;
+    }
+
+    /// A store replaced a page of this size.
+    pub(super) fn replaced(&mut self, slot: usize, size: Size) {
+        self.sizes[slot] = size;
     }
 
     /// The word of the entry's translation in a TSB; 0 where there is none.
@@ -184,12 +192,30 @@ impl Memory {
             Op::TsbFlush => self.tsb_flush(insn),
             Op::Xcall => {
                 if let Some(other) = self.sparc64.cpus.get_mut(insn.a as usize) {
-                    other.called_for = (insn.b >> 8) as u16;
+                    let left = std::mem::replace(&mut other.called_for, (insn.b >> 8) as u16);
+                    if left > 0 {
+                        self.bursts.announced(left);
+                    }
                 }
             }
             _ => {}
         }
         0
+    }
+
+    /// A stream gives back `%pstate` and the secondary context, and no CPU was called for more addresses than it had.
+    pub(super) fn sparc64_stream_ends(&mut self, cpu: u8) {
+        for other in 0..CPUS {
+            let state = &mut self.sparc64.cpus[usize::from(other)];
+            if state.called_for > 0 {
+                self.bursts.announced(std::mem::take(&mut state.called_for));
+            }
+        }
+        let state = &mut self.sparc64.cpus[usize::from(cpu)];
+        if (state.pstate, state.secondary) != (PSTATE, 0) {
+            (state.pstate, state.secondary) = (PSTATE, 0);
+            self.bursts.borrowed();
+        }
     }
 
     fn demap_by_store(&mut self, cpu: u8, a: u64) {
@@ -260,6 +286,10 @@ impl Memory {
             self.bursts.tell();
             // The second half of a huge page is the same entry's.
             let upper = demap.address & 1 << REAL_HPAGE_SHIFT != 0;
+            if !upper && self.slots[slot].is_due_once() {
+                // What the TSB was told of the size must be true of the page.
+                self.bursts.size(self.sparc64.sizes[slot]);
+            }
             let surplus = !upper && self.slots[slot].goes_out();
             self.bursts.updates(1, surplus);
         }

@@ -207,6 +207,7 @@ fn burst_pieces(burst: &Burst) -> Vec<Piece> {
         (burst.mixed, ", of several kinds"),
         (burst.other, ", of another kind than the entry at hand"),
         (burst.surplus > 0, ", some of them twice"),
+        (burst.borrowed, ", the CPU's registers not given back"),
         (burst.idle && burst.calls == 0, ", none was needed"),
     ] {
         pieces.extend(is.then(|| text(what)));
