@@ -1,6 +1,7 @@
 //! I5 batching-kept: while the mode is active a change is not forced out, except where a batch is full, where another
 //! address space or page size comes, at a nested `disable`, a `pause`, an explicit flush or a context switch; and nothing
-//! goes out that nothing needed: barriers, hypercalls and atomics cost.
+//! goes out that nothing needed: barriers, hypercalls and atomics cost. On aarch64 one pair of barriers does for all
+//! entries of one `set_ptes()`, outside a section too (`__set_ptes_anysz()`, `arch/arm64/include/asm/pgtable.h`, 7.2).
 //!
 //! Watches what goes out and during which operation. It may not judge handlers, whose changes go out at once and may take
 //! a batch with them; nor flushes, switch hooks and the page allocator's own changes.
@@ -45,6 +46,8 @@ pub struct Batching {
     owed: [bool; TASKS as usize],
     /// Per task: atomics on its flag since it was cleared.
     atomics: [u32; TASKS as usize],
+    /// The change at hand, one `set_ptes()`: its entries, and how often barriers went out for it (aarch64).
+    mapped: (u16, u16),
 }
 
 /// Whether an instruction is one of the atomics that are counted.
@@ -61,6 +64,7 @@ impl Batching {
         self.calls.clear();
         self.owed = Default::default();
         self.atomics = Default::default();
+        self.mapped = (0, 0);
     }
 
     /// Takes the next event in.
@@ -72,7 +76,10 @@ impl Batching {
             What::Return(..) => {
                 self.calls.pop();
             }
-            What::Asked(entry, _, Ask::Map(_)) if entry.mm.is_kernel() && !event.interrupt => self.owed[task] = true,
+            What::Asked(entry, n, Ask::Map(_)) if entry.mm.is_kernel() => {
+                self.mapped = (n, 0);
+                self.owed[task] |= !event.interrupt;
+            }
             What::Insn(insn) if insn.op == InsnOp::FlagClear => self.atomics[task] = 0,
             What::Insn(insn) if insn.op == InsnOp::FlagSet => {
                 self.atomics[task] += 1;
@@ -123,9 +130,22 @@ impl Batching {
             },
         };
         let costs = burst.idle && !owed && doing != Doing::Flushes;
-        if let Some(why) = why.or_else(|| costs.then(|| "barriers or a hypercall that nothing needed".to_owned())) {
+        let why = why.or_else(|| costs.then(|| "barriers or a hypercall that nothing needed".to_owned()));
+        if let Some(why) = why.or_else(|| self.again(rules.mmu, doing, call.is_some())) {
             findings.report(Invariant::I5, at, || why);
         }
+    }
+}
+
+impl Batching {
+    /// Barriers go out once more for one `set_ptes()`: the last would have done for all of its entries.
+    fn again(&mut self, mmu: Mmu, doing: Doing, in_call: bool) -> Option<String> {
+        if mmu != Mmu::Aarch64 || doing != Doing::Changes || in_call {
+            return None;
+        }
+        let (n, times) = &mut self.mapped;
+        *times += 1;
+        (*times > 1).then(|| format!("barriers for each of the {n} entries of one change: the last do for all"))
     }
 }
 

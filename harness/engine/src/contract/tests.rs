@@ -3,6 +3,7 @@
 
 use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
+use lazy_mmu_arches::page::PteRef;
 use lazy_mmu_arches::sparc64::decode;
 use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
 
@@ -476,6 +477,45 @@ fn a_flush_of_sparc64_that_leaves_something_behind_is_caught() {
         let verdict = judge(Machine::new().run(&subject, &parse(program).expect("a program")), descriptor.rules());
         let broken: Vec<_> = verdict.violations.iter().map(|violation| violation.invariant).collect();
         assert_eq!(broken, expected, "{n}: {name}: {program}\n{verdict:?}");
+    }
+}
+
+/// `set_ptes()` of a run as one of each entry: outside a section that costs barriers for each.
+struct OneByOne;
+
+impl bent::Bend for OneByOne {
+    fn set_ptes(&self, to: &dyn Subject, env: &mut dyn Env, at: PteRef, word: u64, n: u16) {
+        let (flags, frame) = (to.pte_flags(word), to.pte_frame(word));
+        for i in 0..n {
+            to.set_ptes(env, at.step(i), to.pte_word(flags, frame + u32::from(i), at.size), 1);
+        }
+    }
+}
+
+#[test]
+fn barriers_for_each_entry_of_one_change_are_caught() {
+    let cases: [(&str, &str, &[Invariant]); 8] = [
+        ("aarch64", "set K 0 x3", &[Invariant::I5]),
+        ("aarch64", "enable; pause; set K 0 x2; resume; disable", &[Invariant::I5]),
+        ("aarch64", "irq { set K 0 x2 }", &[Invariant::I5]),
+        ("aarch64", "set K 0; set K 1; set K 2", &[]),
+        // None go out before the end; user entries and entries that are not valid need none.
+        ("aarch64", "enable; set K 0 x3; disable", &[]),
+        ("aarch64", "set U 0 x3; set K 0 x3 invalid; clear K 0 x3", &[]),
+        // Elsewhere each entry is a change of its own.
+        ("sparc64", "set U 0 x3; access U 0 x3; set U 0 x3", &[]),
+        ("x86_64-xen", "set K 0 x3", &[]),
+    ];
+    for (name, program, expected) in cases {
+        let descriptor = registry::find(name).expect("a known subject");
+        let program = parse(program).expect("a program");
+        let faithful = descriptor.make(Port::Model);
+        let verdict = judge(Machine::new().run(&*faithful, &program), descriptor.rules());
+        assert!(verdict.holds(), "{name}: {program}\n{verdict:?}");
+        let bent = bent::Bent::new(faithful, OneByOne);
+        let verdict = judge(Machine::new().run(&bent, &program), descriptor.rules());
+        let broken: Vec<_> = verdict.violations.iter().map(|violation| violation.invariant).collect();
+        assert_eq!(broken, expected, "{name}: {program}\n{verdict:?}");
     }
 }
 
