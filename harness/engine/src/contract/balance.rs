@@ -35,6 +35,7 @@ impl Balance {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {
             What::Call(_, before) => self.calls.push(before),

@@ -68,6 +68,7 @@ impl Batching {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, legality: &Legality, findings: &mut Findings) {
         let task = usize::from(event.task);
         match event.what {

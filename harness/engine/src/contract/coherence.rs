@@ -8,6 +8,7 @@ use super::{Findings, Invariant};
 use crate::trace::{Event, What, place};
 
 /// Takes the next event in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
     if let What::Read { .. } = event.what {
         findings.judged(Invariant::I8);

@@ -20,6 +20,7 @@ impl Gating {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         match event.what {
             What::Hook(..) | What::IdleHook(_) => {

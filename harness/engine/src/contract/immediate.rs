@@ -17,6 +17,7 @@ pub fn asked(event: &Event, legality: &Legality, findings: &mut Findings) {
 }
 
 /// Takes the next event in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
     let What::Late(Late { point, at: entry, why, .. }) = event.what else { return };
     let due = match point {

@@ -44,6 +44,7 @@ impl Isolation {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {
             What::Open(Block::Irq | Block::Softirq | Block::Nmi, counters) => {

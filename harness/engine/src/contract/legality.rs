@@ -171,6 +171,7 @@ impl Legality {
     }
 
     /// Takes the next event in. Calls that hooks make below the generic layer are the backend's, not the program's.
+    #[inline(always)]
     pub fn watch(&mut self, event: &Event) {
         let how = match event.what {
             What::Call(call, _) => {

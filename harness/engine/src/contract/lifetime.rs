@@ -14,6 +14,7 @@ pub fn asked(event: &Event, ask: Ask, findings: &mut Findings) {
 }
 
 /// Takes the next event in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, findings: &mut Findings) {
     match event.what {
         What::Freed(..) => findings.judged(Invariant::I14),

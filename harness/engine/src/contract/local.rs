@@ -9,6 +9,7 @@ use super::{Findings, Invariant, Rules};
 use crate::trace::{Event, What};
 
 /// Takes the next event in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
     match event.what {
         What::SwitchIn { .. } if rules.mmu.batch_needs_this_cpu() || rules.mmu == Mmu::Xen => {

@@ -335,7 +335,6 @@ impl Judge {
                 immediate::asked(event, &self.legality, findings);
                 lifetime::asked(event, ask, findings);
                 self.batching.watch(at, event, rules, &self.legality, findings);
-                self.gating.watch(at, event, rules, findings);
             }
             What::Op(op) => {
                 self.legality.watch(event);
@@ -355,7 +354,8 @@ impl Judge {
                 immediate::watch(at, event, &self.legality, findings);
                 order::watch(at, event, &self.legality, findings);
             }
-            What::Call(..) | What::Return(..) => self.call(at, event, rules, findings),
+            What::Call(..) => self.call(at, event, rules, findings),
+            What::Return(..) => self.call(at, event, rules, findings),
             What::Hook(..) | What::IdleHook(_) => {
                 self.pairing.watch(at, event, rules, findings);
                 self.gating.watch(at, event, rules, findings);
@@ -382,6 +382,7 @@ impl Judge {
     }
 
     /// A call begins or ends: most oracles follow it.
+    #[inline(always)]
     fn call(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         self.legality.watch(event);
         let legality = &self.legality;
@@ -400,6 +401,7 @@ impl Judge {
     }
 
     /// What is rare: blocks, switches, warnings, and what memory does otherwise than asked.
+    #[inline(never)]
     fn rest(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         self.legality.watch(event);
         let legality = &self.legality;

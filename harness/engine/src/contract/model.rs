@@ -107,6 +107,7 @@ impl Model {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, findings: &mut Findings) {
         match event.what {
             What::Call(call, before) => self.begin(at, event, call, before, findings),

@@ -39,6 +39,7 @@ impl Neutrality {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
         match event.what {
             What::SwitchOut { counters, .. } => self.away[usize::from(event.task)] = Some(counters),

@@ -40,6 +40,7 @@ impl Order {
 }
 
 /// Takes what is late in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
     let What::Late(Late { point, at: entry, why, .. }) = event.what else { return };
     let settled = point != Point::Flush || (!event.below && !legality.may_defer(event));

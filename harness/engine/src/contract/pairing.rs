@@ -28,6 +28,7 @@ impl Pairing {
     }
 
     /// Takes the next event in.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         match event.what {
             What::Call(call, _) => {

@@ -39,6 +39,7 @@ impl Preemption {
     }
 
     /// Takes the next event in; `legality` has seen it already.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, rules: Rules, legality: &Legality, findings: &mut Findings) {
         let task = event.task;
         match event.what {

@@ -26,6 +26,7 @@ impl Quiet {
     }
 
     /// Takes the next event in; `legality` has seen it already.
+    #[inline(always)]
     pub fn watch(&mut self, at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
         match event.what {
             What::Call(..) => {

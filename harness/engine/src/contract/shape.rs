@@ -9,6 +9,7 @@ use super::{Findings, Invariant, Rules};
 use crate::trace::{Burst, Event, What};
 
 /// Takes the next event in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
     let What::Burst(burst) = event.what else { return };
     findings.judged(Invariant::I10);

@@ -20,6 +20,7 @@ pub fn settles(legality: &Legality, findings: &mut Findings) {
 }
 
 /// Takes the next event in: there is no state.
+#[inline(always)]
 pub fn watch(at: usize, event: &Event, rules: Rules, legality: &Legality, findings: &mut Findings) {
     match event.what {
         What::Late(Late { point: Point::Settle, at: entry, count, why })
