@@ -66,6 +66,7 @@ impl Backend for NoMode {
 
     fn reset_thread(_thread: &()) {}
 
+    #[inline]
     fn pte_word(flags: PteFlags, frame: u32, _size: Size) -> u64 {
         let bit = |on: bool, bit: u64| if on { bit } else { 0 };
         u64::from(frame) << FRAME_SHIFT
@@ -77,6 +78,7 @@ impl Backend for NoMode {
             | bit(flags.dirty, DIRTY)
     }
 
+    #[inline]
     fn pte_flags(word: u64) -> PteFlags {
         PteFlags {
             valid: word & VALID != 0,
@@ -88,10 +90,12 @@ impl Backend for NoMode {
         }
     }
 
+    #[inline]
     fn pte_frame(word: u64) -> u32 {
         (word >> FRAME_SHIFT) as u32
     }
 
+    #[inline]
     fn pte_size(_word: u64) -> Size {
         Size::Small
     }

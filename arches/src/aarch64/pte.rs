@@ -70,6 +70,7 @@ const fn frame_shift(word: u64) -> u32 {
 ///
 /// A frame is as large as the mapping. An entry that is not valid says only "small" or "large".
 /// Source: `PAGE_KERNEL` and `_PAGE_SHARED` (`pgtable-prot.h`), `pte_mkdirty()` (`pgtable.h`).
+#[inline]
 #[must_use]
 pub fn word(flags: PteFlags, frame: u32, size: Size) -> u64 {
     let bit = |on: bool, bits: u64| if on { bits } else { 0 };
@@ -92,6 +93,7 @@ pub fn word(flags: PteFlags, frame: u32, size: Size) -> u64 {
 }
 
 /// What a PTE word says; an empty one says nothing.
+#[inline]
 #[must_use]
 pub fn flags(word: u64) -> PteFlags {
     if word == 0 {
@@ -280,18 +282,22 @@ macro_rules! pte_path {
             thread.reset();
         }
 
+        #[inline]
         fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
             pte::word(flags, frame, size)
         }
 
+        #[inline]
         fn pte_flags(word: u64) -> PteFlags {
             pte::flags(word)
         }
 
+        #[inline]
         fn pte_frame(word: u64) -> u32 {
             pte::frame(word)
         }
 
+        #[inline]
         fn pte_size(word: u64) -> Size {
             pte::size(word)
         }

@@ -91,18 +91,22 @@ impl Backend for Radix {
 
     fn reset_thread(_thread: &()) {}
 
+    #[inline]
     fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
         pte::pte_word(flags, frame, size)
     }
 
+    #[inline]
     fn pte_flags(word: u64) -> PteFlags {
         pte::pte_flags(word)
     }
 
+    #[inline]
     fn pte_frame(word: u64) -> u32 {
         pte::pte_frame(word)
     }
 
+    #[inline]
     fn pte_size(word: u64) -> Size {
         pte::size(word)
     }
@@ -111,6 +115,7 @@ impl Backend for Radix {
         super::virtual_address(at)
     }
 
+    #[inline]
     fn touched(word: u64) -> u64 {
         pte::radix_touched(word)
     }

@@ -29,6 +29,7 @@ const PRESENT: u64 = 0x8000_0000_0000_0000;
 const RPN: u64 = 0x001f_ffff_ffff_0000;
 
 /// The size a PTE word was made for: `pte_pagesize_index()` (`hash-64k.h`).
+#[inline]
 #[must_use]
 pub const fn size(word: u64) -> Size {
     if word & COMBO != 0 {
@@ -48,6 +49,7 @@ const fn frame_shift(size: Size) -> u32 {
 }
 
 /// The word for a frame; the hash table does not know it yet. Frames of huge pages are below 2^29.
+#[inline]
 #[must_use]
 pub fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
     let bit = |on: bool, bit: u64| if on { bit } else { 0 };
@@ -67,6 +69,7 @@ pub fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
 }
 
 /// What a word says.
+#[inline]
 #[must_use]
 pub fn pte_flags(word: u64) -> PteFlags {
     if word == 0 {
@@ -83,6 +86,7 @@ pub fn pte_flags(word: u64) -> PteFlags {
 }
 
 /// The frame a word names.
+#[inline]
 #[must_use]
 pub fn pte_frame(word: u64) -> u32 {
     ((word & RPN) >> frame_shift(size(word))) as u32
@@ -90,12 +94,14 @@ pub fn pte_frame(word: u64) -> u32 {
 
 /// On hash, an access that misses enters the translation in the hash table and marks the PTE so: this stands in
 /// for the hash fault (`__hash_page_4K()` and its kin, `arch/powerpc/mm/book3s64/hash_4k.c`).
+#[inline]
 #[must_use]
 pub const fn hash_touched(word: u64) -> u64 {
     if word & PRESENT != 0 { word | ACCESSED | HASHPTE } else { word }
 }
 
 /// On radix, the walker itself marks the PTE accessed.
+#[inline]
 #[must_use]
 pub const fn radix_touched(word: u64) -> u64 {
     if word & PRESENT != 0 { word | ACCESSED } else { word }
@@ -228,18 +234,22 @@ macro_rules! pte_path {
 
         fn reset_thread(_thread: &()) {}
 
+        #[inline]
         fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
             pte::pte_word(flags, frame, size)
         }
 
+        #[inline]
         fn pte_flags(word: u64) -> PteFlags {
             pte::pte_flags(word)
         }
 
+        #[inline]
         fn pte_frame(word: u64) -> u32 {
             pte::pte_frame(word)
         }
 
+        #[inline]
         fn pte_size(word: u64) -> Size {
             pte::size(word)
         }
@@ -248,6 +258,7 @@ macro_rules! pte_path {
             super::virtual_address(at)
         }
 
+        #[inline]
         fn touched(word: u64) -> u64 {
             pte::hash_touched(word)
         }

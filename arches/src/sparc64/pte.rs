@@ -72,6 +72,7 @@ pub const SUN4V: Layout = Layout {
 
 impl Layout {
     /// The size a word was made for: `huge_tte_to_shift()` (`arch/sparc/mm/hugetlbpage.c`).
+    #[inline]
     #[must_use]
     pub const fn size(&self, word: u64) -> Size {
         if word & self.sz4m == self.sz4m {
@@ -90,6 +91,7 @@ impl Layout {
     }
 
     /// The word for a frame, counted in units of its own size; on sun4u 2^20 huge ones fit.
+    #[inline]
     #[must_use]
     pub fn word(&self, flags: PteFlags, frame: u32, size: Size) -> u64 {
         let bit = |on: bool, bit: u64| if on { bit } else { 0 };
@@ -111,6 +113,7 @@ impl Layout {
     }
 
     /// What a word says.
+    #[inline]
     #[must_use]
     pub fn flags(&self, word: u64) -> PteFlags {
         if word == 0 {
@@ -127,6 +130,7 @@ impl Layout {
     }
 
     /// The frame a word names.
+    #[inline]
     #[must_use]
     pub fn frame(&self, word: u64) -> u32 {
         ((word & self.paddr) >> super::page_shift(self.size(word))) as u32
@@ -233,18 +237,22 @@ macro_rules! pte_path {
 
         fn reset_thread(_thread: &()) {}
 
+        #[inline]
         fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
             <$mmu>::LAYOUT.word(flags, frame, size)
         }
 
+        #[inline]
         fn pte_flags(word: u64) -> PteFlags {
             <$mmu>::LAYOUT.flags(word)
         }
 
+        #[inline]
         fn pte_frame(word: u64) -> u32 {
             <$mmu>::LAYOUT.frame(word)
         }
 
+        #[inline]
         fn pte_size(word: u64) -> Size {
             <$mmu>::LAYOUT.size(word)
         }

@@ -68,18 +68,22 @@ impl Backend for X86Native {
 
     fn reset_thread(_thread: &()) {}
 
+    #[inline]
     fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
         pte::word(flags, frame, size)
     }
 
+    #[inline]
     fn pte_flags(word: u64) -> PteFlags {
         pte::flags(word)
     }
 
+    #[inline]
     fn pte_frame(word: u64) -> u32 {
         pte::frame(word)
     }
 
+    #[inline]
     fn pte_size(word: u64) -> Size {
         pte::size(word)
     }

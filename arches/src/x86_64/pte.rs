@@ -60,6 +60,7 @@ const fn frame_shift(word: u64) -> u32 {
 /// The PTE word for `frame` with `flags`: `Backend::pte_word`. A frame is as large as the mapping.
 ///
 /// Source: `pte_mkdirty()`, `mksaveddirty_shift()` of `arch/x86/include/asm/pgtable.h`.
+#[inline]
 #[must_use]
 pub fn word(flags: PteFlags, frame: u32, size: Size) -> u64 {
     let bit = |on: bool, bits: u64| if on { bits } else { 0 };
@@ -74,6 +75,7 @@ pub fn word(flags: PteFlags, frame: u32, size: Size) -> u64 {
 }
 
 /// What a PTE word says; an empty one says nothing.
+#[inline]
 #[must_use]
 pub fn flags(word: u64) -> PteFlags {
     PteFlags {
@@ -330,18 +332,22 @@ macro_rules! xen_pte_path {
             thread.lazy_mmu_updates.set(false);
         }
 
+        #[inline]
         fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
             pte::word(flags, frame, size)
         }
 
+        #[inline]
         fn pte_flags(word: u64) -> PteFlags {
             pte::flags(word)
         }
 
+        #[inline]
         fn pte_frame(word: u64) -> u32 {
             pte::frame(word)
         }
 
+        #[inline]
         fn pte_size(word: u64) -> Size {
             pte::size(word)
         }

@@ -13,7 +13,7 @@ use lazy_mmu_arches::aarch64::{page_at, page_shift, virtual_address};
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 
-use super::slot::BARRIER;
+use super::slot::{self, BARRIER};
 use super::{Memory, place, reference};
 use crate::program::CPUS;
 use crate::subject::Subject;
@@ -152,8 +152,9 @@ impl Memory {
             }
             self.aarch64.marks[at] &= !UNORDERED;
             updates += u16::from(self.slots[at].flags & BARRIER != 0);
-            let appears = !subject.pte_flags(self.aarch64.seen[at]).valid && subject.pte_flags(self.words[at]).valid;
-            if at < usize::from(PAGES) && appears {
+            let (seen, word) = (self.aarch64.seen[at], self.words[at]);
+            let kernel = at < usize::from(PAGES);
+            if kernel && !slot::is_valid(subject, seen) && slot::is_valid(subject, word) {
                 self.aarch64.marks[at] |= UNSYNCHRONISED << cpu;
                 self.aarch64.unsynchronised[usize::from(cpu)].push(slot);
             }

@@ -186,10 +186,10 @@ impl Memory {
             // An entry that the hash table knows is marked so: using it changes nothing more. One that is read-only
             // already is left alone by ptep_set_wrprotect().
             Mmu::Hash => {
-                let flags = subject.pte_flags(old);
-                flags.valid && subject.touched(old) == old && (flags.write || ask != Ask::Wrprotect)
+                let (_, valid, write) = subject.pte_entry(old);
+                valid && subject.touched(old) == old && (write || ask != Ask::Wrprotect)
             }
-            Mmu::Sun4u | Mmu::Sun4v => !at.mm.is_kernel() && subject.pte_flags(old).valid,
+            Mmu::Sun4u | Mmu::Sun4v => !at.mm.is_kernel() && slot::is_valid(subject, old),
             _ => false,
         }
     }
@@ -225,7 +225,7 @@ impl Memory {
                 return self.words[slot];
             }
             Mmu::Aarch64 => {
-                if !at.mm.is_kernel() && !subject.pte_flags(self.aarch64.visible(cpu, slot, 0)).valid {
+                if !at.mm.is_kernel() && !slot::is_valid(subject, self.aarch64.visible(cpu, slot, 0)) {
                     self.aarch64.spurious_fault(slot);
                 }
                 self.aarch64.visible(cpu, slot, self.words[slot])
@@ -234,7 +234,7 @@ impl Memory {
             Mmu::Sun4u | Mmu::Sun4v => return self.tsb_refill(subject, cpu, at, slot),
             Mmu::Radix | Mmu::Native | Mmu::Xen => self.words[slot],
         };
-        if !subject.pte_flags(word).valid {
+        if !slot::is_valid(subject, word) {
             return word;
         }
         let touched = subject.touched(word);

@@ -14,7 +14,7 @@ use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 use lazy_mmu_arches::powerpc64::queue::{Segment, address_space, segment, vpn};
 use lazy_mmu_arches::powerpc64::{decode, page_at, virtual_address};
 
-use super::slot::{EARLY, FLUSHING};
+use super::slot::{self, EARLY, FLUSHING};
 use super::{Memory, place, reference};
 use crate::program::CPUS;
 use crate::subject::Subject;
@@ -138,7 +138,7 @@ impl Memory {
     pub(super) fn hash_refill(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef, slot: usize) -> u64 {
         let mut word = self.powerpc64.hash_entry(slot);
         if word == 0 {
-            if !subject.pte_flags(self.words[slot]).valid {
+            if !slot::is_valid(subject, self.words[slot]) {
                 return self.words[slot];
             }
             word = subject.touched(self.words[slot]);

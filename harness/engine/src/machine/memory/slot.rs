@@ -67,6 +67,11 @@ pub(super) fn entry(subject: &dyn Subject, word: u64) -> Entry {
     Entry::new(frame, valid, write)
 }
 
+/// Whether a walker may use a word.
+pub(super) fn is_valid(subject: &dyn Subject, word: u64) -> bool {
+    entry(subject, word).is_valid()
+}
+
 /// Whether a cached word allows what the page table's does not: another frame, a page that is gone, a store.
 pub(super) fn is_stale(subject: &dyn Subject, cached: u64, now: u64) -> bool {
     if cached == 0 || cached == now {

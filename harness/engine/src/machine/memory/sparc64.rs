@@ -13,7 +13,7 @@ use lazy_mmu_arches::page::{Mm, PteRef, Size};
 use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
 use lazy_mmu_arches::sparc64::{decode, page_at, virtual_address};
 
-use super::{Memory, place, reference};
+use super::{Memory, place, reference, slot};
 use crate::program::CPUS;
 use crate::subject::Subject;
 
@@ -160,7 +160,7 @@ impl Memory {
         let mut word = self.sparc64.tsb_entry(slot);
         if word == 0 {
             word = self.words[slot];
-            if !subject.pte_flags(word).valid {
+            if !slot::is_valid(subject, word) {
                 return word;
             }
             let size = subject.pte_size(word);
