@@ -266,10 +266,13 @@ impl Legality {
             }
             _ => false,
         };
-        let private = self.private.last() == Some(&true);
-        let may_not = task.off > 0 || !self.handlers.is_empty() || (task.active && !private);
+        if sleeps {
+            let private = self.private.last() == Some(&true);
+            let may_not = task.off > 0 || !self.handlers.is_empty() || (task.active && !private);
+            return may_not.then_some(How::Sleeps);
+        }
         task.off = task.off.saturating_add_signed(turns_off(op));
-        (sleeps && may_not).then_some(How::Sleeps)
+        None
     }
 
     /// Whether the operation that acts forces its own changes out before it ends.
@@ -308,13 +311,8 @@ impl Legality {
             // Nobody but the switch hooks has any business with these.
             Call::TaskPause(_) | Call::TaskResume(_) => Some(How::TaskCall),
         };
-        let in_force = task.open.iter().filter(|bracket| !bracket.interrupt);
-        let (mut sections, mut pauses) = (0, 0);
-        for bracket in in_force {
-            pauses += u32::from(bracket.pause);
-            sections += u32::from(!bracket.pause && !bracket.paused);
-        }
-        task.active = sections > 0 && pauses == 0;
+        let mut in_force = task.open.iter().filter(|bracket| !bracket.interrupt);
+        task.active = in_force.clone().all(|bracket| !bracket.pause) && in_force.any(|bracket| !bracket.paused);
         how
     }
 }
@@ -322,7 +320,7 @@ impl Legality {
 fn begin(open: &mut Vec<Bracket>, bracket: Bracket) -> Option<How> {
     let Bracket { pause, interrupt, paused } = bracket;
     let counted = |b: &&Bracket| b.pause == pause && !b.interrupt && (pause || !b.paused);
-    let full = open.iter().filter(counted).count() >= 255;
+    let full = open.len() >= 255 && open.iter().filter(counted).count() >= 255;
     open.push(bracket);
     (full && !interrupt && (pause || !paused)).then_some(How::Overflow)
 }
@@ -333,24 +331,23 @@ fn end(open: &mut Vec<Bracket>, floor: usize, pause: bool, paused: bool, interru
         let mine = |b: &Bracket| b.pause == pause && (!b.interrupt && (pause || !b.paused)) == wanted;
         open[floor..].iter().rposition(mine).map(|at| at + floor)
     };
-    let (same, other) = (place(effective), place(!effective));
-    match (same, other) {
-        // A pair, if nothing opened since is still open.
-        (Some(at), _) => {
-            let innermost = at + 1 == open.len();
-            open.remove(at);
-            (!innermost).then_some(How::Crossing)
-        }
+    // A pair, if nothing opened since is still open.
+    if let Some(at) = place(effective) {
+        let innermost = at + 1 == open.len();
+        open.remove(at);
+        return (!innermost).then_some(How::Crossing);
+    }
+    match place(!effective) {
         // One end has an effect and the other has none. What has none moves no counter.
-        (None, Some(at)) => {
+        Some(at) => {
             let innermost = at + 1 == open.len();
             if effective {
                 open.remove(at);
             }
             Some(if innermost { How::Asymmetric } else { How::Crossing })
         }
-        (None, None) if open.len() > floor => Some(How::Crossing),
-        (None, None) => Some(if effective { How::Underflow } else { How::Asymmetric }),
+        None if open.len() > floor => Some(How::Crossing),
+        None => Some(if effective { How::Underflow } else { How::Asymmetric }),
     }
 }
 

@@ -268,21 +268,17 @@ impl Judge {
         let (mut cut, mut since) = (None, None);
         let mut ended = false;
         for (at, event) in events.iter().enumerate() {
-            match event.what {
-                What::Atomic { voluntary: false, .. } => {
-                    cut = Some(event.op);
-                    let rest = events.iter().enumerate().skip(at);
-                    let rest = rest.take_while(|(_, event)| !matches!(event.what, What::Stop(_)));
-                    rest.for_each(|(at, event)| self.model(at, event, rules, &mut findings));
+            if self.watch(at, event, rules, &mut findings) {
+                if since.is_none() && self.legality.misuse().is_some() {
+                    since = Some(at);
                 }
-                What::Stop(_) => {}
-                _ => {
-                    self.watch(at, event, rules, &mut findings);
-                    if since.is_none() && self.legality.misuse().is_some() {
-                        since = Some(at);
-                    }
-                    continue;
-                }
+                continue;
+            }
+            if !matches!(event.what, What::Stop(_)) {
+                cut = Some(event.op);
+                let rest = events.iter().enumerate().skip(at);
+                let rest = rest.take_while(|(_, event)| !matches!(event.what, What::Stop(_)));
+                rest.for_each(|(at, event)| self.model(at, event, rules, &mut findings));
             }
             ended = true;
             break;
@@ -306,9 +302,14 @@ impl Judge {
         &self.judged
     }
 
-    /// Takes the next event in: each goes to those whom it concerns.
-    fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+    /// Takes the next event in: each goes to those whom it concerns. Yields whether what comes after it is judged: not where
+    /// it cannot happen at all, nor behind the end of the run.
+    ///
+    /// An oracle's `watch` is always inlined: where the kind of event is known here, its own `match` costs nothing. It was
+    /// an eighth of a run.
+    fn watch(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) -> bool {
         match event.what {
+            What::Atomic { voluntary: false, .. } | What::Stop(_) => return false,
             What::Store(..) => self.gating.side_effect(at, event, rules, findings),
             What::Insn(insn) => {
                 self.gating.side_effect(at, event, rules, findings);
@@ -369,6 +370,7 @@ impl Judge {
             What::Point(_) | What::Answer(_) => {}
             _ => self.rest(at, event, rules, findings),
         }
+        true
     }
 
     /// A flush begins, of the TLB or of what the mode defers.
@@ -420,6 +422,7 @@ impl Judge {
         self.model(at, event, rules, findings);
     }
 
+    #[inline(always)]
     fn model(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
         if rules.counted {
             self.model.watch(at, event, findings);

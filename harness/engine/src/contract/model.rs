@@ -82,7 +82,7 @@ struct Open {
     before: Counters,
     expected: Effect,
     seen: Effect,
-    /// Whether its call site warned before: then it keeps quiet.
+    /// Whether it warns and its call site warned before: then it keeps quiet.
     site_spent: bool,
 }
 
@@ -138,7 +138,7 @@ impl Model {
         }
         let expected = self.effect(about, call, event.interrupt);
         let site = (event.op, kind(call));
-        let site_spent = self.spent.contains(&site);
+        let site_spent = expected.warn && self.spent.contains(&site);
         if expected.warn && !site_spent {
             self.spent.push(site);
         }
