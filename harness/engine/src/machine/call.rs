@@ -81,7 +81,7 @@ impl Run<'_> {
 
     /// The scheduling point of the call in progress.
     pub(super) fn point(&mut self) {
-        if self.below > 0 {
+        if self.below {
             return;
         }
         if let Some(range) = self.between.take() {

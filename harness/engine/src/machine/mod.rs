@@ -125,7 +125,7 @@ impl Machine {
             current: 0,
             interrupted: false,
             op: 0,
-            below: 0,
+            below: false,
             between: None,
             steps: 0,
             handlers: 0,
@@ -178,8 +178,8 @@ struct Run<'r> {
     interrupted: bool,
     /// The operation that acts.
     op: u32,
-    /// How deep below the generic layer: in switch hooks, in an architecture's own section.
-    below: u16,
+    /// Below the generic layer: in switch hooks, in an architecture's own section.
+    below: bool,
     /// The `between` block of the call in progress that has not run yet.
     between: Option<(usize, usize)>,
     steps: usize,
@@ -268,12 +268,16 @@ impl Run<'_> {
         self.current_task() | if self.in_handler() { 0x80 } else { 0 }
     }
 
-    /// What has gone out to the hardware goes into the trace.
-    #[inline]
+    /// What has gone out to the hardware goes into the trace. It is asked before every store, and mostly there is none.
+    #[inline(always)]
     fn out(&mut self) {
-        if self.machine.memory.burst_is_empty() {
-            return;
+        if !self.machine.memory.burst_is_empty() {
+            self.emit_burst();
         }
+    }
+
+    #[inline(never)]
+    fn emit_burst(&mut self) {
         if let Some(burst) = self.machine.memory.take_burst() {
             self.emit(What::Burst(burst));
         }
@@ -293,7 +297,7 @@ impl Run<'_> {
             cpu: self.cpu,
             task: self.current_task(),
             interrupt: self.interrupted(),
-            below: self.below > 0,
+            below: self.below,
             what,
         };
         self.machine.events.push(event);

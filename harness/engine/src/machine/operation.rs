@@ -362,9 +362,9 @@ impl Run<'_> {
             Allocation::Plain => Ok(()),
             Allocation::Sleep => self.sleep(),
             Allocation::Debug => {
-                self.below += 1;
+                let outer = std::mem::replace(&mut self.below, true);
                 let done = self.map_linear(frame, alloc);
-                self.below -= 1;
+                self.below = outer;
                 done
             }
         }

@@ -59,13 +59,13 @@ impl Run<'_> {
         let prev = self.current_task();
         self.emit_atomic(voluntary);
         self.emit(What::SwitchOut { next, counters: subject.counters(prev) });
-        self.below += 1;
+        let outer = std::mem::replace(&mut self.below, true);
         self.task_mut().arch_preempt += 1;
         subject.start_context_switch(self, prev);
         subject.end_context_switch(self, next);
         self.out();
         self.task_mut().arch_preempt -= 1;
-        self.below -= 1;
+        self.below = outer;
         self.run_on(self.cpu, next);
         self.machine.memory.context_switch(self.cpu);
         self.machine.memory.runs(self.cpu, self.task().mm);

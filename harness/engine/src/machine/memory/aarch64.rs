@@ -14,7 +14,7 @@ use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 
 use super::slot::{self, BARRIER};
-use super::{Memory, place, reference};
+use super::{Memory, Table, place, reference, table};
 use crate::program::CPUS;
 use crate::subject::Subject;
 use crate::trace::Why;
@@ -23,8 +23,8 @@ use crate::trace::Why;
 #[derive(Debug)]
 pub(super) struct Barriers {
     /// What walkers see of an entry stored to since, while [`UNORDERED`].
-    seen: Vec<u64>,
-    marks: Vec<u8>,
+    seen: Table<u64>,
+    marks: Table<u8>,
     unordered: [Vec<u16>; CPUS as usize],
     unsynchronised: [Vec<u16>; CPUS as usize],
     /// TLBIs of each CPU that are not complete.
@@ -39,10 +39,10 @@ const UNORDERED: u8 = 1;
 const UNSYNCHRONISED: u8 = 2;
 
 impl Barriers {
-    pub(super) fn new(slots: usize) -> Barriers {
+    pub(super) fn new() -> Barriers {
         Barriers {
-            seen: vec![0; slots],
-            marks: vec![0; slots],
+            seen: table(),
+            marks: table(),
             unordered: Default::default(),
             unsynchronised: Default::default(),
             invalidations: Default::default(),

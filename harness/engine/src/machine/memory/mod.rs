@@ -43,13 +43,21 @@ const SPACES: usize = 3;
 /// Entries.
 const SLOTS: usize = SPACES * PAGES as usize;
 
+/// Something of every entry. Its length is known to the compiler: a place in it needs no check.
+type Table<T> = Box<[T; SLOTS]>;
+
+fn table<T: Clone + Default>() -> Table<T> {
+    let table = vec![T::default(); SLOTS].into_boxed_slice();
+    table.try_into().unwrap_or_else(|_| unreachable!("it is as long as it was made"))
+}
+
 /// The page tables of K, U and V, and what the hardware has of them.
 #[derive(Debug)]
 pub(super) struct Memory {
     mmu: Mmu,
     /// The page tables, as a load of this CPU finds them.
-    words: Vec<u64>,
-    slots: Vec<Slot>,
+    words: Table<u64>,
+    slots: Table<Slot>,
     /// Entries that were touched in this run.
     used: Vec<u16>,
     /// Entries with a change that may not be in effect: flagged so. Others in it are left over.
@@ -70,17 +78,17 @@ impl Memory {
     pub(super) fn new() -> Memory {
         Memory {
             mmu: Mmu::Plain,
-            words: vec![0; SLOTS],
-            slots: vec![Slot::default(); SLOTS],
+            words: table(),
+            slots: table(),
             used: Vec::new(),
             open: Vec::new(),
             flushing: Vec::new(),
-            tlbs: [Tlb::new(SLOTS), Tlb::new(SLOTS)],
+            tlbs: [Tlb::new(), Tlb::new()],
             frames: Frames::new(),
             bursts: Bursts::default(),
-            aarch64: aarch64::Barriers::new(SLOTS),
-            powerpc64: powerpc64::Invalidations::new(SLOTS),
-            sparc64: sparc64::Tables::new(SLOTS),
+            aarch64: aarch64::Barriers::new(),
+            powerpc64: powerpc64::Invalidations::new(),
+            sparc64: sparc64::Tables::new(),
             cpus: [0; SPACES],
         }
     }

@@ -15,7 +15,7 @@ use lazy_mmu_arches::powerpc64::queue::{Segment, address_space, segment, vpn};
 use lazy_mmu_arches::powerpc64::{decode, page_at, virtual_address};
 
 use super::slot::{self, EARLY, FLUSHING};
-use super::{Memory, place, reference};
+use super::{Memory, Table, place, reference, table};
 use crate::program::CPUS;
 use crate::subject::Subject;
 
@@ -39,7 +39,7 @@ struct Hpte {
 pub(super) struct Invalidations {
     groups: Vec<[Hpte; GROUP]>,
     /// The word each entry's translation was made of, where the table has one; else 0.
-    entries: Vec<u64>,
+    entries: Table<u64>,
     used: Vec<u16>,
     cpus: [Pending; CPUS as usize],
 }
@@ -57,10 +57,10 @@ struct Pending {
 }
 
 impl Invalidations {
-    pub(super) fn new(slots: usize) -> Invalidations {
+    pub(super) fn new() -> Invalidations {
         Invalidations {
             groups: vec![Default::default(); GROUPS as usize],
-            entries: vec![0; slots],
+            entries: table(),
             used: Vec::new(),
             cpus: Default::default(),
         }

@@ -13,7 +13,7 @@ use lazy_mmu_arches::page::{Mm, PteRef, Size};
 use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
 use lazy_mmu_arches::sparc64::{decode, page_at, virtual_address};
 
-use super::{Memory, place, reference, slot};
+use super::{Memory, Table, place, reference, slot, table};
 use crate::program::CPUS;
 use crate::subject::Subject;
 
@@ -57,9 +57,9 @@ pub(super) struct Tables {
     tsbs: [Vec<TsbEntry>; 3],
     used: Vec<(u8, u16)>,
     /// The word each entry's translation in a TSB was made of; 0 where there is none.
-    words: Vec<u64>,
+    words: Table<u64>,
     /// The size of the page that each entry's last store replaced.
-    sizes: Vec<Size>,
+    sizes: Table<Size>,
     cpus: [Cpu; CPUS as usize],
     /// The last address whose TSB entry was invalidated in this burst, and how many followed one another.
     run: Option<(u64, u32)>,
@@ -69,13 +69,13 @@ pub(super) struct Tables {
 const PSTATE: u64 = 0x4 | 0x10 | decode::PSTATE_IE;
 
 impl Tables {
-    pub(super) fn new(slots: usize) -> Tables {
+    pub(super) fn new() -> Tables {
         let user = vec![TsbEntry::default(); 2 * ENTRIES as usize];
         Tables {
             tsbs: [vec![TsbEntry::default(); (KERNEL_ENTRIES + ENTRIES) as usize], user.clone(), user],
             used: Vec::new(),
-            words: vec![0; slots],
-            sizes: vec![Size::Small; slots],
+            words: table(),
+            sizes: table(),
             cpus: Default::default(),
             run: None,
         }

@@ -3,20 +3,22 @@
 //!
 //! Not here: who may invalidate what. Called by the memory.
 
+use super::{Table, table};
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Tlb {
     /// The word a translation was made of; 0 where there is none.
-    words: Vec<u64>,
+    words: Table<u64>,
     /// What an architecture remembers besides.
-    notes: Vec<u8>,
+    notes: Table<u8>,
     /// Where translations are, or were.
     filled: Vec<u16>,
 }
 
 impl Tlb {
-    pub(super) fn new(slots: usize) -> Tlb {
-        Tlb { words: vec![0; slots], notes: vec![0; slots], filled: Vec::new() }
+    pub(super) fn new() -> Tlb {
+        Tlb { words: table(), notes: table(), filled: Vec::new() }
     }
 
     pub(super) fn word(&self, slot: usize) -> u64 {
