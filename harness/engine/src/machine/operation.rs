@@ -193,11 +193,11 @@ impl Run<'_> {
     }
 
     fn each_run(&mut self, pages: Pages, mut f: impl FnMut(&mut Self, PteRef, u16)) -> Result<(), Refusal> {
-        for (at, n) in pages.runs() {
+        pages.each_run(|at, n| {
             if self.take_steps(usize::from(n)) {
                 f(self, at, n);
             }
-        }
+        });
         Ok(())
     }
 

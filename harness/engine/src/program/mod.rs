@@ -59,10 +59,15 @@ impl Pages {
     }
 
     /// The runs of consecutive slots it covers: two when it wraps.
-    pub fn runs(self) -> impl Iterator<Item = (PteRef, u16)> {
+    #[inline]
+    pub fn each_run(self, mut f: impl FnMut(PteRef, u16)) {
         let before_wrap = self.count.min(PAGES - self.first);
         let at = |page| PteRef { mm: self.mm, page, size: self.size };
-        [(at(self.first), before_wrap), (at(0), self.count - before_wrap)].into_iter().filter(|&(_, n)| n > 0)
+        for (first, n) in [(self.first, before_wrap), (0, self.count - before_wrap)] {
+            if n > 0 {
+                f(at(first), n);
+            }
+        }
     }
 }
 

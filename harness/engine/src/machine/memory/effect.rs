@@ -61,11 +61,22 @@ impl Memory {
     }
 
     /// What is missing for the entry's change to be in effect for this CPU.
+    #[inline(always)]
     fn status(&self, subject: &dyn Subject, cpu: u8, slot: usize) -> Option<Why> {
         let state = &self.slots[slot];
         if slot::entry(subject, self.words[slot]) != state.asked {
             return Some(Why::Table);
         }
+        let kernel = slot < usize::from(PAGES);
+        let invalidates = self.mmu.update_invalidates(kernel);
+        // Most entries need no more than that.
+        if !invalidates && state.flags & (EARLY | BARRIER | FLUSHING) == 0 { None } else { self.lacks(subject, cpu, slot, invalidates) }
+    }
+
+    /// The same of an entry whose word is right.
+    #[inline(never)]
+    fn lacks(&self, subject: &dyn Subject, cpu: u8, slot: usize, invalidates: bool) -> Option<Why> {
+        let state = &self.slots[slot];
         if state.flags & EARLY != 0 {
             return Some(Why::FlushedEarly);
         }
@@ -74,8 +85,7 @@ impl Memory {
         {
             return Some(why);
         }
-        let kernel = slot < usize::from(PAGES);
-        let due = self.mmu.update_invalidates(kernel) || state.flags & FLUSHING != 0;
+        let due = invalidates || state.flags & FLUSHING != 0;
         if due { self.stale(subject, slot) } else { None }
     }
 
