@@ -91,6 +91,13 @@ impl Deferral {
         any
     }
 
+    /// Whether nobody defers anything.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.some == 0
+    }
+
     /// Whether the task defers one of these entries.
     #[must_use]
     pub fn by(&self, task: u8, at: PteRef, n: u16) -> bool {

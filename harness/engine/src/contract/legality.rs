@@ -282,6 +282,9 @@ impl Legality {
     }
 
     fn touch(&self, event: &Event, at: lazy_mmu_arches::page::PteRef, n: u16, reads: bool) -> Option<How> {
+        if self.deferral.is_empty() {
+            return None;
+        }
         let handler = event.interrupt && self.handlers.last().is_some_and(|handler| handler.0 == event.task);
         if self.deferral.by_another(event.task, at, n) || (handler && self.deferral.by(event.task, at, n)) {
             Some(How::Races)
@@ -333,9 +336,12 @@ fn end(open: &mut Vec<Bracket>, floor: usize, pause: bool, paused: bool, interru
     };
     // A pair, if nothing opened since is still open.
     if let Some(at) = place(effective) {
-        let innermost = at + 1 == open.len();
+        if at + 1 == open.len() {
+            open.pop();
+            return None;
+        }
         open.remove(at);
-        return (!innermost).then_some(How::Crossing);
+        return Some(How::Crossing);
     }
     match place(!effective) {
         // One end has an effect and the other has none. What has none moves no counter.

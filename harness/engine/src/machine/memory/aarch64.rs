@@ -101,9 +101,10 @@ impl Barriers {
 
     /// This CPU refetches.
     pub(super) fn synchronise(&mut self, cpu: u8) {
-        for slot in self.unsynchronised[usize::from(cpu)].drain(..) {
+        for &slot in &self.unsynchronised[usize::from(cpu)] {
             self.marks[usize::from(slot)] &= !(UNSYNCHRONISED << cpu);
         }
+        self.unsynchronised[usize::from(cpu)].clear();
     }
 }
 
@@ -145,7 +146,7 @@ impl Memory {
         let mut updates = 0;
         let mut waiting = std::mem::take(&mut self.aarch64.unordered[usize::from(cpu)]);
         waiting.extend_from_slice(&self.flushing);
-        for slot in waiting.drain(..) {
+        for &slot in &waiting {
             let at = usize::from(slot);
             if !self.aarch64.is_unordered(at) {
                 continue;
@@ -159,6 +160,7 @@ impl Memory {
                 self.aarch64.unsynchronised[usize::from(cpu)].push(slot);
             }
         }
+        waiting.clear();
         self.aarch64.unordered[usize::from(cpu)] = waiting;
         self.bursts.barriers(updates);
     }

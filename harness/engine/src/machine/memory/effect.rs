@@ -70,7 +70,11 @@ impl Memory {
         let kernel = slot < usize::from(PAGES);
         let invalidates = self.mmu.update_invalidates(kernel);
         // Most entries need no more than that.
-        if !invalidates && state.flags & (EARLY | BARRIER | FLUSHING) == 0 { None } else { self.lacks(subject, cpu, slot, invalidates) }
+        if !invalidates && state.flags & (EARLY | BARRIER | FLUSHING) == 0 {
+            None
+        } else {
+            self.lacks(subject, cpu, slot, invalidates)
+        }
     }
 
     /// The same of an entry whose word is right.

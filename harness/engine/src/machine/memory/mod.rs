@@ -35,7 +35,7 @@ use crate::subject::Subject;
 use crate::trace::{Ask, Burst, Translation, Walked};
 use burst::Bursts;
 use frames::Frames;
-use slot::{EARLY, FLUSHING, Slot, UNFLUSHED};
+use slot::{BARRIER, EARLY, FLUSHING, Slot, UNFLUSHED};
 use tlb::Tlb;
 
 /// Address spaces.
@@ -173,12 +173,13 @@ impl Memory {
 
     /// The kernel asks for a change of `n` entries from `at` on. `by` says who.
     pub(super) fn ask(&mut self, subject: &dyn Subject, at: PteRef, n: u16, ask: Ask, by: u8) {
-        let wants_barrier = self.mmu == Mmu::Aarch64 && at.mm.is_kernel() && matches!(ask, Ask::Map(_));
+        let waits = self.mmu == Mmu::Aarch64 && at.mm.is_kernel() && matches!(ask, Ask::Map(_));
+        let barrier = if waits { BARRIER } else { 0 };
         for i in 0..n {
             let at = at.step(i);
             let slot = self.use_slot(at);
             let counted = self.is_counted(subject, slot, at, ask);
-            if self.slots[slot].ask(ask, i, by, counted, wants_barrier) {
+            if self.slots[slot].ask(ask, i, by, counted, barrier) {
                 self.open.push(slot as u16);
             }
         }

@@ -108,8 +108,8 @@ impl Slot {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
-    /// A change is asked for, the `i`-th of a run; yields whether the entry was not open before.
-    pub(super) fn ask(&mut self, ask: Ask, i: u16, by: u8, counted: bool, wants_barrier: bool) -> bool {
+    /// A change is asked for, the `i`-th of a run; `barrier` is [`BARRIER`] if it needs one. Yields whether the entry was not open before.
+    pub(super) fn ask(&mut self, ask: Ask, i: u16, by: u8, counted: bool, barrier: u8) -> bool {
         let (old, new) = (self.asked, self.asked.after(ask, i));
         if ask == Ask::Wrprotect && !old.is_valid() {
             return false;
@@ -121,8 +121,7 @@ impl Slot {
         self.by = by;
         self.due = self.due.saturating_add(u16::from(counted));
         // What an earlier flush still owed is owed by the next one.
-        self.flags &= !(FLUSHING | EARLY);
-        self.set(BARRIER, wants_barrier);
+        self.flags = self.flags & !(FLUSHING | EARLY | BARRIER) | barrier;
         if old.is_valid() && old != new {
             self.flags |= UNFLUSHED;
             if !new.is_valid() || new.frame() != old.frame() {
