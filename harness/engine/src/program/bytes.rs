@@ -39,14 +39,14 @@ pub fn encode(program: &Program) -> Vec<u8> {
 pub(super) fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
     let first = u16::from_le_bytes([f0, f1]);
     let count = u16::from_le_bytes([c0, c1]);
-    let task = detail % TASKS;
-    let pages = Pages {
+    let (task, page) = (detail % TASKS, first % PAGES);
+    let pages = || Pages {
         mm: Mm(detail % 3),
-        first: first % PAGES,
+        first: page,
         count: count % (MAX_PAGES + 1),
         size: [Size::Small, Size::Large, Size::Huge][usize::from(detail / 3 % 3)],
     };
-    let allocation = [Allocation::Plain, Allocation::Debug, Allocation::Sleep][usize::from(detail % 3)];
+    let allocation = || [Allocation::Plain, Allocation::Debug, Allocation::Sleep][usize::from(detail % 3)];
     match kind % KINDS {
         0 => Op::Enable,
         1 => Op::Disable,
@@ -57,15 +57,15 @@ pub(super) fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
         6 => Op::TaskResume(task),
         7 => Op::TaskQuery(task),
         8 => Op::Flush,
-        9 => Op::Set(pages, protection(detail / 9)),
-        10 => Op::Clear(pages),
-        11 => Op::Wrprotect(pages),
-        12 => Op::Get(pages),
-        13 => Op::RawGet(pages),
-        14 => Op::Access(pages),
-        15 => Op::TlbFlush(pages),
-        16 => Op::GatherFlush(pages),
-        17 => Op::Fault(pages.first),
+        9 => Op::Set(pages(), protection(detail / 9)),
+        10 => Op::Clear(pages()),
+        11 => Op::Wrprotect(pages()),
+        12 => Op::Get(pages()),
+        13 => Op::RawGet(pages()),
+        14 => Op::Access(pages()),
+        15 => Op::TlbFlush(pages()),
+        16 => Op::GatherFlush(pages()),
+        17 => Op::Fault(page),
         18 => Op::Switch(task),
         19 => Op::Migrate(task, detail / TASKS % CPUS),
         20 => Op::Fork(task),
@@ -82,18 +82,18 @@ pub(super) fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
         31 => Op::IrqOn,
         32 => Op::PreemptOff,
         33 => Op::PreemptOn,
-        34 => Op::Alloc(first % FRAMES, allocation),
-        35 => Op::Free(first % FRAMES, allocation),
+        34 => Op::Alloc(first % FRAMES, allocation()),
+        35 => Op::Free(first % FRAMES, allocation()),
         36 => Op::Open(Block::Irq),
         37 => Op::Open(Block::Softirq),
         38 => Op::Open(Block::Nmi),
         39 => Op::Open(Block::Between),
         40 => Op::Open(Block::Repeat(count % 1024)),
         43 => Op::Preempt(task),
-        44 => Op::Kmap(pages.first),
-        45 => Op::Kunmap(pages.first),
-        46 => Op::KasanPopulate(Pages { mm: Mm::KERNEL, size: Size::Small, ..pages }),
-        47 => Op::KasanDepopulate(Pages { mm: Mm::KERNEL, size: Size::Small, ..pages }),
+        44 => Op::Kmap(page),
+        45 => Op::Kunmap(page),
+        46 => Op::KasanPopulate(Pages { mm: Mm::KERNEL, size: Size::Small, ..pages() }),
+        47 => Op::KasanDepopulate(Pages { mm: Mm::KERNEL, size: Size::Small, ..pages() }),
         48 => Op::Open(Block::On(Mmu::ALL[usize::from(detail) % Mmu::ALL.len()])),
         // Two kinds of close: blocks that stay open for ever are the commonest waste of a random program.
         _ => Op::Close,
