@@ -88,8 +88,10 @@ impl Runner {
     /// Runs a program and sums the run up.
     pub fn summary(&mut self, index: usize, port: Port, program: &Program) -> Summary {
         let before = self.executed(index, port);
-        let (events, verdict) = self.run(index, port, program);
-        let summary = summarise(events, &verdict);
+        let descriptor = &SUBJECTS[index];
+        let subject = self.made[index][port as usize].get_or_insert_with(|| descriptor.make(port));
+        let events = self.machine.run(&**subject, program);
+        let summary = summarise(events, &self.judge.judge_briefly(events, descriptor.rules()));
         Summary { executed: (self.executed(index, port) - before) as u32, ..summary }
     }
 
@@ -203,6 +205,22 @@ mod tests {
             let summary = runner.summary(place(subject), Port::Model, &parse(program).expect("a program"));
             assert_eq!((summary.broken, summary.programs), (broken, 1), "{subject}: {program}");
             assert_eq!(broken_text(summary.broken), text, "{subject}: {program}");
+        }
+    }
+
+    /// A summary is made without texts; otherwise it is the run's.
+    #[test]
+    fn a_summary_is_that_of_the_run() {
+        let mut runner = Runner::new();
+        for name in ["aarch64", "powerpc64-hash", "sparc64", "x86_64-xen", "zoo/gen-nested-disable-no-flush"] {
+            let subject = place(name);
+            for seed in 0..40 {
+                let program = generate::any(seed, 40);
+                let (events, verdict) = runner.run(subject, Port::Model, &program);
+                assert!(verdict.violations.iter().all(|violation| !violation.text.is_empty()));
+                let expected = summarise(events, &verdict);
+                assert_eq!(runner.summary(subject, Port::Model, &program), expected, "{name}: seed {seed}\n{program}");
+            }
         }
     }
 
