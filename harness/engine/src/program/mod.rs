@@ -59,6 +59,13 @@ impl Pages {
     }
 
     /// The runs of consecutive slots it covers: two when it wraps.
+    pub fn runs(self) -> impl Iterator<Item = (PteRef, u16)> {
+        let mut runs = Vec::with_capacity(2);
+        self.each_run(|at, n| runs.push((at, n)));
+        runs.into_iter()
+    }
+
+    /// The same, for the machine: a run allocates nothing.
     #[inline]
     pub fn each_run(self, mut f: impl FnMut(PteRef, u16)) {
         let before_wrap = self.count.min(PAGES - self.first);
