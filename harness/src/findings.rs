@@ -228,8 +228,8 @@ mod tests {
         assert_eq!(fs::read(folder.join("input")).unwrap(), b"\x00\xff");
         assert_eq!(parse(&fs::read_to_string(folder.join("program.lmm")).unwrap()).unwrap(), found.0);
         let report = fs::read_to_string(folder.join("report.txt")).unwrap();
-        let replay =
-            format!("replay: cargo lazymmu run '{}/program.lmm' --subject {}", folder.display(), found.1.subject);
+        let run = format!("cargo lazymmu run '{}/program.lmm'", folder.display());
+        let replay = format!("{run} \\\n    --subject {}\n", found.1.subject);
         assert!(report.contains(&replay), "{report}");
         assert_eq!(store.keep(&finding(&found, b"other")).unwrap(), Stored::Known(folder.clone()));
         assert_eq!(fs::read(folder.join("input")).unwrap(), b"\x00\xff");

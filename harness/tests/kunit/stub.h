@@ -40,6 +40,9 @@ void stub_expect(struct kunit *test, bool ok, const char *format, ...);
 #define KUNIT_ASSERT_NOT_NULL(test, ptr) stub_expect(test, (ptr) != NULL, "")
 void stub_skip(struct kunit *test, const char *format, ...)
 	__attribute__((__format__(__printf__, 2, 3), __noreturn__));
+void stub_mark_skipped(struct kunit *test, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
+#define kunit_mark_skipped(test, ...) stub_mark_skipped(test, __VA_ARGS__)
 #define kunit_skip(test, ...) stub_skip(test, __VA_ARGS__)
 void *kunit_kcalloc(struct kunit *test, size_t n, size_t size, gfp_t gfp);
 int kunit_add_action_or_reset(struct kunit *test, void (*action)(void *),

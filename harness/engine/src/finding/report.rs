@@ -1,7 +1,7 @@
 //! The report of a finding: plain text that a developer can paste into a mail.
 //!
-//! Signature and violation, the program, what happened, and the command that replays it. The timeline keeps its own
-//! width (100 columns); the rest keeps to 78. Called by the fuzzer and the host command.
+//! Signature and violation, the program, what happened, and the command that replays it, in 78 columns: the timeline's
+//! long lines are broken once more. Called by the fuzzer and the host command.
 
 use std::fmt::Write as _;
 
@@ -31,9 +31,37 @@ pub fn render(program: &Program, signature: &Signature, path: &str) -> Option<St
         let _ = writeln!(text, "  {line}");
     });
     let reader = suspect.base.make(crate::subject::Port::Model);
-    let _ = writeln!(text, "\nwhat happens:\n\n{}", timeline::render(program, &*reader, events, &verdict));
-    let _ = writeln!(text, "replay: cargo lazymmu run {path} --subject {}", signature.subject);
+    text.push_str("\nwhat happens:\n\n");
+    timeline::render(program, &*reader, events, &verdict).lines().for_each(|line| narrow(line, &mut text));
+    let _ = writeln!(text, "\n{}", replay(path, &signature.subject));
     Some(text)
+}
+
+/// The command, over two lines if it is long.
+fn replay(path: &str, subject: &str) -> String {
+    let line = format!("replay: cargo lazymmu run {path} --subject {subject}");
+    if line.len() <= WIDTH {
+        return line;
+    }
+    format!("replay:\n  cargo lazymmu run {path} \\\n    --subject {subject}")
+}
+
+/// A line of the timeline in lines of a mail: what does not fit hangs below it, its columns left empty.
+fn narrow(line: &str, text: &mut String) {
+    if line.chars().count() <= WIDTH {
+        let _ = writeln!(text, "{line}");
+        return;
+    }
+    let (columns, said) = line.split_once('|').map_or(("", line), |(columns, said)| (columns, said));
+    // A mark has no columns.
+    let (columns, said) = if line.starts_with('>') { ("", line) } else { (columns, said) };
+    let indent = said.len() - said.trim_start().len();
+    let bar = if columns.is_empty() { "" } else { "|" };
+    let hanging = format!("{:1$}{bar}{2:3$}", "", columns.len(), "", indent + 4);
+    for (n, part) in wrapped(said, WIDTH - hanging.len().min(WIDTH / 2)).into_iter().enumerate() {
+        let head = if n == 0 { format!("{columns}{bar}{:indent$}", "") } else { hanging.clone() };
+        let _ = writeln!(text, "{head}{part}");
+    }
 }
 
 /// What broke, in the words of the oracle: the verdict text of the other artefacts. Empty if this run breaks nothing of

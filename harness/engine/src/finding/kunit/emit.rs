@@ -17,6 +17,9 @@ use crate::program::{Block, Op, Program};
 /// Tabs at which lines stop being indented further.
 const DEEPEST: usize = 5;
 
+/// Sections and pauses left open that are closed by calls.
+const FEW: u8 = 8;
+
 /// A case, and what was to be said of it.
 pub(super) struct Case {
     pub(super) text: String,
@@ -43,6 +46,8 @@ enum Open {
 /// Writes a case.
 pub(super) struct Emitter<'p> {
     pub(super) program: &'p Program,
+    /// Which operations are looks that the program does not make itself.
+    pub(super) added: &'p [bool],
     pub(super) facts: &'p Facts,
     name: &'p str,
     mmu: Option<Mmu>,
@@ -60,6 +65,8 @@ pub(super) struct Emitter<'p> {
     /// `set` operations so far: each leads to the other frame.
     pub(super) sets: i32,
     lacks: Vec<String>,
+    /// The first of them for which nothing stands: the case is not the whole program.
+    partial: Option<String>,
     expectations: usize,
     needs_helpers: bool,
     /// The architecture whose code is in it.
@@ -67,9 +74,16 @@ pub(super) struct Emitter<'p> {
 }
 
 impl<'p> Emitter<'p> {
-    pub(super) fn new(program: &'p Program, facts: &'p Facts, name: &'p str, subject: &str) -> Emitter<'p> {
+    pub(super) fn new(
+        program: &'p Program,
+        added: &'p [bool],
+        facts: &'p Facts,
+        name: &'p str,
+        subject: &str,
+    ) -> Emitter<'p> {
         let mut emitter = Emitter {
             program,
+            added,
             facts,
             name,
             mmu: Suspect::find(subject).map(|suspect| suspect.base.mmu),
@@ -83,12 +97,13 @@ impl<'p> Emitter<'p> {
             loops: 0,
             sets: 0,
             lacks: Vec::new(),
+            partial: None,
             expectations: 0,
             needs_helpers: false,
             only: None,
         };
         if emitter.scratch.stands_in() {
-            emitter.lack("pages of the linear map and of KASAN's shadow, for which vmalloc pages stand");
+            emitter.stand_in("pages of the linear map and of KASAN's shadow, for which vmalloc pages stand");
         }
         if !facts.agreed {
             emitter.lack("counters: the reference model disagrees with the faithful generation");
@@ -107,12 +122,16 @@ impl<'p> Emitter<'p> {
         if self.expectations == 0 {
             // Nothing of it would be a test.
             let reason = self.lacks.first().map_or("it makes no calls", String::as_str).to_owned();
-            let _ = writeln!(text, "static void {}(struct kunit *test)\n{{", self.name);
+            text.push_str(&head(self.name, "struct kunit *test"));
             let _ = writeln!(text, "\tkunit_skip(test, \"nothing to expect here: %s\",\n\t\t   \"{reason}\");\n}}\n");
             return Case { text, lacks: self.lacks, needs_helpers: false };
         }
         self.handlers.iter().for_each(|handler| text.push_str(handler));
-        let _ = writeln!(text, "static void {}(struct kunit *test)\n{{", self.name);
+        text.push_str(&head(self.name, "struct kunit *test"));
+        if let Some(what) = &self.partial {
+            // A failure that comes later counts; what passes is no success.
+            let _ = writeln!(text, "\tkunit_mark_skipped(test, \"without %s\",\n\t\t\t   \"{what}\");");
+        }
         if let Some((config, whose)) = self.only {
             let _ = writeln!(text, "\tif (!IS_ENABLED({config}))\n\t\tkunit_skip(test, \"code of {whose} alone\");\n");
         }
@@ -125,14 +144,29 @@ impl<'p> Emitter<'p> {
 
     fn step(&mut self, at: usize) {
         let op = self.program.ops()[at];
+        if self.added[at] && (self.commented > 0 || self.obstacle_of_look(at)) {
+            return;
+        }
         match op {
             Op::Open(block) => self.open(at, block),
             Op::Close => self.close(at),
+            // The way back from a switch, which stands for both.
+            Op::Switch(OWN) | Op::Preempt(OWN)
+                if self.commented == 0 && self.facts.each[at].task != Seen::Same(OWN) =>
+            {
+                self.line(&format!("/* and back: {op} */"));
+            }
             _ => match self.obstacle(at) {
                 Some(why) => self.comment(op, &why),
                 None => self.operation(at, op),
             },
         }
+    }
+
+    /// Whether the case cannot make this look.
+    fn obstacle_of_look(&self, at: usize) -> bool {
+        let fact = &self.facts.each[at];
+        fact.task != Seen::Same(OWN) || fact.refused != Seen::Same(None)
     }
 
     /// Why the case does not do this operation itself, if it does not.
@@ -260,7 +294,7 @@ impl<'p> Emitter<'p> {
                 let body = std::mem::replace(&mut self.body, outer);
                 self.depth = depth;
                 if let Some(slot) = self.handlers.iter_mut().rfind(|handler| handler.is_empty()) {
-                    *slot = format!("static void {name}(struct irq_work *work)\n{{\n{body}}}\n\n");
+                    *slot = format!("{}{body}}}\n\n", head(&name, "struct irq_work *work"));
                 }
                 self.no_surprise();
             }
@@ -302,9 +336,17 @@ impl<'p> Emitter<'p> {
         lines.extend((0..bh).map(|_| "local_bh_enable();".to_owned()));
         lines.extend((0..preempt).map(|_| "preempt_enable();".to_owned()));
         lines.extend(mutex.then(|| "mutex_unlock(&lmm_mutex);".to_owned()));
-        if counters != (0, 0) {
-            lines.push("current->lazy_mmu_state.enable_count = 0;".to_owned());
-            lines.push("current->lazy_mmu_state.pause_count = 0;".to_owned());
+        match counters {
+            // By calls, so that the hooks come too.
+            (enable, pause) if enable <= FEW && pause <= FEW => {
+                lines.extend((0..pause).map(|_| "lazy_mmu_mode_resume();".to_owned()));
+                lines.extend((0..enable).map(|_| "lazy_mmu_mode_disable();".to_owned()));
+            }
+            // Nobody opened so many: a counter wrapped.
+            _ => {
+                lines.push("current->lazy_mmu_state.enable_count = 0;".to_owned());
+                lines.push("current->lazy_mmu_state.pause_count = 0;".to_owned());
+            }
         }
         if !lines.is_empty() {
             self.line("");
@@ -325,8 +367,14 @@ impl<'p> Emitter<'p> {
         self.line(&format!("/* {why}: {} */", harmless(&op.to_string())));
     }
 
-    /// Something the case lacks.
+    /// Something the case lacks, and nothing stands for it.
     pub(super) fn lack(&mut self, what: &str) {
+        self.partial.get_or_insert_with(|| what.to_owned());
+        self.stand_in(what);
+    }
+
+    /// Something the case lacks, for which something else stands.
+    pub(super) fn stand_in(&mut self, what: &str) {
         if !self.lacks.iter().any(|known| known == what) {
             self.lacks.push(what.to_owned());
         }
@@ -355,6 +403,12 @@ impl<'p> Emitter<'p> {
             true => self.line(&format!("lmm_note({what} == {value});")),
         }
     }
+}
+
+/// A function's beginning, its name on a line of its own if it is long.
+fn head(name: &str, argument: &str) -> String {
+    let short = format!("static void {name}({argument})");
+    if short.len() <= 80 { format!("{short}\n{{\n") } else { format!("static void\n{name}({argument})\n{{\n") }
 }
 
 /// Whose code an `on` block is, and the configuration that says so.

@@ -1,9 +1,10 @@
 //! A finding as a KUnit case in C, to paste into `mm/tests/lazy_mmu_mode_kunit.c` (7.2).
 //!
 //! The case makes the program's calls as the test's own task, T0, and expects after each what the reference model says
-//! (`facts`); page-table operations work on a scratch range that `helpers.c` sets up. The header of the case names what
-//! one C function in one task cannot do, and the place where it would be has a comment. Where nothing is left that could
-//! be expected, the case says so with `kunit_skip()`.
+//! (`facts`); page-table operations work on a scratch range that `helpers.c` sets up, and what they set is looked at where
+//! it must be in effect (`looks`). The header of the case names what one C function in one task cannot do, and the place
+//! where it would be has a comment; such a case marks itself skipped, so that it fails or is skipped, and never passes as
+//! if it had shown that the defect is gone. Where nothing is left that could be expected it does nothing else.
 //!
 //! | operation | in C |
 //! | --- | --- |
@@ -33,6 +34,7 @@
 
 mod emit;
 mod facts;
+mod looks;
 mod ops;
 mod pages;
 
@@ -57,16 +59,16 @@ const COMMENT: usize = 74;
 #[must_use]
 pub fn render(program: &Program, signature: &Signature, verdict: &str) -> String {
     let name = format!("lazy_mmu_{}", signature.identifier());
-    let facts = facts::of(program, &signature.subject);
-    let emitter = Emitter::new(program, &facts, &name, &signature.subject);
-    let case = emitter.case();
+    let (looked, added) = looks::added(program, signature.invariant);
+    let facts = facts::of(&looked, &signature.subject);
+    let case = Emitter::new(&looked, &added, &facts, &name, &signature.subject).case();
     let mut text = String::new();
     if case.needs_helpers {
         let _ = writeln!(text, "{HELPERS}");
     }
     text.push_str(&comment(program, signature, verdict, &case.lacks));
     text.push_str(&case.text);
-    let _ = writeln!(text, "/* In the suite's list: KUNIT_CASE({name}), */");
+    let _ = writeln!(text, "/*\n * For the suite's list of cases:\n *\tKUNIT_CASE({name}),\n */");
     text
 }
 
