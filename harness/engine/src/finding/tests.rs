@@ -47,6 +47,28 @@ fn the_earliest_violation_that_is_the_subjects_own_counts() {
     }
 }
 
+/// A program that ends in a section of its own leaves the counters where they are: no fault of the subject. One whose
+/// calls balance, and whose counters do not, is.
+#[test]
+fn what_the_program_left_open_is_its_own() {
+    let mut runner = Runner::new();
+    for (subject, text, expected) in [
+        ("counted/none", "enable", None),
+        ("counted/sparc64", "enable; pause", None),
+        ("counted/none", "enable; exit T0", None),
+        ("counted/none", "switch T1; pause; switch T0; exit T1", None),
+        (
+            "zoo/call-vmalloc-error-return",
+            "enable; enable; disable; disable",
+            Some("I1 at end on zoo/call-vmalloc-error-return"),
+        ),
+    ] {
+        let found = Suspect::find(subject).unwrap().signature(&mut runner, &parse(text).unwrap());
+        let found = found.map(|signature| signature.to_string());
+        assert_eq!(found.as_deref(), expected, "{subject}: {text}");
+    }
+}
+
 #[test]
 fn operations_are_named_as_the_language_spells_them() {
     let program = parse(

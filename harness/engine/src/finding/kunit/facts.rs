@@ -125,10 +125,12 @@ pub(super) fn of(program: &Program, subject: &str) -> Facts {
 impl Facts {
     fn take(&mut self, events: &[Event], at: usize) {
         let event = &events[at];
-        let refused = match events.get(at + 1).map(|next| next.what) {
-            Some(What::Refused(why)) => Some(why),
+        // A call that is refused begins with no event of its own.
+        let refused = match events.get(at + 1) {
+            Some(next) if next.op == event.op => refusal(next),
             _ => None,
         };
+        let begun = at.checked_sub(1).is_some_and(|before| events[before].op == event.op);
         let irq_off = self.left.irq > 0;
         let Some(fact) = self.each.get_mut(event.op as usize) else { return };
         match event.what {
@@ -141,6 +143,10 @@ impl Facts {
                 if let (What::Op(op), OWN, None) = (event.what, event.task, refused) {
                     self.left.done(op);
                 }
+            }
+            What::Refused(why) if !begun => {
+                fact.task.see(event.task);
+                fact.refused.see(Some(why));
             }
             What::Return(_, after) => {
                 if event.task == OWN {
@@ -156,6 +162,10 @@ impl Facts {
             _ => {}
         }
     }
+}
+
+fn refusal(event: &Event) -> Option<Refusal> {
+    if let What::Refused(why) = event.what { Some(why) } else { None }
 }
 
 impl Fact {

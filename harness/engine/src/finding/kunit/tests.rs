@@ -75,6 +75,11 @@ fn what_one_function_cannot_do_is_said_where_it_would_be() {
         ("query; set K 0 huge", "/* small pages stand for: set K 0 huge */", "sizes other than small"),
         ("query; set K 1024", "lmm_set(&lmm.k, 0", "for which vmalloc pages stand"),
         ("query; irq { switch T1 }", "/* refused, not possible in interrupt context: switch T1 */", ""),
+        (
+            "preempt_off; task_pause T4; query; preempt_on",
+            "/* refused, no such task, or it exists already: task_pause T4 */",
+            "",
+        ),
         ("query; on hash { sleep }", "another architecture's code: on hash { */", ""),
     ] {
         let text = case("counted/aarch64", program);
@@ -109,6 +114,13 @@ fn a_case_without_all_of_its_program_is_skipped_at_best() {
         let text = case("counted/aarch64", program);
         assert_eq!(body(&text).contains("kunit_mark_skipped(test"), partial, "{program}: {text}");
     }
+}
+
+/// A call that is refused does not make the operation before it look refused.
+#[test]
+fn a_refused_call_is_its_own() {
+    let text = case("counted/aarch64", "preempt_off; task_pause T4; query");
+    assert!(body(&text).contains("\tpreempt_disable();") && body(&text).contains("\tpreempt_enable();"), "{text}");
 }
 
 #[test]

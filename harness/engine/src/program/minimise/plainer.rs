@@ -54,6 +54,9 @@ pub(super) fn of(op: Op) -> Vec<Op> {
         // A handler that is less special, a preemption of one's own will.
         Op::Open(Block::Nmi | Block::Softirq) => plainer.push(Op::Open(Block::Irq)),
         Op::Preempt(task) => plainer.push(Op::Switch(task)),
+        Op::Fault(page) if page > 0 => plainer.push(Op::Fault(0)),
+        Op::Kmap(page) if page > 0 => plainer.push(Op::Kmap(0)),
+        Op::Kunmap(page) if page > 0 => plainer.push(Op::Kunmap(0)),
         Op::GatherFlush(pages) => plainer.push(Op::TlbFlush(pages)),
         Op::Open(Block::Repeat(times)) => plainer.extend(fewer(times).map(|n| Op::Open(Block::Repeat(n)))),
         _ => {}
