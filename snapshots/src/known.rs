@@ -15,7 +15,7 @@ mod finding;
 
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::program::{Op, Program};
-use lazy_mmu_engine::subject::registry::Descriptor;
+use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 
 use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8, I9, I11, I12, I14, I15};
 use Kind::{Design, Invisible, Misuse, Open};
@@ -289,6 +289,15 @@ pub fn left_of_legal(subject: &Descriptor, program: &Program, broken: u32) -> u3
     match new_task {
         Some(finding) if judged != 0 && makes_tasks() => judged & !finding.explains(broken),
         _ => judged,
+    }
+}
+
+/// The same for any program, judged up to its misuse, on a subject by name: what the fuzz targets ask.
+#[must_use]
+pub fn left_of(subject: &str, program: &Program, broken: u32) -> u32 {
+    match SUBJECTS.iter().find(|known| known.name == subject) {
+        Some(subject) => left_of_legal(subject, program, broken),
+        None => unexplained(subject, broken),
     }
 }
 

@@ -45,6 +45,8 @@ pub enum How {
     Sleeps,
     /// A task ends with a section or a pause open.
     Ends,
+    /// It forks with one open: the child has it, and nobody ends it there.
+    Forks,
 }
 
 impl How {
@@ -61,6 +63,7 @@ impl How {
             How::Races => "touches an entry whose update another context may still defer",
             How::Sleeps => "sleeps in a section or in atomic context",
             How::Ends => "ends a task that has a section or a pause open",
+            How::Forks => "forks with a section or a pause open",
         }
     }
 }
@@ -93,12 +96,12 @@ pub struct Legality {
     deferral: Deferral,
     /// Whether the last call or flush put something in effect that its task had changed in a section.
     settled: bool,
-    /// Whether each open `on` block ran, innermost last.
+    /// Whether each open `on` block is code of an architecture whose sections may be slept in, innermost last.
     private: Vec<bool>,
     /// Calls in progress: a task between their halves does not sleep, it is preempted.
     calls: Vec<u8>,
     /// The operation that acts, and whether it stands for several (and sees to its own entries).
-    acting: Option<Op>,
+    acting: Option<(u32, Op)>,
     misuse: Option<Misuse>,
     /// The first misuse of the calls themselves.
     unpaired: Option<Misuse>,
@@ -200,8 +203,8 @@ impl Legality {
                 let own = !event.interrupt && self.deferral.by(event.task, at, 1);
                 own.then_some(How::ReadsDeferred)
             }
-            What::Open(Block::On(_), _) => {
-                self.private.push(true);
+            What::Open(Block::On(mmu), _) => {
+                self.private.push(!mmu.batch_needs_this_cpu());
                 None
             }
             What::Close(Block::On(_), _) => {
@@ -221,14 +224,14 @@ impl Legality {
             What::Fork { child, .. } => {
                 self.tasks[usize::from(child)].open.clear();
                 self.tasks[usize::from(child)].active = false;
-                None
+                (!self.tasks[usize::from(event.task)].open.is_empty()).then_some(How::Forks)
             }
             _ => None,
         };
         if let Some(how) = how {
             let misuse = Misuse { op: event.op, how };
             self.misuse.get_or_insert(misuse);
-            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps | How::Ends) {
+            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps | How::Ends | How::Forks) {
                 self.unpaired.get_or_insert(misuse);
             }
         }
@@ -245,7 +248,8 @@ impl Legality {
             }
             _ => {
                 // A sleep that is refused in a handler is a misuse all the same.
-                if let Some(op) = self.acting.take() {
+                // Of a call that is refused nothing was seen before: what acted last is another operation.
+                if let Some((_, op)) = self.acting.take_if(|(at, _)| *at == event.op) {
                     let off = &mut self.tasks[usize::from(event.task)].off;
                     *off = off.saturating_add_signed(-turns_off(op));
                 }
@@ -254,7 +258,7 @@ impl Legality {
     }
 
     fn operation(&mut self, event: &Event, op: Op) -> Option<How> {
-        self.acting = Some(op);
+        self.acting = Some((event.op, op));
         let task = &mut self.tasks[usize::from(event.task)];
         let sleeps = match op {
             Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
@@ -278,7 +282,7 @@ impl Legality {
     /// Whether the operation that acts forces its own changes out before it ends.
     #[must_use]
     pub fn sees_to_its_own(&self) -> bool {
-        matches!(self.acting, Some(Op::Kmap(_) | Op::Kunmap(_) | Op::Fault(_) | Op::Alloc(..) | Op::Free(..)))
+        matches!(self.acting, Some((_, Op::Kmap(_) | Op::Kunmap(_) | Op::Fault(_) | Op::Alloc(..) | Op::Free(..))))
     }
 
     fn touch(&self, event: &Event, at: lazy_mmu_arches::page::PteRef, n: u16, reads: bool) -> Option<How> {

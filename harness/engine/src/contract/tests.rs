@@ -170,7 +170,8 @@ fn programs_and_their_misuse() {
         ("fork T4; exit T4; fork T4; switch T4; disable", Some((4, How::Underflow))),
         // It sleeps to make a task, and to end.
         ("fork T4; switch T4; enable; disable; exit T4", None),
-        ("pause; fork T4; resume", None),
+        // Neither call nor sleep is wrong, but the child has a pause that nobody ends.
+        ("pause; fork T4; resume", Some((1, How::Forks))),
         ("enable; fork T4; disable", Some((1, How::Sleeps))),
         ("lock 0; fork T4; unlock 0", Some((1, How::Sleeps))),
         ("irq { fork T4 }", Some((1, How::Sleeps))),

@@ -3,11 +3,12 @@
 //! A finding is a violation that is the subject's own fault ([`crate::contract::Verdict::faults`]) and that no known finding explains.
 //! Not here: the oracles. One of the [`super::TARGETS`].
 
+use super::session::Unexplained;
 use super::subjects::Subjects;
 use super::{Description, Found, Input, Settings, Stats, Target, features};
 use crate::finding;
 use crate::program::bytes;
-use crate::runner::{MISUSED, summarise};
+use crate::runner::{CUT, MISUSED, summarise};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "contract",
@@ -19,7 +20,7 @@ pub(super) const DESCRIPTION: Description = Description {
 
 struct Contract {
     subjects: Subjects,
-    unexplained: fn(&str, u32) -> u32,
+    unexplained: Unexplained,
     stats: Stats,
 }
 
@@ -41,9 +42,11 @@ impl Target for Contract {
         if verdict.holds() {
             return Ok(());
         }
-        // The whole run tells which known findings it meets; their signs may lie behind a misuse.
-        let whole = summarise(&[], &verdict).broken & !MISUSED;
-        let left = (self.unexplained)(chosen.faithful, whole);
+        // The whole run tells which known findings it meets: their signs may lie behind a misuse. A program that leaves
+        // something open shows as little of them as one that was cut.
+        let part = if verdict.open || verdict.misuse.is_some() { CUT } else { 0 };
+        let whole = summarise(&[], &verdict).broken & !MISUSED | part;
+        let left = (self.unexplained)(chosen.faithful, &program, whole);
         let unknown = verdict.faults().filter(|violation| left >> violation.invariant as u32 & 1 == 1);
         let Some(first) = finding::first(unknown) else {
             self.stats.add("runs that show a known finding", u64::from(verdict.faults().next().is_some()));

@@ -6,13 +6,16 @@ use super::{Description, Found, Stats, Target};
 use crate::program::Program;
 use crate::program::minimise::minimise;
 
+/// What no known finding explains of what a program broke on a subject, both as `Summary::broken` has it.
+pub type Unexplained = fn(&str, &Program, u32) -> u32;
+
 /// What a target is told besides its input.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The only subject to run, of the registry or of the zoo; else the input chooses among the registry's.
     pub subject: Option<&'static str>,
-    /// What no known finding explains of what a run on a subject broke, both as `Summary::broken` has it.
-    pub unexplained: fn(&str, u32) -> u32,
+    /// What is known.
+    pub unexplained: Unexplained,
     /// The reviewed transition table of a generation, by its name.
     pub table: fn(&str) -> Option<&'static str>,
 }

@@ -211,6 +211,8 @@ fn by_counters(
                     open.seen.bug = true;
                 }
             }
+            // Calls that are open when a run stops end nowhere.
+            What::Stop(_) => return None,
             What::Return(call, after) => {
                 let done = open.pop()?;
                 if done.call != call || done.disturbed {
@@ -289,6 +291,7 @@ fn by_backend(
                 }
             }
             What::SwitchOut { .. } | What::Open(..) => depth = None,
+            What::Stop(_) => return None,
             What::Return(call, _) => {
                 let (_, interrupt, hook) = open.pop()?;
                 if event.below {
