@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod check;
+pub mod corpus;
 pub mod replay;
 pub mod run;
 pub mod setup;
@@ -33,6 +34,7 @@ enum Subcommands {
     Run(run::Run),
     Workload(workload::Workload),
     Replay(replay::Replay),
+    Corpus(corpus::Corpus),
     Setup(setup::Setup),
     Test(test::Test),
     Bench(bench::Bench),
@@ -50,6 +52,7 @@ impl Cli {
             Subcommands::Run(run) => run.run(),
             Subcommands::Workload(workload) => workload.run(),
             Subcommands::Replay(replay) => replay.run(),
+            Subcommands::Corpus(corpus) => corpus.run(),
             Subcommands::Setup(setup) => setup.run(),
             Subcommands::Test(test) => test.run(),
             Subcommands::Bench(bench) => bench.run(),

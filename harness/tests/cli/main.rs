@@ -7,6 +7,7 @@
 //! Who calls it: `cargo test`, on the host alone.
 
 mod bad;
+mod corpus;
 mod folder;
 mod good;
 mod random;
