@@ -30,6 +30,8 @@ use snippet::{OWN, Shift, Snippet, snippets, wraps};
 pub enum Kind {
     /// Any one operation is put in.
     Insert,
+    /// Pages are mapped and used before the section that does something with them: there is a translation to forget.
+    Map,
     /// A change of pages, a look at them, or a flush is put in.
     Memory,
     /// A short sequence of a caller's or a handler's is put in.
@@ -61,8 +63,9 @@ pub enum Kind {
 }
 
 /// Every kind and how often it is drawn, relative to the others.
-pub const KINDS_OF_MUTATION: [(Kind, u32); 15] = [
+pub const KINDS_OF_MUTATION: [(Kind, u32); 16] = [
     (Kind::Insert, 2),
+    (Kind::Map, 6),
     (Kind::Memory, 6),
     (Kind::Snippet, 10),
     (Kind::Fragment, 2),
@@ -149,6 +152,7 @@ impl Draft<'_> {
     fn apply(&mut self, kind: Kind) -> bool {
         match kind {
             Kind::Insert => self.insert_any(),
+            Kind::Map => self.map(),
             Kind::Memory => self.insert_memory(),
             Kind::Snippet => self.insert_snippet(),
             Kind::Fragment => self.insert_fragment(),
@@ -207,6 +211,30 @@ impl Draft<'_> {
         let write = Op::Set(pages, super::Protection::Write);
         let op = value::replaced(self.random, write).filter(|_| scene.is_fresh(pages) && !self.random.one_in(3));
         self.insert(at, &[op.unwrap_or(write)])
+    }
+
+    /// Maps the pages of an operation where nothing is open before it, and uses them, perhaps on the other CPU too.
+    fn map(&mut self) -> bool {
+        let changes = |draft: &Draft<'_>, at: usize| {
+            matches!(
+                draft.ops[at],
+                Op::Clear(_) | Op::Wrprotect(_) | Op::Set(..) | Op::GatherFlush(_) | Op::TlbFlush(_)
+            )
+        };
+        let found = self.find(changes);
+        let Some((at, pages)) = found.and_then(|at| Some((at, value::pages_of(self.ops[at])?))) else { return false };
+        let mut scene = Scene::new();
+        let (mut before, mut cpu) = (0, 0);
+        for (gap, &op) in self.ops[..=at].iter().enumerate() {
+            if scene.place() == Place::Outside && !scene.in_block() {
+                (before, cpu) = (gap, scene.cpu());
+            }
+            scene.step(op);
+        }
+        let use_it = [Op::Set(pages, super::Protection::Write), Op::Access(pages)];
+        let there = [Op::Cpu(1 - cpu), Op::Access(pages), Op::Cpu(cpu)];
+        let everywhere = self.random.one_in(3);
+        (!everywhere || self.insert(before, &there)) && self.insert(before, &use_it)
     }
 
     /// How a snippet is moved so that it fits where it is put.

@@ -135,6 +135,11 @@ impl Scene {
         self.who.running[usize::from(self.who.cpu)]
     }
 
+    /// On which CPU.
+    pub(super) fn cpu(&self) -> u8 {
+        self.who.cpu
+    }
+
     /// What may stand here.
     pub(super) fn place(&self) -> Place {
         let task = self.tasks[usize::from(self.task())];
@@ -182,7 +187,6 @@ impl Scene {
             Op::Clear(pages) | Op::Wrprotect(pages) => self.change(pages, true),
             Op::Get(pages) | Op::RawGet(pages) => self.touch(pages, true),
             Op::Access(pages) => self.doubtful |= self.handlers == 0 && self.changed_by_me(pages),
-            Op::GatherFlush(_) => self.doubtful |= self.active(),
             Op::Fault(page) | Op::Kmap(page) | Op::Kunmap(page) => self.touch(Pages::one(Mm::KERNEL, page), false),
             Op::KasanPopulate(pages) | Op::KasanDepopulate(pages) => {
                 // Paused: what the section had changed before is in effect.
@@ -199,6 +203,10 @@ impl Scene {
                 self.sleep();
                 self.schedule(op);
             }
+            // A parent sleeps, and so does who ends; nobody ends with a section open.
+            Op::Fork(_) => self.sleep(),
+            Op::Exit(task) if usize::from(task) == me => self.sleep(),
+            Op::Exit(task) => self.doubtful |= self.tasks[usize::from(task)].brackets.depth > 0,
             _ => {}
         }
         let task = &mut self.tasks[me];

@@ -68,6 +68,13 @@ pub(super) const SNIPPETS: &[Entry] = &[
     ),
     (Outside, "enable; set U 0; disable; get U 0; raw_get U 0; access U 0; clear U 0; tlb_flush U 0"),
     (Outside, "lock 0; enable; get U 0; wrprot U 0; disable; tlb_flush U 0; unlock 0; access U 0"),
+    (Outside, "set U 0 x3; access U 0 x3; set V 0; access V 0; enable; clear U 1; clear V 0; clear U 0; disable"),
+    (
+        Outside,
+        "set U 0; access U 0; set U 402 large; access U 402 large; enable; clear U 0; clear U 402 large; disable",
+    ),
+    (Outside, "set U 0 x193; access U 0 x193; enable; clear U 0 x193; disable; tlb_flush U 0 x193"),
+    (Outside, "set U 0 x2; access U 0 x2; enable; clear U 0; gather_flush U 0; clear U 1; gather_flush U 1; disable"),
     (Outside, "switch T1; switch T0"),
     (Outside, "switch T1; enable; set V 410; disable; access V 410; switch T0"),
     (Outside, "sleep"),

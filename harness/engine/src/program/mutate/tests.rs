@@ -73,6 +73,11 @@ fn does_what_it_says(kind: Kind, before: &[Op], after: &[Op]) -> bool {
     match kind {
         Kind::Insert => in_one_place.len() == 1 || (in_one_place.len() == 2 && in_one_place.contains(&Op::Close)),
         Kind::Memory => in_one_place.len() == 1 && pages(in_one_place[0]).is_some(),
+        Kind::Map => {
+            let of = |wanted: fn(&Op) -> bool| in_one_place.iter().copied().find(wanted).and_then(pages);
+            let mapped = of(|op| matches!(op, Op::Set(..)));
+            mapped.is_some() && mapped == of(|op| matches!(op, Op::Access(_))) && [2, 5].contains(&in_one_place.len())
+        }
         Kind::Snippet => snippets().iter().any(|snippet| snippet.ops.len() == in_one_place.len()),
         Kind::Fragment => in_one_place.contains(&Op::Switch(0)),
         Kind::Delete => is_part_of(after, before) && after.len() < before.len(),
