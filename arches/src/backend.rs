@@ -4,6 +4,8 @@
 //! nothing else. What is not here: any counter, any judgement. Implemented once per form in each architecture's
 //! folder; used by the subjects of `lazy-mmu-engine`.
 
+use core::hash::Hash;
+
 use lazy_mmu_core::hooks::Token;
 
 use crate::context::Context;
@@ -12,7 +14,7 @@ use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// What a backend holds back at this moment: for oracles and reports, never for the backend itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Deferred {
     /// The task's own pending flag (aarch64).
     pub pending: bool,
@@ -33,9 +35,9 @@ pub trait Backend {
     /// The MMU it drives.
     const MMU: Mmu;
     /// What it keeps per CPU.
-    type PerCpu: Default;
+    type PerCpu: Default + Hash;
     /// What it keeps per task.
-    type Thread: Default;
+    type Thread: Default + Hash;
 
     /// `arch_enter_lazy_mmu_mode()`.
     fn enter<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C);

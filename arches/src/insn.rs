@@ -178,7 +178,7 @@ impl Op {
 }
 
 /// One instruction with its operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Insn {
     /// Which.

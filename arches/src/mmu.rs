@@ -4,7 +4,7 @@
 //! affair (`harness/engine/src/machine/mmu`). Called by the machine, the oracles and the program language (`on`).
 
 /// An MMU, with the interface a kernel has to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mmu {
     /// Walks plain memory and remembers nothing.
     #[default]

@@ -36,7 +36,7 @@ pub enum Size {
 /// One PTE: entry `page` of address space `mm`, as a mapping of `size`.
 ///
 /// Each `page` number is one slot of the address space whatever its size; the backend turns it into an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PteRef {
     /// Whose page table.
     pub mm: Mm,

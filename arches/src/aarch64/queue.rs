@@ -5,6 +5,7 @@
 //! Called by the write path and by the hooks of every form.
 
 use core::cell::Cell;
+use core::hash::{Hash, Hasher};
 
 use crate::backend::Deferred;
 use crate::context::{Context, Note};
@@ -21,6 +22,12 @@ pub struct ThreadFlags {
     pub active: Cell<bool>,
     /// The barrier pair is owed.
     pub pending: Cell<bool>,
+}
+
+impl Hash for ThreadFlags {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.active.get(), self.pending.get()).hash(state);
+    }
 }
 
 impl ThreadFlags {

@@ -8,6 +8,7 @@
 //! POWER4+), and `cpabort` of ISA 3.1. Called by those two; the machine uses [`vpn`] and [`address_space`].
 
 use core::cell::Cell;
+use core::hash::{Hash, Hasher};
 
 use super::{decode, page_shift, pte, virtual_address};
 use crate::backend::{Deferred, mix};
@@ -22,7 +23,7 @@ pub const BATCH: u16 = 192;
 pub const SINGLE_PAGES: u16 = 33;
 
 /// A segment's size: `MMU_SEGSIZE_256M` and `MMU_SEGSIZE_1T`, by their numbers in the kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Segment {
     /// 256 MiB: user addresses below 1 TiB.
@@ -33,7 +34,7 @@ pub enum Segment {
 }
 
 /// What all entries of one batch have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Whose entries they are: decides between a local and a global flush.
     pub mm: Mm,
@@ -67,6 +68,16 @@ impl Default for TlbBatch {
             pte: [const { Cell::new(0) }; BATCH as usize],
             vpn: [const { Cell::new(0) }; BATCH as usize],
         }
+    }
+}
+
+/// What the rest of a run depends on: of the entries those in use.
+impl Hash for TlbBatch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let TlbBatch { active, index, shape, pte, vpn } = self;
+        let entries = usize::from(index.get());
+        (active.get(), entries, (entries > 0).then(|| shape.get())).hash(state);
+        vpn.iter().zip(pte).take(entries).for_each(|(vpn, pte)| (vpn.get(), pte.get()).hash(state));
     }
 }
 

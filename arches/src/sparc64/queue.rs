@@ -8,6 +8,7 @@
 //! which, and whose, says the stream that follows here.
 
 use core::cell::Cell;
+use core::hash::{Hash, Hasher};
 
 use super::decode::{self, DEMAP_NUCLEUS, DEMAP_SECONDARY};
 use super::pte::{self, Layout};
@@ -56,6 +57,16 @@ impl Default for TlbBatch {
             tlb_nr: Cell::new(0),
             vaddrs: [const { Cell::new(0) }; BATCH as usize],
         }
+    }
+}
+
+/// What the rest of a run depends on: of the entries those in use.
+impl Hash for TlbBatch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let TlbBatch { active, hugepage_shift, mm, tlb_nr, vaddrs } = self;
+        let entries = usize::from(tlb_nr.get());
+        (active.get(), entries, (entries > 0).then(|| (hugepage_shift.get(), mm.get()))).hash(state);
+        vaddrs.iter().take(entries).for_each(|vaddr| vaddr.get().hash(state));
     }
 }
 

@@ -28,6 +28,7 @@
 //! Source: `arch/x86/xen/multicalls.c`, 7.2.
 
 use core::cell::Cell;
+use core::hash::{Hash, Hasher};
 
 use lazy_mmu_core::kernel::BugSite;
 
@@ -53,7 +54,7 @@ pub const ON_STACK: u64 = 0x2000;
 /// `enum xen_lazy_mode`, what a CPU was lazy about before 7.2: nothing, MMU operations, or those of a context switch.
 ///
 /// Source: `arch/x86/include/asm/xen/hypervisor.h`, 7.0. 7.2 keeps one bool, [`PerCpu::cpu_lazy`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// `XEN_LAZY_NONE`.
     #[default]
@@ -69,6 +70,12 @@ pub enum Mode {
 pub struct Thread {
     /// `TIF_LAZY_MMU_UPDATES`: the task was switched out of the mode and enters it again when it is switched in.
     pub lazy_mmu_updates: Cell<bool>,
+}
+
+impl Hash for Thread {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lazy_mmu_updates.get().hash(state);
+    }
 }
 
 /// `struct multicall_entry`: 64 bytes.
@@ -112,6 +119,20 @@ impl Default for PerCpu {
             nesting: Cell::new(0),
             cpu_lazy: Cell::new(false),
         }
+    }
+}
+
+/// What the rest of a run depends on: of the buffer what is in use. The update on the stack and the results are written
+/// before anyone reads them.
+impl Hash for PerCpu {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let PerCpu { entries, arguments, mcidx, argidx, on_stack: _, failed, mode, nesting, cpu_lazy } = self;
+        (mcidx.get(), argidx.get(), failed.get(), mode.get(), nesting.get(), cpu_lazy.get()).hash(state);
+        for Entry { op, result: _, args } in entries.iter().take(mcidx.get().into()) {
+            op.get().number().hash(state);
+            args.iter().for_each(|word| word.get().hash(state));
+        }
+        arguments.iter().take(usize::from(argidx.get()).div_ceil(8)).for_each(|word| word.get().hash(state));
     }
 }
 

@@ -25,7 +25,7 @@ use crate::program::{Block, Op};
 /// A task's counters as its generation keeps them, and whether they say that updates may be deferred.
 ///
 /// `nesting` shows its level, and 1 for a paused section; `token` shows how many tokens are out; `stateless` has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counters {
     /// `enable_count`, or the nesting level.
     pub enable: u8,
@@ -36,7 +36,7 @@ pub struct Counters {
 }
 
 /// A call of the generic API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// `lazy_mmu_mode_enable()`
     Enable,
@@ -77,7 +77,7 @@ impl Call {
 }
 
 /// A hook that the generic layer called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hook {
     /// `arch_enter_lazy_mmu_mode()`
     Enter,

@@ -10,7 +10,7 @@ use crate::program::{CPUS, TASKS};
 use crate::trace::{Call, Counters, Event, What};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Balance {
     /// The counters before each call in progress: calls nest in a trace.
     calls: Vec<Counters>,

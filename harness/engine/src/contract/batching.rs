@@ -8,6 +8,8 @@
 //! Capacities: 192 entries (`PPC64_TLB_BATCH_NR`, `TLB_BATCH_NR`); 32 calls or 512 bytes of arguments (`MC_BATCH`,
 //! `MC_ARGS`), of which an update takes 16.
 
+use std::hash::{Hash, Hasher};
+
 use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
 use lazy_mmu_arches::mmu::Mmu;
 
@@ -65,6 +67,12 @@ impl Batching {
         self.owed = Default::default();
         self.atomics = Default::default();
         self.mapped = (0, 0);
+    }
+
+    /// What later verdicts depend on: not the last operation, which is over.
+    pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Batching { doing: _, calls, owed, atomics, mapped } = self;
+        (calls, owed, atomics, mapped).hash(state);
     }
 
     /// Takes the next event in.

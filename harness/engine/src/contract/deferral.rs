@@ -4,6 +4,8 @@
 //! From the program's own operations alone, so the same on every backend: an architecture that defers nothing gives no
 //! right to read back what another would have deferred.
 
+use std::hash::{Hash, Hasher};
+
 use lazy_mmu_arches::page::{PAGES, PteRef};
 
 use crate::program::TASKS;
@@ -73,6 +75,16 @@ impl Deferral {
     pub fn reset(&mut self) {
         self.tasks.iter_mut().for_each(Entries::clear);
         self.some = 0;
+    }
+
+    /// What later verdicts depend on: the entries that are in.
+    pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Deferral { tasks, some: _ } = self;
+        for (task, Entries { words, is_empty }) in tasks.iter().enumerate() {
+            if !is_empty {
+                (task, words).hash(state);
+            }
+        }
     }
 
     /// The task changes `n` entries in its section.

@@ -7,7 +7,7 @@ use super::{Findings, Invariant, Rules};
 use crate::trace::{Event, What};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Gating {
     /// A hook was called and its generic call has not ended.
     in_hook: bool,

@@ -5,6 +5,8 @@
 //! the whole queue, in order): then nothing may be held back any more, and a flush must be seen inside. It may not
 //! judge a handler that did not end.
 
+use std::hash::{Hash, Hasher};
+
 use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::context::Note;
 
@@ -12,7 +14,7 @@ use super::{Findings, Invariant};
 use crate::program::Block;
 use crate::trace::{Counters, Event, Refusal, What};
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Handler {
     cpu: u8,
     counters: Counters,
@@ -41,6 +43,12 @@ impl Isolation {
     pub fn reset(&mut self) {
         self.handlers.clear();
         self.leaving = Deferred::default();
+    }
+
+    /// What later verdicts depend on: what was held back is the innermost open handler's, if one is open.
+    pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Isolation { handlers, leaving } = self;
+        (handlers, (!handlers.is_empty()).then_some(leaving)).hash(state);
     }
 
     /// Takes the next event in.

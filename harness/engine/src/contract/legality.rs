@@ -11,6 +11,8 @@
 //!
 //! Of misuses the first is kept; brackets are followed on as well as they can be.
 
+use std::hash::{Hash, Hasher};
+
 use super::deferral::Deferral;
 use crate::program::{Allocation, Block, Op, TASKS};
 use crate::trace::{Ask, Call, Event, Refusal, What};
@@ -25,7 +27,7 @@ pub struct Misuse {
 }
 
 /// Ways to misuse it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum How {
     /// An end without a beginning, where the call has an effect.
     Underflow,
@@ -68,7 +70,7 @@ impl How {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Bracket {
     pause: bool,
     /// Made in interrupt context: by a handler, or with bottom halves off.
@@ -78,7 +80,7 @@ struct Bracket {
 }
 
 /// What a task has open and has turned off.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Task {
     open: Vec<Bracket>,
     /// Whether a section is open that is not paused.
@@ -123,6 +125,22 @@ impl Legality {
         self.acting = None;
         self.misuse = None;
         self.unpaired = None;
+    }
+
+    /// What later verdicts depend on. Of the operation that acted last it is what a refused call after it takes back;
+    /// of misuses that there was one, and how calls were misused, not where.
+    pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Legality { tasks, handlers, deferral, settled, private, calls, acting, misuse, unpaired } = self;
+        (tasks, handlers, settled, private, calls).hash(state);
+        (acting.map_or(0, turns_off), self.sees_to_its_own()).hash(state);
+        (misuse.is_some(), unpaired.map(|misuse| misuse.how)).hash(state);
+        deferral.fingerprint(state);
+    }
+
+    /// Whether nobody has a bracket or a handler open.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.handlers.is_empty() && self.tasks.iter().all(|task| task.open.is_empty())
     }
 
     /// The first misuse so far.

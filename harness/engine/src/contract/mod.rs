@@ -31,6 +31,7 @@ pub mod balance;
 pub mod batching;
 pub mod coherence;
 pub mod deferral;
+mod fingerprint;
 pub mod gating;
 pub mod immediate;
 pub mod isolation;
@@ -153,7 +154,7 @@ pub struct Violation {
 }
 
 /// What to expect of the subject's generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// The reference model of the counted generation applies.
     pub counted: bool,
@@ -237,6 +238,11 @@ impl Findings {
             *slot = Some(Violation { invariant, event, text });
         }
     }
+
+    /// What was found, in the order of the invariants.
+    pub fn into_violations(self) -> impl Iterator<Item = Violation> {
+        self.found.into_iter().flatten()
+    }
 }
 
 /// Judges a whole trace, once. Who judges many keeps a [`Judge`].
@@ -299,8 +305,8 @@ impl Judge {
         if !ended {
             self.balance.finish(events.len(), &mut findings);
         }
-        let violations: Vec<Violation> = findings.found.into_iter().flatten().collect();
         self.judged = findings.judged;
+        let violations: Vec<Violation> = findings.into_violations().collect();
         // What is judged by its violation alone (an update that the hypervisor refuses) is judged when it breaks.
         for violation in &violations {
             let judged = &mut self.judged[violation.invariant as usize];
@@ -456,6 +462,8 @@ impl Judge {
         self.model.reset();
     }
 }
+
+pub use fingerprint::Prefix;
 
 #[cfg(test)]
 pub(crate) mod tests;

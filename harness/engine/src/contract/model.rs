@@ -6,6 +6,8 @@
 //! the activity query answers in it, whether a warning comes, and how many brackets are open after; any other trace
 //! is a violation. It may not judge other generations, nor how a new task's state comes about (I12 does).
 
+use std::hash::{Hash, Hasher};
+
 use super::{Findings, Invariant};
 use crate::program::TASKS;
 use crate::trace::{Call, Counters, Event, Hook, What};
@@ -69,14 +71,14 @@ impl Task {
 }
 
 /// What a call does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Effect {
     hook: Option<Hook>,
     warn: bool,
 }
 
 /// A call in progress.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Open {
     /// The counters before it, as the model has them.
     before: Counters,
@@ -104,6 +106,13 @@ impl Model {
         }
         self.calls.clear();
         self.spent.clear();
+    }
+
+    /// What later verdicts depend on: not the sites that warned, whose operations are over, nor who opened a bracket.
+    pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Model { tasks, calls, spent: _ } = self;
+        tasks.iter().for_each(|task| task.counters().hash(state));
+        calls.hash(state);
     }
 
     /// Takes the next event in.

@@ -11,7 +11,7 @@ use crate::program::TASKS;
 use crate::trace::{Counters, Event, What};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Neutrality {
     away: [Option<Counters>; TASKS as usize],
     /// The last call of the program: whose counters it moves, and what they were.

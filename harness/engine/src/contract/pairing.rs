@@ -13,7 +13,7 @@ use crate::program::TASKS;
 use crate::trace::{Call, Event, Hook, What};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Pairing {
     entered: [bool; TASKS as usize],
     /// Whose call is in progress, innermost last; `None` for a switch hook's.

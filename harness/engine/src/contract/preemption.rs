@@ -13,7 +13,7 @@ use crate::program::TASKS;
 use crate::trace::{Burst, Event, What};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Preemption {
     /// What the backend holds of each task's preempt_count.
     held: [i32; TASKS as usize],

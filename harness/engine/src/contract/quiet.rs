@@ -10,7 +10,7 @@ use super::{Findings, Invariant, Rules};
 use crate::trace::{Event, What};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Quiet {
     rules: Rules,
     /// The misuse's call is in progress and has not warned: how deep it lies among open calls.

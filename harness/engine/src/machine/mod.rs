@@ -10,6 +10,7 @@
 
 mod call;
 mod environment;
+mod fingerprint;
 mod memory;
 mod operation;
 mod schedule;
@@ -21,7 +22,7 @@ use lazy_mmu_arches::page::Mm;
 use memory::Memory;
 
 /// One task.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Task {
     exists: bool,
     /// Its address space.
@@ -47,7 +48,7 @@ impl Task {
 }
 
 /// One processor.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Cpu {
     current: u8,
     hardirq: u16,
@@ -68,6 +69,14 @@ struct Frame {
     task: u8,
 }
 
+/// Where the program's last operation left the run: more of it would go on from here.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    events: usize,
+    cpu: u8,
+    stopped: bool,
+}
+
 /// The machine. See the module.
 #[derive(Debug)]
 pub struct Machine {
@@ -82,6 +91,7 @@ pub struct Machine {
     warned: Vec<u64>,
     /// Operations and pages that a run may take.
     limit: usize,
+    left: Left,
 }
 
 impl Default for Machine {
@@ -104,6 +114,7 @@ impl Machine {
             frames: Vec::new(),
             warned: Vec::new(),
             limit: MAX_OPS,
+            left: Left::default(),
         }
     }
 
@@ -133,6 +144,7 @@ impl Machine {
         };
         run.boot();
         run.range(0, program.ops().len());
+        run.machine.left = Left { events: run.machine.events.len(), cpu: run.cpu, stopped: run.stopped };
         run.end();
         &self.events
     }

@@ -5,6 +5,7 @@
 //! method hands one question to whom it belongs.
 
 use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 
 use lazy_mmu_arches::asm;
@@ -35,6 +36,10 @@ pub trait Generation<B: Backend>: Sized {
     fn task_active(cx: &Cx<'_, '_, Self, B>, task: u8) -> bool;
     /// A state as counters.
     fn counters(state: &Self::State) -> Counters;
+    /// What a state holds beside its counters, as far as what follows depends on it.
+    fn beside_counters(_state: &Self::State) -> [u64; 4] {
+        [0; 4]
+    }
     /// `to` becomes a copy of `from`; `None` is the state at boot.
     fn copy(from: Option<&Self::State>, to: &Self::State);
 }
@@ -291,6 +296,15 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
     fn fork(&self, parent: u8, child: u8) {
         G::copy(Some(&self.states[usize::from(parent)]), &self.states[usize::from(child)]);
         B::reset_thread(&self.threads[usize::from(child)]);
+    }
+
+    /// The handlers' own states are left out: the next handler begins with a fresh one.
+    fn fingerprint(&self) -> u64 {
+        let Ours { states, threads, per_cpu, handlers: _, port: _, executed: _ } = self;
+        let mut state = DefaultHasher::new();
+        states.iter().for_each(|task| (G::counters(task), G::beside_counters(task)).hash(&mut state));
+        (threads, per_cpu).hash(&mut state);
+        state.finish()
     }
 
     fn executed(&self) -> u64 {

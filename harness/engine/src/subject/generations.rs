@@ -208,6 +208,15 @@ impl<B: TokenBackend> Generation<B> for Tokens {
         Counters { enable: state.depth.get(), pause: 0, active: false }
     }
 
+    /// The tokens below the depth.
+    fn beside_counters(state: &Held) -> [u64; 4] {
+        let depth = u32::from(state.depth.get());
+        std::array::from_fn(|word| {
+            let held = depth.saturating_sub(64 * word as u32);
+            state.nested[word].get() & 1u64.checked_shl(held).map_or(u64::MAX, |bit| bit - 1)
+        })
+    }
+
     /// Tokens are on their callers' stacks: a new task has none of its parent's.
     fn copy(_from: Option<&Held>, to: &Held) {
         to.depth.set(0);

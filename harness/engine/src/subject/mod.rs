@@ -96,6 +96,10 @@ pub trait Subject {
     /// `dup_task_struct()`: the child's state is a copy of the parent's.
     fn fork(&self, parent: u8, child: u8);
 
+    /// A digest of its own state as far as what follows depends on it, taken while none of its calls is in progress: for
+    /// the exhaustive exploration, which takes two subjects with one digest for one.
+    fn fingerprint(&self) -> u64;
+
     /// How many instructions it has executed for real since it was made.
     fn executed(&self) -> u64;
 

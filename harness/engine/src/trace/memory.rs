@@ -88,7 +88,7 @@ pub struct Late {
 }
 
 /// What went out to the hardware in one go: between two stores of PTEs, or two operations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Burst {
     /// Updates: hash entries or addresses invalidated, updates a hypervisor made, kernel entries made visible.
     pub updates: u16,

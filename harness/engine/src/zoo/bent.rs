@@ -23,6 +23,11 @@ pub trait Bend {
     /// Before each run: what the bend keeps goes back to how it was made.
     fn reset(&self) {}
 
+    /// A digest of what the bend keeps, for [`Subject::fingerprint`].
+    fn fingerprint(&self) -> u64 {
+        0
+    }
+
     /// [`Subject::fork`]
     fn fork(&self, to: &dyn Subject, parent: u8, child: u8) {
         to.fork(parent, child);
@@ -191,6 +196,10 @@ impl<B: Bend> Subject for Bent<B> {
 
     fn fork(&self, parent: u8, child: u8) {
         self.bend.fork(&*self.to, parent, child);
+    }
+
+    fn fingerprint(&self) -> u64 {
+        lazy_mmu_arches::backend::mix(self.to.fingerprint(), self.bend.fingerprint())
     }
 
     fn executed(&self) -> u64 {

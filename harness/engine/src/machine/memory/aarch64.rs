@@ -9,10 +9,13 @@
 //! Refs: Arm ARM (DDI 0487) D8.2.6 "Ordering of memory accesses from translation table walks", D8.16 "TLB maintenance",
 //! B2.6.9 (ISB). Called by the memory.
 
+use std::hash::{Hash, Hasher};
+
 use lazy_mmu_arches::aarch64::{page_at, page_shift, virtual_address};
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 
+use super::fingerprint::as_set;
 use super::slot::{self, BARRIER};
 use super::{Memory, Table, place, reference, table};
 use crate::program::CPUS;
@@ -59,6 +62,18 @@ impl Barriers {
         self.unsynchronised.iter_mut().for_each(Vec::clear);
         self.invalidations.iter_mut().for_each(Vec::clear);
         self.own.iter_mut().for_each(Vec::clear);
+    }
+
+    /// What walkers see of an unordered entry, and its marks.
+    pub(super) fn entry(&self, slot: usize) -> (u64, u8) {
+        (if self.is_unordered(slot) { self.seen[slot] } else { 0 }, self.marks[slot])
+    }
+
+    /// What the rest of a run depends on, the entries' own apart.
+    pub(super) fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Barriers { seen: _, marks: _, unordered, unsynchronised, invalidations, own } = self;
+        invalidations.hash(state);
+        [unordered, unsynchronised, own].into_iter().flatten().for_each(|list| as_set(list).hash(state));
     }
 
     /// A store over `old`.

@@ -10,7 +10,7 @@ use crate::trace::Burst;
 pub(super) type Shape = (Mm, Size, u8);
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Bursts {
     burst: Burst,
     begun: bool,

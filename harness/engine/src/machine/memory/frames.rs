@@ -5,7 +5,7 @@
 use crate::program::FRAMES;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(super) struct Frames {
     next: u32,
     free: Vec<u32>,

@@ -19,6 +19,7 @@
 mod aarch64;
 mod burst;
 mod effect;
+mod fingerprint;
 mod frames;
 mod powerpc64;
 mod slot;

@@ -8,12 +8,15 @@
 //! walkers' reach at the next `ptesync`.
 //! Refs: Power ISA 3.0B, book III, 5.7.9 "Hashed page table search", 5.9.3.3, 5.10. Called by the memory.
 
+use std::hash::{Hash, Hasher};
+
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 use lazy_mmu_arches::powerpc64::queue::{Segment, address_space, segment, vpn};
 use lazy_mmu_arches::powerpc64::{decode, page_at, virtual_address};
 
+use super::fingerprint::as_set;
 use super::slot::{self, EARLY, FLUSHING};
 use super::{Memory, Table, place, reference, table};
 use crate::program::CPUS;
@@ -25,7 +28,7 @@ const GROUPS: u64 = 256;
 const GROUP: usize = 8;
 
 /// A hash entry: the page, what the low bits of its RB depend on, and whose it is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Hpte {
     valid: bool,
     vpn: u64,
@@ -80,6 +83,18 @@ impl Invalidations {
             pending.local.clear();
             pending.eieio = false;
             pending.tlbsync = false;
+        }
+    }
+
+    /// What the rest of a run depends on, the entries' own apart. What an invalid hash entry says means nothing.
+    pub(super) fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Invalidations { groups, entries: _, used, cpus } = self;
+        for group in as_set(used) {
+            let valid = groups[usize::from(group)].iter().enumerate().filter(|(_, hpte)| hpte.valid);
+            valid.for_each(|hpte| (group, hpte).hash(state));
+        }
+        for Pending { unordered, global, local, eieio, tlbsync } in cpus {
+            (as_set(unordered), global, local, eieio, tlbsync).hash(state);
         }
     }
 

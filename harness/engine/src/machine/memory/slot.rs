@@ -21,7 +21,7 @@ pub(super) const UNFLUSHED: u8 = 32;
 const LISTED: u8 = 64;
 
 /// An entry, free of any architecture's bits: nothing, not valid, or valid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Entry(u64);
 
 const SOME: u64 = 1;
@@ -82,7 +82,7 @@ pub(super) fn is_stale(subject: &dyn Subject, cached: u64, now: u64) -> bool {
 }
 
 /// See the module.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
     pub(super) asked: Entry,
     /// The frame that was unmapped here and is not freed, plus 1.
@@ -97,6 +97,12 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// The same, whether it was touched in this run or not.
+    pub(super) fn without_use(mut self) -> Slot {
+        self.flags &= !USED;
+        self
+    }
+
     pub(super) fn use_once(&mut self, slot: usize, used: &mut Vec<u16>) {
         if self.flags & USED == 0 {
             self.flags |= USED;

@@ -8,11 +8,14 @@
 //! Refs: UltraSPARC User's Manual, 6.9 and 15.10 (MMU demap); UltraSPARC Virtual Machine Specification, MMU_UNMAP_ADDR;
 //! `arch/sparc/kernel/tsb.S`. Called by the memory.
 
+use std::hash::{Hash, Hasher};
+
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PteRef, Size};
 use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
 use lazy_mmu_arches::sparc64::{decode, page_at, virtual_address};
 
+use super::fingerprint::as_set;
 use super::{Memory, Table, place, reference, slot, table};
 use crate::program::CPUS;
 use crate::subject::Subject;
@@ -25,7 +28,7 @@ const INSTRUCTION: u8 = 1;
 const DATA: u8 = 2;
 const UPPER_HALF: u8 = 4;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct TsbEntry {
     tag: u64,
     /// Whose, plus 1; 0 is an empty entry.
@@ -33,14 +36,14 @@ struct TsbEntry {
 }
 
 /// A demap that waits for its barrier.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Demap {
     tlb: u8,
     context: u64,
     address: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 struct Cpu {
     /// The secondary context register.
     secondary: u64,
@@ -83,6 +86,7 @@ impl Tables {
 
     pub(super) fn forget(&mut self, slot: usize) {
         self.words[slot] = 0;
+        self.sizes[slot] = Size::Small;
     }
 
     pub(super) fn reset(&mut self) {
@@ -98,9 +102,26 @@ impl Tables {
         self.run = None;
     }
 
+    /// What an entry has here: its word in a TSB, and the size that was replaced.
+    pub(super) fn entry(&self, slot: usize) -> (u64, Size) {
+        (self.words[slot], self.sizes[slot])
+    }
+
     /// A store replaced a page of this size.
     pub(super) fn replaced(&mut self, slot: usize, size: Size) {
         self.sizes[slot] = size;
+    }
+
+    /// What the rest of a run depends on, the entries' own apart.
+    pub(super) fn fingerprint<H: Hasher>(&self, state: &mut H) {
+        let Tables { tsbs, used, words: _, sizes: _, cpus, run } = self;
+        for (mm, index) in as_set(used) {
+            let entry = tsbs[usize::from(mm)][usize::from(index)];
+            if entry.slot != 0 {
+                (mm, index, entry).hash(state);
+            }
+        }
+        (cpus, run).hash(state);
     }
 
     /// The word of the entry's translation in a TSB; 0 where there is none.

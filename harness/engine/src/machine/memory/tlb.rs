@@ -29,6 +29,11 @@ impl Tlb {
         self.notes[slot]
     }
 
+    /// The word and the note of what is cached.
+    pub(super) fn cached(&self, slot: usize) -> (u64, u8) {
+        if self.words[slot] == 0 { (0, 0) } else { (self.words[slot], self.notes[slot]) }
+    }
+
     pub(super) fn set_note(&mut self, slot: usize, note: u8) {
         self.notes[slot] = note;
     }
