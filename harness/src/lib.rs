@@ -18,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod corpus;
 pub mod error;
+pub mod explore;
 pub mod findings;
 pub mod json;
 pub mod process;

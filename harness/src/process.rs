@@ -12,7 +12,7 @@
 mod group;
 mod pipe;
 
-pub use self::group::end_children_on_signals;
+pub use self::group::{end_children_on_signals, interrupted, note_first_signal};
 
 use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};

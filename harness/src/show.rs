@@ -7,8 +7,8 @@
 use clap::{Args, ValueEnum};
 use lazy_mmu_engine::program::{Program, bytes};
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS, find};
+use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{Event, listing, timeline};
 use lazy_mmu_engine::wire::Frame;
 use lazy_mmu_engine::zoo::{self, Specimen};
@@ -158,8 +158,22 @@ pub struct Named {
 }
 
 impl Named {
-    fn name(self) -> &'static str {
+    /// The name of what was named.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         self.specimen.map_or(SUBJECTS[self.at].name, |specimen| specimen.name)
+    }
+
+    /// The subject of the registry: it, or the one that the specimen wraps.
+    #[must_use]
+    pub fn descriptor(self) -> &'static Descriptor {
+        &SUBJECTS[self.at]
+    }
+
+    /// Makes what was named.
+    #[must_use]
+    pub fn make(self, port: Port) -> Box<dyn Subject> {
+        self.specimen.map_or_else(|| self.descriptor().make(port), |specimen| specimen.make(port))
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod check;
 pub mod corpus;
+pub mod explore;
 pub mod replay;
 pub mod run;
 pub mod setup;
@@ -33,6 +34,7 @@ enum Subcommands {
     Check(check::Check),
     Run(run::Run),
     Workload(workload::Workload),
+    Explore(explore::Explore),
     Replay(replay::Replay),
     Corpus(corpus::Corpus),
     Setup(setup::Setup),
@@ -51,6 +53,7 @@ impl Cli {
             Subcommands::Check(check) => check.run(),
             Subcommands::Run(run) => run.run(),
             Subcommands::Workload(workload) => workload.run(),
+            Subcommands::Explore(explore) => explore.run(),
             Subcommands::Replay(replay) => replay.run(),
             Subcommands::Corpus(corpus) => corpus.run(),
             Subcommands::Setup(setup) => setup.run(),

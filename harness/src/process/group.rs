@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 
@@ -25,7 +26,8 @@ pub fn end_children_on_signals() -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let Some(signal) = signals.forever().next() else { return };
+        let noted = |_: &i32| WANTED.load(Ordering::Relaxed) && !NOTED.swap(true, Ordering::Relaxed);
+        let Some(signal) = signals.forever().find(|signal| !noted(signal)) else { return };
         // The lock is never given back: no child can be started between its siblings' end and ours.
         let live = live();
         for group in live.iter().filter_map(|&group| Pid::from_raw(group)) {
@@ -35,6 +37,21 @@ pub fn end_children_on_signals() -> io::Result<()> {
         std::process::exit(128 + signal);
     })?;
     Ok(())
+}
+
+static WANTED: AtomicBool = AtomicBool::new(false);
+static NOTED: AtomicBool = AtomicBool::new(false);
+
+/// From here on the first of these signals is only noted: for a command that has no children, looks at [`interrupted`] often
+/// and ends with what it has. The second ends it like any other.
+pub fn note_first_signal() {
+    WANTED.store(true, Ordering::Relaxed);
+}
+
+/// Whether a signal was noted.
+#[must_use]
+pub fn interrupted() -> bool {
+    NOTED.load(Ordering::Relaxed)
 }
 
 /// The groups that are alive and not reaped: whoever starts or reaps a child holds the lock.

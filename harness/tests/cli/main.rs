@@ -8,6 +8,7 @@
 
 mod bad;
 mod corpus;
+mod explore;
 mod folder;
 mod good;
 mod random;

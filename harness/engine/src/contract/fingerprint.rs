@@ -33,16 +33,19 @@ impl Judge {
             if at == new.start {
                 before = findings.judged;
             }
-            stopped |= matches!(event.what, What::Stop(_));
-            if stopped {
-                break;
-            } else if cut.is_some() {
-                self.model(at, event, rules, &mut findings);
-            } else if !self.watch(at, event, rules, &mut findings) {
-                cut = Some(event.op);
-                self.model(at, event, rules, &mut findings);
-            } else if since.is_none() && self.legality.misuse().is_some() {
-                since = Some(at);
+            match event.what {
+                What::Stop(_) => {
+                    stopped = true;
+                    break;
+                }
+                What::Atomic { voluntary: false, .. } if cut.is_none() => cut = Some(event.op),
+                _ if cut.is_some() => self.model(at, event, rules, &mut findings),
+                _ => {
+                    self.watch(at, event, rules, &mut findings);
+                    if since.is_none() && self.legality.misuse().is_some() {
+                        since = Some(at);
+                    }
+                }
             }
         }
         (cut.is_some(), stopped).hash(state);

@@ -1,0 +1,165 @@
+//! `lazymmu explore`: every sequence of steps up to a depth, or the whole space of the counters.
+//!
+//! What it is not: exploring and what is printed are [`crate::explore`].
+//!
+//! Who calls it: a person who has changed a generation or a backend, and CI.
+
+use std::io::IsTerminal as _;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::registry::Descriptor;
+
+use crate::error::{Error, Exit, Result};
+use crate::explore::alphabet::Alphabet;
+use crate::explore::space::{Failure, Judged, MAX_DEPTH, Space};
+use crate::explore::{Bounds, End, closed, explore, report};
+use crate::process;
+use crate::show::{Named, subject};
+
+/// Explores every sequence of an alphabet's steps up to a depth, equal states once, and judges each step; or, for the
+/// counted generation on `none`, the whole reachable space of its counters.
+///
+/// A step counts as broken unless the program misused the API before it or a known finding explains it. The first
+/// failing path has as few steps as any, and is printed as a program. Exits 0 if nothing broke, 1 if something did, 2 if
+/// an argument is wrong, 3 if not all was explored (--max-states, Ctrl-C).
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cargo lazymmu explore --depth 4 --subject counted/sparc64")]
+pub struct Explore {
+    /// Steps of the longest path, 1 to 24 [default: 4]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_DEPTH)))]
+    depth: Option<u8>,
+    /// What it runs on: generation/backend, or a specimen of the zoo
+    #[arg(long, default_value = "counted/aarch64")]
+    subject: String,
+    /// The steps, which are printed
+    #[arg(long, value_enum, default_value_t = Alphabet::Full)]
+    alphabet: Alphabet,
+    /// The whole space of the counters, and no alphabet [default for counted/none without --depth]
+    #[arg(long, conflicts_with_all = ["depth", "alphabet", "max_states"])]
+    closed: bool,
+    /// States that are kept; about 100 bytes each
+    #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_states: u32,
+    /// Where the first failing path is written, as a program
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Explore {
+    /// Explores and prints.
+    ///
+    /// # Errors
+    /// A subject that does not exist or has no closed space; a file that cannot be written.
+    pub fn run(&self) -> Result<Exit> {
+        let named = subject(&self.subject)?;
+        let made = named.make(Port::Model);
+        let plain = named.descriptor();
+        let judged =
+            Judged { subject: &*made, rules: plain.rules(), faithful: plain.name, is_current: plain.is_current() };
+        process::note_first_signal();
+        if self.closed || (named.name() == "counted/none" && self.depth.is_none()) {
+            return self.close(named, judged);
+        }
+        let depth = self.depth.unwrap_or(4);
+        outln!("{}", report::alphabet(self.alphabet))?;
+        let mut space = Space::new(judged, self.alphabet.steps(), true);
+        let progress = Progress::new();
+        let bounds = Bounds { depth, states: self.max_states as usize };
+        let explored = explore(&mut space, bounds, |explored| progress.say(|| report::progress(explored)));
+        progress.done();
+        outln!("{}", report::explored(&explored, named.name()))?;
+        self.failed(explored.failure.as_ref(), judged, plain, named.name())?;
+        outln!("{}", report::conclusion(explored.end, Some(depth), explored.states, explored.time))?;
+        Ok(exit(explored.end))
+    }
+
+    fn close(&self, named: Named, judged: Judged<'_>) -> Result<Exit> {
+        let plain = named.descriptor();
+        if !(judged.rules.counted && judged.rules.mmu == Mmu::Plain) {
+            return Err(Error::Input {
+                what: format!(
+                    "{} has more state than the counters of 7.0 to 7.2: its space is not closed",
+                    named.name()
+                ),
+                place: "--closed".to_owned(),
+                remedy: "give --subject counted/none, or a specimen that wraps it; or --depth in place of --closed"
+                    .to_owned(),
+            });
+        }
+        let progress = Progress::new();
+        let closed = closed::close(judged.subject, |closed| progress.say(|| report::progress_closed(closed)));
+        progress.done();
+        outln!("{}", report::closed(&closed, named.name()))?;
+        self.failed(closed.failure.as_ref(), judged, plain, named.name())?;
+        outln!("{}", report::conclusion(closed.end, None, 0, closed.time))?;
+        Ok(exit(closed.end))
+    }
+
+    /// Prints the failing path, if there is one, and writes it where it was asked for. What cannot be written is printed
+    /// all the same.
+    fn failed(&self, found: Option<&Failure>, judged: Judged<'_>, plain: &Descriptor, name: &str) -> Result<()> {
+        let Some(found) = found else { return Ok(()) };
+        let written = self.out.as_ref().map(|path| {
+            let about = format!("# {name} breaks {}: {}\n", found.invariant.name(), found.text);
+            let written = std::fs::write(path, about + &found.program.to_string());
+            written.map(|()| path.display().to_string()).map_err(Error::io("write", path))
+        });
+        let file = written.as_ref().and_then(|written| written.as_ref().ok());
+        outln!("{}", report::failure(found, judged, plain, name, file.map(String::as_str)))?;
+        written.transpose().map(drop)
+    }
+}
+
+fn exit(end: End) -> Exit {
+    match end {
+        End::Complete => Exit::Holds,
+        End::Broken => Exit::Broke,
+        End::States | End::Interrupted => Exit::Environment,
+    }
+}
+
+/// Where the exploration stands, on standard error: in one line on a terminal, elsewhere a line every few seconds.
+struct Progress {
+    bar: Option<ProgressBar>,
+    said: std::cell::Cell<Instant>,
+}
+
+const EVERY: Duration = Duration::from_secs(5);
+
+impl Progress {
+    fn new() -> Progress {
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
+        if let (Some(bar), Ok(style)) = (&bar, ProgressStyle::with_template("{spinner} {elapsed} {msg}")) {
+            bar.set_style(style);
+        }
+        Progress { bar, said: std::cell::Cell::new(Instant::now()) }
+    }
+
+    /// Says it now and then; breaks if a signal came.
+    fn say(&self, what: impl FnOnce() -> String) -> ControlFlow<()> {
+        let every = if self.bar.is_some() { Duration::from_millis(120) } else { EVERY };
+        if self.said.get().elapsed() >= every {
+            self.said.set(Instant::now());
+            match &self.bar {
+                Some(bar) => {
+                    bar.set_message(what());
+                    bar.tick();
+                }
+                None => eprintln!("{}", what()),
+            }
+        }
+        if process::interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The state space: a node is what the rest of a run depends on, and the path is the program that first led there.
+//!
+//! Two paths are one node when machine, subject and oracles are in the same state, by fingerprints of 64 bits. A step from
+//! a node is the path and one more step, run again from boot: programs are short, and nothing needs copying. Searched
+//! breadth first, so that the first path that breaks something has as few steps as any. Not here: the search, the
+//! steps, what is printed. Called by the exploration.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+
+use lazy_mmu_engine::contract::{Invariant, Judge, Prefix, Rules, Verdict};
+use lazy_mmu_engine::exercise::Exercised;
+use lazy_mmu_engine::machine::Machine;
+use lazy_mmu_engine::program::{Op, Program};
+use lazy_mmu_engine::runner::CUT;
+use lazy_mmu_engine::subject::Subject;
+use lazy_mmu_engine::trace::Event;
+use lazy_mmu_snapshots::known;
+
+/// Steps that an alphabet may have.
+pub const MAX_STEPS: usize = 1 << BITS;
+/// Steps that a path may have.
+pub const MAX_DEPTH: u8 = 24;
+const BITS: u32 = 5;
+
+/// The steps of a path, five bits each, the last lowest; the highest byte counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Path(u128);
+
+impl Path {
+    /// One more step.
+    #[must_use]
+    pub fn with(self, step: u8) -> Path {
+        let steps = self.0 << 8 >> 8;
+        Path(u128::from(self.len() + 1) << 120 | steps << BITS | u128::from(step))
+    }
+
+    /// How many steps it has.
+    #[must_use]
+    pub fn len(self) -> u8 {
+        (self.0 >> 120) as u8
+    }
+
+    /// Whether it is the root's.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The steps, as places in the alphabet.
+    pub fn steps(self) -> impl Iterator<Item = u8> {
+        let len = u32::from(self.len());
+        (0..len).rev().map(move |at| (self.0 >> (at * BITS)) as u8 & (MAX_STEPS as u8 - 1))
+    }
+}
+
+/// A node: equal to another if its state is.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    fingerprint: u64,
+    /// How it was reached first.
+    pub path: Path,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for Node {}
+
+impl Hash for Node {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.fingerprint.hash(state);
+    }
+}
+
+/// What is explored.
+pub struct Space<'s> {
+    subject: &'s dyn Subject,
+    rules: Rules,
+    /// The name of the faithful subject, whose known findings are known here.
+    faithful: &'static str,
+    /// Whether the faithful subject is one of 7.2's.
+    is_current: bool,
+    steps: Vec<Vec<Op>>,
+    /// Whether equal states are one node.
+    merge: bool,
+    machine: Machine,
+    judge: Judge,
+}
+
+/// What a subject is to a space.
+#[derive(Clone, Copy)]
+pub struct Judged<'s> {
+    /// It.
+    pub subject: &'s dyn Subject,
+    /// What its oracles expect.
+    pub rules: Rules,
+    /// The registry's name of it, or of the subject that a specimen wraps.
+    pub faithful: &'static str,
+    /// Whether that is one of 7.2's.
+    pub is_current: bool,
+}
+
+/// How often each invariant was judged, in the order of [`Invariant::ALL`].
+pub type Counts = [u64; Invariant::ALL.len()];
+
+/// What a step leads to.
+#[derive(Clone, Debug)]
+pub enum Reached {
+    /// Nothing broke.
+    State(Node),
+    /// The program misuses the API there.
+    Misuse,
+    /// It cannot happen on this backend.
+    Cut,
+    /// It broke what findings explain: their names.
+    Known(Vec<&'static str>),
+    /// It broke something else.
+    Broken(Box<Failure>),
+}
+
+/// A path that breaks what it should not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// As a program.
+    pub program: Program,
+    /// How many steps it has.
+    pub steps: u8,
+    /// What broke first, and how it was said.
+    pub invariant: Invariant,
+    /// What was expected and what was found.
+    pub text: String,
+    /// The operation at which it broke; the number of operations for the program's end.
+    pub op: u32,
+}
+
+impl<'s> Space<'s> {
+    /// A space of which nothing has been explored.
+    #[must_use]
+    pub fn new(judged: Judged<'s>, steps: Vec<Vec<Op>>, merge: bool) -> Space<'s> {
+        let Judged { subject, rules, faithful, is_current } = judged;
+        let (machine, judge) = (Machine::new(), Judge::default());
+        Space { subject, rules, faithful, is_current, steps, merge, machine, judge }
+    }
+
+    /// How many steps the alphabet has.
+    #[must_use]
+    pub fn width(&self) -> u8 {
+        self.steps.len() as u8
+    }
+
+    /// A path as a program.
+    #[must_use]
+    pub fn program(&self, path: Path) -> Program {
+        let ops = path.steps().flat_map(|step| self.steps[usize::from(step)].iter().copied()).collect();
+        Program::new(ops).unwrap_or_default()
+    }
+
+    /// The state at boot.
+    pub fn root(&mut self) -> Node {
+        let (fingerprint, _) = self.run(&Program::default(), 0);
+        Node { fingerprint, path: Path::default() }
+    }
+
+    /// Runs a program, of which the operations from `new` on are looked at for the first time; the fingerprint of what it
+    /// leads to, and what the oracles say.
+    pub fn run(&mut self, program: &Program, new: usize) -> (u64, Prefix) {
+        self.machine.run(self.subject, program);
+        let events = self.machine.events();
+        let mut state = DefaultHasher::new();
+        let prefix = self.judge.prefix(events, self.since(new), self.rules, &mut state);
+        self.machine.fingerprint(&mut state);
+        self.subject.fingerprint().hash(&mut state);
+        (state.finish(), prefix)
+    }
+
+    /// The events that the program's operations from `new` on made in the last run.
+    fn since(&self, new: usize) -> Range<usize> {
+        let events = self.machine.events();
+        let end = self.machine.program_events();
+        events[..end].partition_point(|event| (event.op as usize) < new)..end
+    }
+
+    /// The events of the last run.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        self.machine.events()
+    }
+
+    /// Goes one step on from a node; what the step exercised is counted.
+    pub fn step(&mut self, node: Node, step: u8, exercised: &mut Exercised, judged: &mut Counts) -> Reached {
+        let path = node.path.with(step);
+        let program = self.program(path);
+        let before = program.ops().len() - self.steps[usize::from(step)].len();
+        let (fingerprint, prefix) = self.run(&program, before);
+        exercised.add(&self.events()[self.since(before)]);
+        judged.iter_mut().zip(prefix.judged).for_each(|(all, new)| *all += u64::from(new));
+        if let Some(reached) = self.broken(&program, path, &prefix) {
+            return reached;
+        }
+        if prefix.so_far.misuse.is_some() {
+            Reached::Misuse
+        } else if prefix.so_far.cut.is_some() {
+            Reached::Cut
+        } else {
+            let fingerprint = if self.merge { fingerprint } else { of_path(path) };
+            Reached::State(Node { fingerprint, path })
+        }
+    }
+
+    /// What broke, the program's own doing apart.
+    fn broken(&self, program: &Program, path: Path, prefix: &Prefix) -> Option<Reached> {
+        let so_far = self.blamed(&prefix.so_far);
+        let ended = prefix.ended.as_ref().map(|ended| self.blamed(ended)).unwrap_or_default();
+        let (verdict, broken) = match (so_far, prefix.ended.as_ref()) {
+            (0, Some(verdict)) if ended != 0 => (verdict, ended),
+            (0, _) => return None,
+            (broken, _) => (&prefix.so_far, broken),
+        };
+        // Of a run that may go on a part of a finding's sign will do, as of one that is not judged to its end; but not on
+        // 7.2, where nothing that legal programs break goes by parts.
+        let parts = if ended == 0 && !self.is_current { CUT } else { 0 };
+        if known::unexplained(self.faithful, broken | parts) == 0 {
+            let explains = |finding: &&known::Finding| finding.explains(broken | parts) & broken != 0;
+            let on = known::KNOWN.iter().filter(|finding| finding.is_on(self.faithful));
+            return Some(Reached::Known(on.filter(explains).map(|finding| finding.name).collect()));
+        }
+        let first = verdict.violations.iter().filter(|violation| broken >> violation.invariant as u32 & 1 == 1);
+        let first = first.min_by_key(|violation| violation.event)?;
+        let op = self.events().get(first.event).map_or(program.ops().len() as u32, |event| event.op);
+        Some(Reached::Broken(Box::new(Failure {
+            program: program.clone(),
+            steps: path.len(),
+            invariant: first.invariant,
+            text: first.text.clone(),
+            op,
+        })))
+    }
+
+    /// What the subject is to be blamed for, as bits: what broke before the program's own misuse.
+    fn blamed(&self, verdict: &Verdict) -> u32 {
+        let blamed = verdict.violations.iter().filter(|violation| verdict.since.is_none_or(|at| violation.event < at));
+        blamed.fold(0, |bits, violation| bits | 1 << violation.invariant as u32)
+    }
+}
+
+/// Each path is a state of its own.
+fn of_path(path: Path) -> u64 {
+    let mut state = DefaultHasher::new();
+    path.hash(&mut state);
+    state.finish()
+}

@@ -1,0 +1,243 @@
+//! Merging is sound and loses nothing, and what is seeded is found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::ValueEnum as _;
+use lazy_mmu_engine::contract::Invariant;
+use lazy_mmu_engine::program::generate::{Random, any};
+use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::program::{Op, Program};
+use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::subject::{Port, Subject};
+use lazy_mmu_engine::trace::Event;
+use lazy_mmu_engine::zoo;
+
+use super::alphabet::Alphabet;
+use super::space::Judged;
+use super::*;
+
+/// Every subject and every specimen, with its name.
+fn everything() -> Vec<(&'static str, Box<dyn Subject>, &'static lazy_mmu_engine::subject::registry::Descriptor)> {
+    let faithful = SUBJECTS.iter().map(|subject| (subject.name, subject.make(Port::Model), subject));
+    let bent = zoo::all().map(|specimen| (specimen.name, specimen.make(Port::Model), specimen.base()));
+    faithful.chain(bent).collect()
+}
+
+fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Judged<'s> {
+    Judged { subject, rules: base.rules(), faithful: base.name, is_current: base.is_current() }
+}
+
+/// What follows a program: events with operations counted from its end, what they broke that was whole before, and
+/// whether the program misused the API or was cut by the end of it.
+#[derive(Debug, PartialEq)]
+struct Continuation {
+    events: Vec<Event>,
+    broken: Vec<(Invariant, usize)>,
+    by_the_end: (bool, bool, bool),
+}
+
+/// Runs a program and its continuation. `whole` says which invariants count.
+fn continued(
+    space: &mut Space<'_>,
+    first: &Program,
+    then: &Program,
+    whole: impl Fn(Invariant) -> bool,
+) -> Continuation {
+    let before = first.ops().len();
+    // A `between` at the start would belong to the call before it.
+    let ops: Vec<Op> = first.ops().iter().chain(&[Op::Query]).chain(then.ops()).copied().collect();
+    let (_, prefix) = space.run(&Program::new(ops).expect("two programs are one"), before);
+    let start = space.events().partition_point(|event| (event.op as usize) < before);
+    let shifted = |event: &Event| Event { op: event.op.wrapping_sub(before as u32), ..*event };
+    let verdict = prefix.ended.as_ref().unwrap_or(&prefix.so_far);
+    let broken = verdict.violations.iter().filter(|found| whole(found.invariant));
+    Continuation {
+        events: space.events()[start..].iter().map(shifted).collect(),
+        broken: broken.map(|found| (found.invariant, found.event.wrapping_sub(start))).collect(),
+        by_the_end: (verdict.misuse.is_some(), verdict.cut.is_some(), prefix.ended.is_some()),
+    }
+}
+
+/// A few steps of all alphabets, now and then an operation of any kind.
+fn walk(random: &mut Random, steps: &[Vec<Op>], most: u32) -> Program {
+    let mut ops = Vec::new();
+    for _ in 0..1 + random.below(most) {
+        if random.below(6) == 0 {
+            ops.extend_from_slice(any(random.next(), 2).ops());
+        } else {
+            ops.extend_from_slice(&steps[random.below(steps.len() as u32) as usize]);
+        }
+    }
+    Program::new(ops).expect("steps one behind the other")
+}
+
+/// Programs with one fingerprint go on alike, event by event and verdict by verdict, whatever comes.
+#[test]
+fn programs_with_one_fingerprint_go_on_alike() {
+    let steps: Vec<Vec<Op>> = Alphabet::value_variants().iter().flat_map(|alphabet| alphabet.steps()).collect();
+    let mut compared = 0;
+    for (at, (name, subject, base)) in everything().into_iter().enumerate() {
+        let mut space = Space::new(judged(&*subject, base), steps.clone(), true);
+        let seed = 0x5eed + at as u64;
+        let mut random = Random::new(seed);
+        let mut first: BTreeMap<u64, Program> = BTreeMap::new();
+        for _ in 0..1500 {
+            let program = walk(&mut random, &steps, 4);
+            let (fingerprint, _) = space.run(&program, 0);
+            let Some(known) = first.get(&fingerprint).filter(|known| **known != program) else {
+                first.entry(fingerprint).or_insert(program);
+                continue;
+            };
+            let mut differ = |then: &Program| {
+                let broken: BTreeSet<Invariant> = [known, &program]
+                    .into_iter()
+                    .flat_map(|program| space.run(program, 0).1.so_far.violations)
+                    .map(|violation| violation.invariant)
+                    .collect();
+                let whole = |invariant| !broken.contains(&invariant);
+                continued(&mut space, known, then, whole) != continued(&mut space, &program, then, whole)
+            };
+            let then = walk(&mut random, &steps, 5);
+            if differ(&then) {
+                let then = minimise(&then, differ);
+                panic!(
+                    "{name}, seed {seed}: these have one fingerprint\n{known}\n{program}\nand go on differently:\n{then}"
+                );
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 10_000, "only {compared} pairs were compared");
+}
+
+/// What any path of a few steps comes to: what broke, and what the paths end with otherwise, each by its last step.
+fn comes_to(judged: Judged<'_>, alphabet: Alphabet, depth: u8, merge: bool) -> (BTreeSet<String>, usize) {
+    let mut space = Space::new(judged, alphabet.steps(), merge);
+    let root = space.root();
+    let mut found = BTreeSet::new();
+    let mut counts = (Exercised::default(), space::Counts::default());
+    let states = bfs_reach(root, |&node| {
+        let mut next = Vec::new();
+        for step in (0..space.width()).filter(|_| node.path.len() < depth) {
+            let what = match space.step(node, step, &mut counts.0, &mut counts.1) {
+                Reached::State(node) => {
+                    next.push(node);
+                    continue;
+                }
+                Reached::Misuse => "misuse".to_owned(),
+                Reached::Cut => "cut".to_owned(),
+                Reached::Known(findings) => findings.join(" "),
+                Reached::Broken(failure) => failure.invariant.name().to_owned(),
+            };
+            found.insert(format!("{what} at {}", alphabet.lines()[usize::from(step)]));
+        }
+        next
+    });
+    let states = states.count();
+    (found, states)
+}
+
+/// Without merging, the same is found.
+#[test]
+fn merging_loses_nothing() {
+    for (name, subject, base) in everything() {
+        for alphabet in [Alphabet::Generic, Alphabet::Memory] {
+            let judged = judged(&*subject, base);
+            let (merged, fewer) = comes_to(judged, alphabet, 3, true);
+            let (all, more) = comes_to(judged, alphabet, 3, false);
+            assert_eq!(merged, all, "{name}, {alphabet:?}");
+            assert!(fewer < more, "{name}, {alphabet:?}: nothing was merged");
+        }
+    }
+}
+
+/// The same of what is explored: it does not depend on the run before it, and is the same each time.
+#[test]
+fn an_exploration_is_repeatable() {
+    let subject = SUBJECTS.iter().find(|subject| subject.name == "counted/x86_64-xen").expect("a known subject");
+    let made = subject.make(Port::Model);
+    let bounds = Bounds { depth: 3, states: 1_000_000 };
+    let mut space = Space::new(judged(&*made, subject), Alphabet::Full.steps(), true);
+    let numbers = |explored: Explored| (explored.states, explored.transitions, explored.misuses, explored.known);
+    let first = numbers(explore(&mut space, bounds, |_| ControlFlow::Continue(())));
+    assert_eq!(numbers(explore(&mut space, bounds, |_| ControlFlow::Continue(()))), first);
+    assert!(first.0 > 1000, "{first:?}");
+}
+
+/// A bound on states ends it, and so does whoever watches.
+#[test]
+fn bounds_are_kept() {
+    let subject = SUBJECTS.iter().find(|subject| subject.name == "counted/aarch64").expect("a known subject");
+    let made = subject.make(Port::Model);
+    let mut space = Space::new(judged(&*made, subject), Alphabet::Full.steps(), true);
+    let few = explore(&mut space, Bounds { depth: 24, states: 500 }, |_| ControlFlow::Continue(()));
+    assert_eq!(few.end, End::States);
+    assert!((500..500 + space::MAX_STEPS).contains(&few.states), "{}", few.states);
+    let stopped = explore(&mut space, Bounds { depth: 24, states: usize::MAX }, |_| ControlFlow::Break(()));
+    assert_eq!((stopped.end, stopped.expanded), (End::Interrupted, EVERY));
+}
+
+/// What is seeded is found: each specimen by the alphabet `full`, with the steps that the shortest path needs.
+#[test]
+fn what_is_seeded_is_found() {
+    let mut found = String::new();
+    for specimen in zoo::all() {
+        let subject = specimen.make(Port::Model);
+        let base = specimen.base();
+        let mut space = Space::new(judged(&*subject, base), Alphabet::Full.steps(), true);
+        let explored = explore(&mut space, Bounds { depth: 5, states: 1_000_000 }, |_| ControlFlow::Continue(()));
+        let Some(failure) = explored.failure else { panic!("{} is not found", specimen.name) };
+        found.push_str(&format!("{} {} {}\n", failure.steps, failure.invariant.id(), specimen.name));
+        // The program breaks it on the specimen, and nothing of the kind on the faithful subject.
+        let on = |subject: &dyn Subject| {
+            let (_, prefix) = Space::new(judged(subject, base), Vec::new(), true).run(&failure.program, 0);
+            let verdict = prefix.ended.unwrap_or(prefix.so_far);
+            verdict.violations.iter().any(|violation| violation.invariant == failure.invariant)
+        };
+        assert!(on(&*subject), "{}:\n{}", specimen.name, failure.program);
+        assert!(!on(&*base.make(Port::Model)), "{}:\n{}", specimen.name, failure.program);
+    }
+    assert_eq!(found, FOUND);
+}
+
+/// Steps, what breaks first, and the specimen.
+const FOUND: &str = "\
+2 I4 zoo/arm64-softirq-pte
+3 I5 zoo/arm64-pending-flag-atomic
+1 I8 zoo/arm64-contpte-get
+4 I1 zoo/call-vmalloc-error-return
+3 I2 zoo/gen-pause-twice
+3 model zoo/gen-nested-disable-no-flush
+2 I15 zoo/gen-paused-enable-warn
+1 model zoo/gen-order-v3
+5 I5 zoo/ppc-mm-change-mid-batch
+1 I7 zoo/ppc-flush-missing-radix
+4 I14 zoo/ppc-mmu-gather-flush
+1 I7 zoo/sparc-no-preempt-disable
+3 I4 zoo/sparc-batch-in-interrupt
+3 I6 zoo/xen-switch-no-flush
+5 I3 zoo/call-pagemap-flush-before-disable
+1 I12 zoo/xen-switch-no-resume
+";
+
+/// Judging what may go on is judging: where the program has ended, the verdict is the one that every run gets.
+#[test]
+fn an_ended_prefix_has_the_verdict_of_the_run() {
+    let steps = Alphabet::Full.steps();
+    let mut ended = 0;
+    for (at, (name, subject, base)) in everything().into_iter().enumerate() {
+        let mut space = Space::new(judged(&*subject, base), steps.clone(), true);
+        let mut random = Random::new(0xe4d + at as u64);
+        for _ in 0..300 {
+            let program = walk(&mut random, &steps, 5);
+            let (_, prefix) = space.run(&program, 0);
+            let verdict = lazy_mmu_engine::contract::judge(space.events(), base.rules());
+            assert_eq!((prefix.so_far.cut, prefix.so_far.misuse), (verdict.cut, verdict.misuse), "{name}:\n{program}");
+            if let Some(of_prefix) = prefix.ended {
+                assert_eq!(of_prefix, verdict, "{name}:\n{program}");
+                ended += 1;
+            }
+        }
+    }
+    assert!(ended > 1000, "{ended}");
+}
