@@ -125,6 +125,7 @@ pub fn end(why: &str) -> ! {
 pub fn at_exit(f: fn()) {
     use std::sync::OnceLock;
     static LAST: OnceLock<fn()> = OnceLock::new();
+    // SAFETY: this is the C library's own declaration, `int atexit(void (*)(void))`.
     unsafe extern "C" {
         fn atexit(f: extern "C" fn()) -> i32;
     }

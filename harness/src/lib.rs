@@ -20,6 +20,7 @@ pub mod corpus;
 pub mod error;
 pub mod explore;
 pub mod findings;
+pub mod fuzz;
 pub mod json;
 pub mod process;
 pub mod setup;

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod check;
 pub mod corpus;
 pub mod explore;
+pub mod fuzz;
 pub mod replay;
 pub mod run;
 pub mod setup;
@@ -36,6 +37,7 @@ enum Subcommands {
     Workload(workload::Workload),
     Explore(explore::Explore),
     Replay(replay::Replay),
+    Fuzz(fuzz::Fuzz),
     Corpus(corpus::Corpus),
     Setup(setup::Setup),
     Test(test::Test),
@@ -55,6 +57,7 @@ impl Cli {
             Subcommands::Workload(workload) => workload.run(),
             Subcommands::Explore(explore) => explore.run(),
             Subcommands::Replay(replay) => replay.run(),
+            Subcommands::Fuzz(fuzz) => fuzz.run(),
             Subcommands::Corpus(corpus) => corpus.run(),
             Subcommands::Setup(setup) => setup.run(),
             Subcommands::Test(test) => test.run(),

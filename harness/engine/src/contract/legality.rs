@@ -132,7 +132,7 @@ impl Legality {
     pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
         let Legality { tasks, handlers, deferral, settled, private, calls, acting, misuse, unpaired } = self;
         (tasks, handlers, settled, private, calls).hash(state);
-        (acting.map_or(0, turns_off), self.sees_to_its_own()).hash(state);
+        (acting.map_or(0, |(_, op)| turns_off(op)), self.sees_to_its_own()).hash(state);
         (misuse.is_some(), unpaired.map(|misuse| misuse.how)).hash(state);
         deferral.fingerprint(state);
     }

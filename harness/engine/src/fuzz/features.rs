@@ -16,7 +16,7 @@ pub fn of(events: &[Event], hit: &mut dyn FnMut(u32)) {
     let mut last = 0;
     let mut open = 0u32;
     for event in events {
-        let Some((kind, detail)) = feature(event, &mut open) else { continue };
+        let Some((kind, detail)) = told(event, &mut open) else { continue };
         let context = u32::from(event.interrupt) | u32::from(open > 0) << 1 | u32::from(event.below) << 2;
         let own = kind << 3 | context;
         hit(spread(own, detail));
@@ -29,7 +29,7 @@ pub fn of(events: &[Event], hit: &mut dyn FnMut(u32)) {
 }
 
 /// An event's kind and detail, if it is worth telling apart. `open` counts the calls that stand between their halves.
-fn feature(event: &Event, open: &mut u32) -> Option<(u32, u32)> {
+fn told(event: &Event, open: &mut u32) -> Option<(u32, u32)> {
     Some(match event.what {
         What::Call(call, at) => (kind(call), depth(at.enable) * 8 + depth(at.pause)),
         What::Point(_) => {

@@ -1,3 +1,5 @@
+//! Faithful subjects are silent in every target, bent ones are not, and no bytes are refused.
+
 use super::*;
 use crate::program::{Op, generate};
 use crate::subject::registry::GenerationName;
@@ -19,7 +21,7 @@ fn session(name: &str, subject: Option<&'static str>) -> Session {
 }
 
 fn input(target: &Description, seed: u64, choice: u8) -> Vec<u8> {
-    let program = if seed % 2 == 0 { generate::legal(seed, 24) } else { generate::any(seed, 24) };
+    let program = if seed.is_multiple_of(2) { generate::legal(seed, 24) } else { generate::any(seed, 24) };
     match target.input {
         Input::Program(_) => target.input.join(&[choice], &program)[..].to_vec(),
         Input::Text => program.to_string().into_bytes(),

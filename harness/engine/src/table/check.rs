@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use super::CLASSES;
 use crate::trace::{Call, Counters, Event, Hook, What, line};
 
+/// Backend, call, sections open (0, 1, 2 or more), interrupt context: the hook's line.
+type BackendRows = BTreeMap<(String, &'static str, u8, bool), String>;
+
 /// What a row of counters says of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Step {
@@ -30,8 +33,8 @@ type State = (&'static str, u8, u8, bool);
 enum Rows {
     /// By counters; whether the second is the flag of the nesting generations.
     Counters(BTreeMap<State, Step>, bool),
-    /// By the backend's state: backend, call, sections open (0, 1, 2 or more), interrupt context; the hook's line.
-    Backends(BTreeMap<(String, &'static str, u8, bool), String>),
+    /// By the backend's state.
+    Backends(BackendRows),
 }
 
 /// A table.
@@ -123,7 +126,7 @@ fn context(word: &str) -> Option<bool> {
     }
 }
 
-fn backend_rows(text: &str) -> Result<BTreeMap<(String, &'static str, u8, bool), String>, String> {
+fn backend_rows(text: &str) -> Result<BackendRows, String> {
     let mut rows = BTreeMap::new();
     let mut backend = "";
     for row in text.lines().skip(1).filter(|row| !row.is_empty()) {
@@ -267,12 +270,7 @@ fn mismatch(event: usize, (call, first, second, interrupt): State, row: &str, se
     Mismatch { event, text: format!("the table's row {state} says {row}, and it did {seen}"), state }
 }
 
-fn by_backend(
-    rows: &BTreeMap<(String, &'static str, u8, bool), String>,
-    backend: &str,
-    events: &[Event],
-    met: &mut dyn FnMut(u32),
-) -> Option<Mismatch> {
+fn by_backend(rows: &BackendRows, backend: &str, events: &[Event], met: &mut dyn FnMut(u32)) -> Option<Mismatch> {
     let mut open: Vec<(Call, bool, Option<String>)> = Vec::new();
     // Sections that T0 has opened, while nothing but sections was.
     let mut depth = Some(0u8);

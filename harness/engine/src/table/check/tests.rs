@@ -1,3 +1,5 @@
+//! Every row is read; generated programs keep to the tables, and bent generations do not.
+
 use super::*;
 use crate::machine::Machine;
 use crate::program::generate;

@@ -1,0 +1,206 @@
+//! `lazymmu fuzz`: the fuzz targets, for a time, with what they found and exercised.
+//!
+//! What it is not: what is fuzzed is the engine's (`lazy_mmu_engine::fuzz`), a run is [`crate::fuzz`].
+//!
+//! Who calls it: a person, CI every night.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use lazy_mmu_engine::finding::Suspect;
+use lazy_mmu_engine::fuzz::{Description, TARGETS, find};
+
+use crate::corpus::{write_dictionaries, write_seeds};
+use crate::error::{Error, Exit, Result};
+use crate::fuzz::build::{self, Sanitizer};
+use crate::fuzz::found::{self, Look};
+use crate::fuzz::{self, Plan, Ran};
+use crate::{table, workspace};
+
+/// Runs fuzz targets: builds them with cargo-fuzz, starts from the corpus and from seeds, and goes on after a finding.
+///
+/// Findings are minimised and kept in fuzz/findings, each in a folder with its program, report, Rust test and KUnit case.
+/// Exits 0 if nothing was found and every kind of event was met, 1 if not, 3 if the machine lacks something.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cargo lazymmu fuzz contract --time 60s --jobs 2")]
+pub struct Fuzz {
+    /// The targets by name, or all of them
+    #[arg(required = true, value_name = "TARGET|all")]
+    targets: Vec<String>,
+    /// For how long each: 90, 60s, 10m, 1h
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    time: Duration,
+    /// How many processes fuzz a target at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// The first process's seed; the others count up from it
+    #[arg(long, default_value_t = 1)]
+    seed: u32,
+    /// Goes on where a run was interrupted: its time and counts are kept
+    #[arg(long)]
+    resume: bool,
+    /// The one subject to run, of the registry or zoo/NAME (contract, transitions, model)
+    #[arg(long)]
+    subject: Option<String>,
+    /// What the binaries are instrumented with besides coverage
+    #[arg(long, value_enum, default_value_t = Sanitizer::None)]
+    sanitizer: Sanitizer,
+    /// Judges and minimises one input, such as a finding's or an artifact of cargo-fuzz, and ends
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jobs", "resume", "seed"])]
+    replay: Option<PathBuf>,
+    /// Where findings go [default: fuzz/findings of the project]
+    #[arg(long, value_name = "FOLDER")]
+    findings: Option<PathBuf>,
+}
+
+impl Fuzz {
+    /// Runs them, one target after the other.
+    ///
+    /// # Errors
+    /// An unknown name, a folder that cannot be written, cargo-fuzz that is not there or does not build.
+    pub fn run(&self) -> Result<Exit> {
+        let targets = self.targets()?;
+        let subject = self.subject(&targets)?;
+        if let Some(file) = &self.replay {
+            return replay(targets[0], subject, file);
+        }
+        let root = workspace::root()?;
+        let folder = root.join("fuzz");
+        let binaries = build::build(&root, self.sanitizer)?;
+        write_seeds(&folder.join("corpus"), &root.join("harness/traces"))?;
+        write_dictionaries(&folder.join("dictionaries"))?;
+        let mut broke = false;
+        for target in targets {
+            let plan = Plan {
+                target,
+                binary: binaries.join(target.name),
+                fuzz: folder.clone(),
+                time: self.time,
+                jobs: self.jobs.into(),
+                seed: self.seed,
+                subject,
+                resume: self.resume,
+                findings: self.findings.clone().unwrap_or_else(|| folder.join("findings")),
+            };
+            let ran = fuzz::run(&plan)?;
+            broke |= !ran.is_clean();
+            report(&plan, &ran)?;
+        }
+        Ok(if broke { Exit::Broke } else { Exit::Holds })
+    }
+
+    fn targets(&self) -> Result<Vec<&'static Description>> {
+        if self.targets.iter().any(|name| name == "all") {
+            return Ok(TARGETS.iter().collect());
+        }
+        let known = |name: &String| {
+            find(name).ok_or_else(|| Error::Input {
+                what: format!("there is no fuzz target {name}"),
+                place: "the command line".to_owned(),
+                remedy: format!("one of {}, or all", TARGETS.map(|target| target.name).join(", ")),
+            })
+        };
+        self.targets.iter().map(known).collect()
+    }
+
+    fn subject(&self, targets: &[&Description]) -> Result<Option<&'static str>> {
+        let Some(name) = &self.subject else { return Ok(None) };
+        let suspect = Suspect::find(name).ok_or_else(|| Error::Input {
+            what: format!("there is no subject {name}"),
+            place: "--subject".to_owned(),
+            remedy: "give one such as counted/aarch64 or zoo/arm64-softirq-pte".to_owned(),
+        })?;
+        match targets.iter().find(|target| !["contract", "transitions", "model"].contains(&target.name)) {
+            None => Ok(Some(suspect.name)),
+            Some(target) => Err(Error::Input {
+                what: format!("the target {} chooses its subjects itself", target.name),
+                place: "--subject".to_owned(),
+                remedy: "leave it out, or fuzz contract, transitions or model".to_owned(),
+            }),
+        }
+    }
+}
+
+/// `90`, `60s`, `10m`, `1h`.
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        other => return Err(format!("`{other}` is no unit: give s, m or h")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "give a whole number and a unit, such as 60s".to_owned())?;
+    match number.checked_mul(unit) {
+        Some(seconds @ 1..=604_800) => Ok(Duration::from_secs(seconds)),
+        _ => Err("from one second to a week".to_owned()),
+    }
+}
+
+/// One input again, as a person asks for it.
+fn replay(target: &'static Description, subject: Option<&'static str>, file: &std::path::Path) -> Result<Exit> {
+    let data = std::fs::read(file).map_err(Error::io("read the input", file))?;
+    match found::look(target, subject, &data)? {
+        Look::Nothing => {
+            outln!("{}: nothing is found in {}", target.name, file.display())?;
+            Ok(Exit::Holds)
+        }
+        Look::Panic(said) => {
+            outln!("{}: panics on {}: {said}", target.name, file.display())?;
+            Ok(Exit::Broke)
+        }
+        Look::Something(_, program, found) => {
+            outln!("{}: {}\n{}", target.name, found.slug, found.what)?;
+            if let Some(program) = program {
+                outln!("\nthe smallest program that shows it:\n\n{program}")?;
+            }
+            Ok(Exit::Broke)
+        }
+    }
+}
+
+/// What a run did, what it found, and what it did not meet.
+fn report(plan: &Plan, ran: &Ran) -> Result<()> {
+    let last = ran.state.samples.last().copied().unwrap_or_default();
+    let seconds = ran.state.elapsed().as_secs_f64().max(0.001);
+    outln!(
+        "{}: {}\n{:.0} s, {} processes at once, {} executions ({:.0}/s), {} edges, {} features, {} inputs in the corpus",
+        plan.target.name,
+        plan.target.about,
+        seconds,
+        plan.jobs,
+        last.pulse.executions,
+        last.pulse.executions as f64 / seconds,
+        last.pulse.coverage,
+        last.pulse.features,
+        last.pulse.corpus,
+    )?;
+    let rows: Vec<_> = ran.state.counts.iter().map(|(name, n)| vec![format!("  {name}"), n.to_string()]).collect();
+    out!("{}", table::render(&rows))?;
+    for (folder, new) in &ran.found {
+        outln!("{}: {}", if *new { "NEW FINDING" } else { "finding, there before" }, folder.display())?;
+        if let Ok(text) = std::fs::read_to_string(folder.join("report.txt")) {
+            outln!("\n{text}")?;
+        }
+    }
+    for died in &ran.died {
+        outln!("A PROCESS DIED: {died}")?;
+    }
+    if !ran.missing.is_empty() {
+        outln!("NEVER MET, so that this run has not tested what it says: {}", ran.missing.join(", "))?;
+    }
+    outln!("{}\n", if ran.is_clean() { "nothing found, every kind met" } else { "NOT CLEAN" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        let seconds = |text: &str| duration(text).map(|time| time.as_secs()).ok();
+        assert_eq!(["90", "60s", "10m", "1h"].map(seconds), [Some(90), Some(60), Some(600), Some(3600)]);
+        assert_eq!(["", "s", "0", "-1s", "1d", "1.5m", "99999999999h"].map(seconds), [None; 7]);
+    }
+}

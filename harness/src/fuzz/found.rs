@@ -1,0 +1,121 @@
+//! What a target found, as the host makes of it: confirmed, minimised, and kept in a folder of its own.
+//!
+//! Not here: artefacts of the contract's findings ([`crate::findings`]). Called by the supervisor and `--replay`.
+
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use lazy_mmu_engine::fuzz::{Description, Found, Session, Settings};
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_snapshots::known;
+
+use crate::error::{Error, Result};
+use crate::findings::{Finding, Store, Stored};
+
+/// What came of one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing is found in it.
+    Nothing,
+    /// The target itself panics on it: what the panic said.
+    Panic(String),
+    /// Something is: the smallest input, its program if it is one, and what.
+    Something(Vec<u8>, Option<Program>, Found),
+}
+
+/// The settings of every target on the host.
+#[must_use]
+pub fn settings(subject: Option<&'static str>) -> Settings {
+    Settings { subject, unexplained: known::left_of, table: lazy_mmu_snapshots::table }
+}
+
+/// Runs an input again and minimises it.
+///
+/// # Errors
+/// The subject does not exist.
+pub fn look(target: &'static Description, subject: Option<&'static str>, data: &[u8]) -> Result<Look> {
+    let session = Session::new(target, &settings(subject)).map_err(|what| Error::Input {
+        what,
+        place: "--subject".to_owned(),
+        remedy: "the subjects are listed in docs/specification.md, the zoo's by `cargo lazymmu run x --subject zoo/`"
+            .to_owned(),
+    });
+    let mut session = session?;
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let found = panic::catch_unwind(AssertUnwindSafe(|| session.minimised(data)));
+    panic::set_hook(hook);
+    Ok(match found {
+        Ok(None) => Look::Nothing,
+        Ok(Some((small, program, found))) => Look::Something(small, program, found),
+        Err(said) => {
+            let text = said.downcast_ref::<String>().cloned();
+            Look::Panic(text.or_else(|| said.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default())
+        }
+    })
+}
+
+/// Keeps what was found, and says where it is and whether it is new; the report is in `report.txt` there.
+///
+/// # Errors
+/// The folder cannot be written: what was found is in the message.
+pub fn keep(
+    store: &Path,
+    target: &'static Description,
+    input: &[u8],
+    found: &Found,
+    small: &[u8],
+    program: Option<&Program>,
+) -> Result<(PathBuf, bool)> {
+    if let (Some(signature), Some(program)) = (&found.signature, program) {
+        let finding = Finding { program, signature, target: target.name, input };
+        return match Store::new(store).keep(&finding) {
+            Ok(Stored::New(folder)) => Ok((folder, true)),
+            Ok(Stored::Known(folder)) => Ok((folder, false)),
+            Err(lost) => Err(Error::Broke {
+                what: lost.to_string(),
+                place: Some(lost.folder.display().to_string()),
+                remedy: "copy the report above; then see to the folder, and to the disk".to_owned(),
+            }),
+        };
+    }
+    let folder = store.join(&found.slug);
+    let text = report(target, found, program, &folder);
+    if folder.join("report.txt").exists() {
+        return Ok((folder, false));
+    }
+    let new = store.join(format!(".{}.{}.tmp", found.slug, std::process::id()));
+    let written = write(&new, &text, small, input, program).and_then(|()| fs::rename(&new, &folder));
+    written.map_err(|source| {
+        let _ = fs::remove_dir_all(&new);
+        Error::Broke {
+            what: format!("cannot keep a finding: {source}; this is its report:\n\n{text}"),
+            place: Some(folder.display().to_string()),
+            remedy: "copy the report above; then see to the folder, and to the disk".to_owned(),
+        }
+    })?;
+    Ok((folder, true))
+}
+
+fn write(new: &Path, text: &str, small: &[u8], input: &[u8], program: Option<&Program>) -> std::io::Result<()> {
+    fs::create_dir_all(new)?;
+    fs::write(new.join("report.txt"), text)?;
+    fs::write(new.join("smallest"), small)?;
+    fs::write(new.join("input"), input)?;
+    program.map_or(Ok(()), |program| fs::write(new.join("program.lmm"), program.to_string()))
+}
+
+/// What a person reads: what, the program, how to see it again.
+fn report(target: &Description, found: &Found, program: Option<&Program>, folder: &Path) -> String {
+    let program = program.map(|program| format!("\nprogram:\n\n{program}")).unwrap_or_default();
+    format!(
+        "finding: {}\n\nThe fuzz target {} ({}) found:\n{}\n{program}\nreplay:\n  cargo lazymmu fuzz {} --replay {}\n",
+        found.slug,
+        target.name,
+        target.about,
+        found.what,
+        target.name,
+        folder.join("smallest").display()
+    )
+}
