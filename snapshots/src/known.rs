@@ -301,6 +301,18 @@ pub fn left_of(subject: &str, program: &Program, broken: u32) -> u32 {
     }
 }
 
+/// Whether a violation at an operation, by its keyword, is one that 7.2 is known for, whatever the program: a finding that
+/// is open there ([`Kind::Open`]) and whose own program breaks this invariant at this operation.
+#[must_use]
+pub fn is_open(subject: &str, invariant: Invariant, op: &str) -> bool {
+    let open = |name: &str| KNOWN.iter().any(|finding| finding.name == name && finding.is_on(subject));
+    match (invariant, op) {
+        (I14, "gather_flush" | "kasan_depopulate") => open("xen-gather-in-section"),
+        (I14, "free" | "alloc") => open("pagealloc-one-cpu"),
+        _ => false,
+    }
+}
+
 /// What Xen's switch hooks of 7.2 do to a new task.
 const NEW_TASK: &str = "xen-new-task";
 
@@ -328,6 +340,21 @@ mod tests {
     use lazy_mmu_engine::subject::registry;
 
     use super::*;
+
+    /// What is open is so on its subjects, at its operation, and nowhere else.
+    #[test]
+    fn what_is_open_is_known_at_its_operation() {
+        for (subject, invariant, op, known) in [
+            ("counted/x86_64-xen", I14, "gather_flush", true),
+            ("counted/aarch64", I14, "gather_flush", false),
+            ("counted/x86_64-native", I14, "free", true),
+            ("counted/powerpc64-hash", I14, "free", false),
+            ("counted/x86_64-xen", I14, "tlb_flush", false),
+            ("counted/x86_64-xen", I9, "gather_flush", false),
+        ] {
+            assert_eq!(is_open(subject, invariant, op), known, "{subject}, {}, {op}", invariant.id());
+        }
+    }
 
     /// The sign of a finding must be there, and nothing else is explained by it.
     #[test]

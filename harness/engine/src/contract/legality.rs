@@ -14,6 +14,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::deferral::Deferral;
+use super::sizes::Sizes;
 use crate::program::{Allocation, Block, Op, TASKS};
 use crate::trace::{Ask, Call, Event, Refusal, What};
 
@@ -49,6 +50,8 @@ pub enum How {
     Ends,
     /// It forks with one open: the child has it, and nobody ends it there.
     Forks,
+    /// It changes or flushes an entry by another size than that which it is mapped with.
+    Sizes,
 }
 
 impl How {
@@ -65,6 +68,7 @@ impl How {
             How::Races => "touches an entry whose update another context may still defer",
             How::Sleeps => "sleeps in a section or in atomic context",
             How::Ends => "ends a task that has a section or a pause open",
+            How::Sizes => "changes or flushes an entry by another size than it is mapped with",
             How::Forks => "forks with a section or a pause open",
         }
     }
@@ -96,6 +100,7 @@ pub struct Legality {
     /// For each open handler, which task it interrupted and how many brackets were open then.
     handlers: Vec<(u8, usize)>,
     deferral: Deferral,
+    sizes: Sizes,
     /// Whether the last call or flush put something in effect that its task had changed in a section.
     settled: bool,
     /// Whether each open `on` block is code of an architecture whose sections may be slept in, innermost last.
@@ -119,6 +124,7 @@ impl Legality {
         }
         self.handlers.clear();
         self.deferral.reset();
+        self.sizes.reset();
         self.settled = false;
         self.private.clear();
         self.calls.clear();
@@ -130,11 +136,12 @@ impl Legality {
     /// What later verdicts depend on. Of the operation that acted last it is what a refused call after it takes back;
     /// of misuses that there was one, and how calls were misused, not where.
     pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
-        let Legality { tasks, handlers, deferral, settled, private, calls, acting, misuse, unpaired } = self;
+        let Legality { tasks, handlers, deferral, sizes, settled, private, calls, acting, misuse, unpaired } = self;
         (tasks, handlers, settled, private, calls).hash(state);
         (acting.map_or(0, |(_, op)| turns_off(op)), self.sees_to_its_own()).hash(state);
         (misuse.is_some(), unpaired.map(|misuse| misuse.how)).hash(state);
         deferral.fingerprint(state);
+        sizes.fingerprint(state);
     }
 
     /// Whether nobody has a bracket or a handler open.
@@ -213,7 +220,7 @@ impl Legality {
                 if self.may_defer(event) && !self.sees_to_its_own() {
                     self.deferral.defer(event.task, at, n);
                 }
-                how
+                if self.sizes.ask(at, n, ask) { how.or(Some(How::Sizes)) } else { how }
             }
             What::Read { at, .. } => self.touch(event, at, 1, true),
             // A walker may come at any time; the task itself may not count on what it finds.
@@ -249,7 +256,7 @@ impl Legality {
         if let Some(how) = how {
             let misuse = Misuse { op: event.op, how };
             self.misuse.get_or_insert(misuse);
-            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps | How::Ends | How::Forks) {
+            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps | How::Ends | How::Forks | How::Sizes) {
                 self.unpaired.get_or_insert(misuse);
             }
         }
@@ -286,6 +293,7 @@ impl Legality {
                 self.settled = self.deferral.settle(event.task);
                 false
             }
+            Op::TlbFlush(pages) | Op::GatherFlush(pages) if self.sizes.flush(pages) => return Some(How::Sizes),
             _ => false,
         };
         if sleeps {

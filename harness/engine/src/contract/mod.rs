@@ -45,6 +45,7 @@ pub mod pairing;
 pub mod preemption;
 pub mod quiet;
 pub mod shape;
+pub mod sizes;
 pub mod visible;
 
 use std::fmt;

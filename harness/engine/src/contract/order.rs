@@ -43,7 +43,9 @@ impl Order {
 #[inline(always)]
 pub fn watch(at: usize, event: &Event, legality: &Legality, findings: &mut Findings) {
     let What::Late(Late { point, at: entry, why, .. }) = event.what else { return };
-    let settled = point != Point::Flush || (!event.below && !legality.may_defer(event));
+    // With bottom halves off a task is in interrupt context, and what its section has changed may still be deferred.
+    let own = || legality.deferral().by(event.task, entry, 1);
+    let settled = point != Point::Flush || (!event.below && !legality.may_defer(event) && !own());
     if settled && (point == Point::Flush || why == Why::FlushedEarly) && !(point == Point::Settle && event.interrupt) {
         findings.report(Invariant::I9, at, || format!("the flush of {} has no effect: {}", place(entry), why.text()));
     }

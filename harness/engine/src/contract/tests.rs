@@ -182,6 +182,15 @@ fn programs_and_their_misuse() {
         // Between halves a task makes none, and one that was in a section when another ends is not that one.
         ("enable between { fork T4 }; disable", None),
         ("enable; preempt T1; exit T2; switch T0; disable", None),
+        // An entry is set and flushed by its own size, and may have another when that is done.
+        ("set U 0 large; clear U 0; tlb_flush U 0 large; set U 0", None),
+        ("set U 0 large; clear U 0; tlb_flush U 0; set U 0", Some((2, How::Sizes))),
+        ("set U 0 large; set U 0", Some((1, How::Sizes))),
+        ("set U 0 large; clear U 0; set U 0", Some((2, How::Sizes))),
+        ("set U 0; clear U 0 large; tlb_flush U 0 x4; set U 0 huge", None),
+        ("set U 0 x4; tlb_flush U 2 huge", Some((1, How::Sizes))),
+        ("set U 0 x4; tlb_flush U 4 huge; gather_flush V 0 large", None),
+        ("set K 0 huge; wrprot K 0; tlb_flush K 0 huge; set K 0 huge", None),
     ];
     for (program, expected) in cases {
         let (events, rules) = trace("counted/none", program);

@@ -6,6 +6,7 @@
 use super::session::Unexplained;
 use super::subjects::Subjects;
 use super::{Description, Found, Input, Settings, Stats, Target, features};
+use crate::contract::{Invariant, Violation};
 use crate::finding;
 use crate::program::bytes;
 use crate::runner::{CUT, MISUSED, summarise};
@@ -21,12 +22,14 @@ pub(super) const DESCRIPTION: Description = Description {
 struct Contract {
     subjects: Subjects,
     unexplained: Unexplained,
+    is_open: fn(&str, Invariant, &str) -> bool,
     stats: Stats,
 }
 
 impl Contract {
     fn new(settings: &Settings) -> Result<Contract, String> {
-        Ok(Contract { subjects: Subjects::new(settings)?, unexplained: settings.unexplained, stats: Stats::default() })
+        let Settings { unexplained, is_open, .. } = *settings;
+        Ok(Contract { subjects: Subjects::new(settings)?, unexplained, is_open, stats: Stats::default() })
     }
 }
 
@@ -47,7 +50,12 @@ impl Target for Contract {
         let part = if verdict.open || verdict.misuse.is_some() { CUT } else { 0 };
         let whole = summarise(&[], &verdict).broken & !MISUSED | part;
         let left = (self.unexplained)(chosen.faithful, &program, whole);
+        let is_open = |violation: &&Violation| {
+            let op = finding::signed(chosen.name, &program, events, violation).op;
+            (self.is_open)(chosen.faithful, violation.invariant, &op)
+        };
         let unknown = verdict.faults().filter(|violation| left >> violation.invariant as u32 & 1 == 1);
+        let unknown = unknown.filter(|violation| !is_open(violation));
         let Some(first) = finding::first(unknown) else {
             self.stats.add("runs that show a known finding", u64::from(verdict.faults().next().is_some()));
             return Ok(());

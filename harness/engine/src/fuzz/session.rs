@@ -3,6 +3,7 @@
 //! Not here: where findings and counts go; the fuzz package and the host command decide that. Called by both.
 
 use super::{Description, Found, Stats, Target};
+use crate::contract::Invariant;
 use crate::program::Program;
 use crate::program::minimise::minimise;
 
@@ -14,8 +15,10 @@ pub type Unexplained = fn(&str, &Program, u32) -> u32;
 pub struct Settings {
     /// The only subject to run, of the registry or of the zoo; else the input chooses among the registry's.
     pub subject: Option<&'static str>,
-    /// What is known.
+    /// What is known of a program.
     pub unexplained: Unexplained,
+    /// What is known of a subject at an operation: whether this violation is.
+    pub is_open: fn(&str, Invariant, &str) -> bool,
     /// The reviewed transition table of a generation, by its name.
     pub table: fn(&str) -> Option<&'static str>,
 }
