@@ -34,9 +34,9 @@ pub struct Explore {
     /// Steps of the longest path, 1 to 24 [default: 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_DEPTH)))]
     depth: Option<u8>,
-    /// What it runs on: generation/backend, or a specimen of the zoo
-    #[arg(long, default_value = "counted/aarch64")]
-    subject: String,
+    /// What it runs on: generation/backend, or a specimen of the zoo [default: counted/aarch64; with --closed counted/none]
+    #[arg(long)]
+    subject: Option<String>,
     /// The steps, which are printed
     #[arg(long, value_enum, default_value_t = Alphabet::Full)]
     alphabet: Alphabet,
@@ -57,7 +57,8 @@ impl Explore {
     /// # Errors
     /// A subject that does not exist or has no closed space; a file that cannot be written.
     pub fn run(&self) -> Result<Exit> {
-        let named = subject(&self.subject)?;
+        let default = if self.closed { "counted/none" } else { "counted/aarch64" };
+        let named = subject(self.subject.as_deref().unwrap_or(default))?;
         let made = named.make(Port::Model);
         let plain = named.descriptor();
         let judged =

@@ -16,7 +16,8 @@ use crate::error::{Error, Exit, Result};
 use crate::fuzz::build::{self, Sanitizer};
 use crate::fuzz::found::{self, Look};
 use crate::fuzz::{self, Plan, Ran};
-use crate::{table, workspace};
+use crate::setup::Missing;
+use crate::{process, table, workspace};
 
 /// Runs fuzz targets: builds them with cargo-fuzz, starts from the corpus and from seeds, and goes on after a finding.
 ///
@@ -71,6 +72,8 @@ impl Fuzz {
         write_seeds(&folder.join("corpus"), &root.join("harness/traces"))?;
         write_dictionaries(&folder.join("dictionaries"))?;
         let mut broke = false;
+        // Ctrl-C ends the processes; what was done until then is printed.
+        process::note_first_signal();
         for target in targets {
             let plan = Plan {
                 target,
@@ -86,6 +89,13 @@ impl Fuzz {
             let ran = fuzz::run(&plan)?;
             broke |= !ran.is_clean();
             report(&plan, &ran)?;
+            if ran.interrupted {
+                return Err(Error::Missing(Missing {
+                    what: format!("{} was interrupted", target.name),
+                    why: "a signal ended it before its time".to_owned(),
+                    remedy: "the same command with --resume goes on from there".to_owned(),
+                }));
+            }
         }
         Ok(if broke { Exit::Broke } else { Exit::Holds })
     }
@@ -186,6 +196,9 @@ fn report(plan: &Plan, ran: &Ran) -> Result<()> {
     }
     for died in &ran.died {
         outln!("A PROCESS DIED: {died}")?;
+    }
+    if ran.interrupted {
+        outln!("INTERRUPTED")?;
     }
     if !ran.missing.is_empty() {
         outln!("NEVER MET, so that this run has not tested what it says: {}", ran.missing.join(", "))?;

@@ -28,6 +28,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lazy_mmu_engine::fuzz::{Description, Input};
 
 use crate::error::{Error, Result};
+use crate::process;
 use found::Look;
 use job::{Folders, Job};
 use pulse::Pulse;
@@ -76,6 +77,8 @@ pub struct Ran {
     pub missing: Vec<&'static str>,
     /// Deaths that no input explained.
     pub died: Vec<String>,
+    /// A signal ended it before its time.
+    pub interrupted: bool,
 }
 
 impl Ran {
@@ -206,8 +209,9 @@ impl<'p> Watch<'p> {
         while !self.jobs.is_empty() {
             thread::sleep(LOOK);
             self.reap(left.saturating_sub(begin.elapsed()))?;
-            if begin.elapsed() > left + GRACE {
+            if begin.elapsed() > left + GRACE || process::interrupted() {
                 self.jobs.iter_mut().for_each(Job::kill);
+                self.ran.interrupted = process::interrupted();
             }
             if sampled.elapsed() >= Duration::from_secs(1) || self.jobs.is_empty() {
                 sampled = Instant::now();
@@ -245,6 +249,9 @@ impl<'p> Watch<'p> {
             sum.pulse.features = sum.pulse.features.max(job.pulse.features);
             sum.pulse.corpus = sum.pulse.corpus.max(job.pulse.corpus);
             self.ended.samples.push(sum);
+            if process::interrupted() {
+                continue;
+            }
             let Some(death) = job.death() else { continue };
             self.crashed(&death)?;
             if left > Duration::from_secs(1) && self.started < self.plan.jobs + DEATHS {

@@ -15,8 +15,9 @@ use std::hash::{Hash, Hasher};
 
 use super::deferral::Deferral;
 use super::sizes::Sizes;
-use crate::program::{Allocation, Block, Op, TASKS};
+use crate::program::{Allocation, Block, Op, Pages, TASKS};
 use crate::trace::{Ask, Call, Event, Refusal, What};
+use lazy_mmu_arches::page::Mm;
 
 /// How the API was misused first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub enum How {
     Forks,
     /// It changes or flushes an entry by another size than that which it is mapped with.
     Sizes,
+    /// It gathers pages of the kernel.
+    Gathers,
 }
 
 impl How {
@@ -68,6 +71,7 @@ impl How {
             How::Races => "touches an entry whose update another context may still defer",
             How::Sleeps => "sleeps in a section or in atomic context",
             How::Ends => "ends a task that has a section or a pause open",
+            How::Gathers => "gathers pages of the kernel, which no mmu_gather does",
             How::Sizes => "changes or flushes an entry by another size than it is mapped with",
             How::Forks => "forks with a section or a pause open",
         }
@@ -204,7 +208,7 @@ impl Legality {
         let how = match event.what {
             What::Call(call, _) => {
                 self.calls.push(event.task);
-                if event.below { None } else { self.call(event, call) }
+                if event.below { self.own_of_the_architecture(event, call) } else { self.call(event, call) }
             }
             What::Return(call, _) => {
                 self.calls.pop();
@@ -256,7 +260,10 @@ impl Legality {
         if let Some(how) = how {
             let misuse = Misuse { op: event.op, how };
             self.misuse.get_or_insert(misuse);
-            if !matches!(how, How::ReadsDeferred | How::Races | How::Sleeps | How::Ends | How::Forks | How::Sizes) {
+            if !matches!(
+                how,
+                How::ReadsDeferred | How::Races | How::Sleeps | How::Ends | How::Forks | How::Sizes | How::Gathers
+            ) {
                 self.unpaired.get_or_insert(misuse);
             }
         }
@@ -293,7 +300,7 @@ impl Legality {
                 self.settled = self.deferral.settle(event.task);
                 false
             }
-            Op::TlbFlush(pages) | Op::GatherFlush(pages) if self.sizes.flush(pages) => return Some(How::Sizes),
+            Op::TlbFlush(pages) | Op::GatherFlush(pages) => return self.flush(event, op, pages),
             _ => false,
         };
         if sleeps {
@@ -303,6 +310,32 @@ impl Legality {
         }
         task.off = task.off.saturating_add_signed(turns_off(op));
         None
+    }
+
+    /// A flush of pages whose changes another context still holds back comes too early, whoever is right about them.
+    fn flush(&mut self, event: &Event, op: Op, pages: Pages) -> Option<How> {
+        if matches!(op, Op::GatherFlush(_)) && pages.mm == Mm::KERNEL {
+            return Some(How::Gathers);
+        }
+        if self.sizes.flush(pages) {
+            return Some(How::Sizes);
+        }
+        let mut races = false;
+        if !self.deferral.is_empty() {
+            pages.each_run(|at, n| races |= self.touch(event, at, n, false).is_some());
+        }
+        races.then_some(How::Races)
+    }
+
+    /// A call that the architecture makes for itself, in a hook or a section of its own: it may be one too many.
+    fn own_of_the_architecture(&self, event: &Event, call: Call) -> Option<How> {
+        let pause = matches!(call, Call::Pause | Call::TaskPause(_));
+        if !pause && call != Call::Enable {
+            return None;
+        }
+        let task = &self.tasks[usize::from(call.subject_of(event.task))];
+        let counted = |b: &&Bracket| b.pause == pause && !b.interrupt && (pause || !b.paused);
+        (task.open.iter().filter(counted).count() >= 255).then_some(How::Overflow)
     }
 
     /// Whether the operation that acts forces its own changes out before it ends.
@@ -315,8 +348,8 @@ impl Legality {
         if self.deferral.is_empty() {
             return None;
         }
-        let handler = event.interrupt && self.handlers.last().is_some_and(|handler| handler.0 == event.task);
-        if self.deferral.by_another(event.task, at, n) || (handler && self.deferral.by(event.task, at, n)) {
+        // With bottom halves off a task is in interrupt context too: what it changes there overtakes what its section holds.
+        if self.deferral.by_another(event.task, at, n) || (event.interrupt && self.deferral.by(event.task, at, n)) {
             Some(How::Races)
         } else if reads && !self.sees_to_its_own() && self.deferral.by(event.task, at, n) {
             Some(How::ReadsDeferred)

@@ -191,9 +191,22 @@ fn programs_and_their_misuse() {
         ("set U 0 x4; tlb_flush U 2 huge", Some((1, How::Sizes))),
         ("set U 0 x4; tlb_flush U 4 huge; gather_flush V 0 large", None),
         ("set K 0 huge; wrprot K 0; tlb_flush K 0 huge; set K 0 huge", None),
+        ("set K 0; clear K 0; gather_flush K 0", Some((2, How::Gathers))),
+        // With bottom halves off, a change overtakes what the section holds back; so does another's flush.
+        ("enable; set K 0; bh_off; set K 0; bh_on; disable", Some((3, How::Races))),
+        ("enable; set K 0; bh_off; set K 1; bh_on; disable", None),
+        ("enable; clear U 0; cpu 1; tlb_flush U 0", Some((3, How::Races))),
+        ("enable; clear U 0; cpu 1; tlb_flush U 1; cpu 0; tlb_flush U 0; disable", None),
     ];
-    for (program, expected) in cases {
-        let (events, rules) = trace("counted/none", program);
+    let architectures = [
+        // The architecture's own section is the 256th, and so is the pause of a switch.
+        ("counted/aarch64", "repeat 255 { enable }; alloc 0 debug", Some((3, How::Overflow))),
+        ("counted/aarch64", "repeat 254 { enable }; alloc 0 debug", None),
+        ("counted/x86_64-xen", "repeat 255 { pause }; preempt T1", Some((3, How::Overflow))),
+    ];
+    let cases = cases.into_iter().map(|(program, expected)| ("counted/none", program, expected));
+    for (subject, program, expected) in cases.chain(architectures) {
+        let (events, rules) = trace(subject, program);
         let misuse = judge(&events, rules).misuse.map(|misuse| (misuse.op, misuse.how));
         assert_eq!(misuse, expected, "{program}");
     }

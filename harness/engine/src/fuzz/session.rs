@@ -4,8 +4,8 @@
 
 use super::{Description, Found, Stats, Target};
 use crate::contract::Invariant;
-use crate::program::Program;
 use crate::program::minimise::minimise;
+use crate::program::{Op, Program};
 
 /// What no known finding explains of what a program broke on a subject, both as `Summary::broken` has it.
 pub type Unexplained = fn(&str, &Program, u32) -> u32;
@@ -18,7 +18,7 @@ pub struct Settings {
     /// What is known of a program.
     pub unexplained: Unexplained,
     /// What is known of a subject at an operation: whether this violation is.
-    pub is_open: fn(&str, Invariant, &str) -> bool,
+    pub is_open: fn(&str, Invariant, &Op) -> bool,
     /// The reviewed transition table of a generation, by its name.
     pub table: fn(&str) -> Option<&'static str>,
 }

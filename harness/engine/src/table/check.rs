@@ -298,7 +298,8 @@ fn by_backend(rows: &BackendRows, backend: &str, events: &[Event], met: &mut dyn
                     continue;
                 }
                 let hook = hook.unwrap_or_else(|| "-".to_owned());
-                let state = depth.map(|depth| depth.min(2));
+                // A row of interrupt context is a handler's; what bottom halves off make one has the task's tokens.
+                let state = depth.filter(|_| !interrupt).map(|depth| depth.min(2));
                 let row = |state: u8, interrupt| rows.get(&(backend.to_owned(), call.name(), state, interrupt));
                 let fits = match state {
                     Some(state) => row(state, interrupt).is_none_or(|row| *row == hook),
