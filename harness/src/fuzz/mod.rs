@@ -352,3 +352,6 @@ impl<'p> Watch<'p> {
         format!("{executions} executions, {coverage} edges, {features} features, {corpus} inputs, {found} findings")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod bad;
 mod corpus;
 mod explore;
 mod folder;
+mod fuzz;
 mod good;
 mod random;
 mod replay;

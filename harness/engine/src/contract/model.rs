@@ -86,6 +86,11 @@ struct Open {
     seen: Effect,
     /// Whether it warns and its call site warned before: then it keeps quiet.
     site_spent: bool,
+    /// The task whose brackets it moves, and the one that runs it.
+    about: usize,
+    by: u8,
+    /// Another task, or a call on the task by its number, came between the halves: which hook runs then nobody says.
+    disturbed: bool,
 }
 
 /// See the module.
@@ -145,13 +150,26 @@ impl Model {
         if mine != before {
             differ(at, call, "begins", mine, before, findings);
         }
+        let by_number = matches!(call, Call::TaskPause(_) | Call::TaskResume(_));
+        for open in self.calls.iter_mut().filter(|open| open.about == about) {
+            open.disturbed |= by_number || open.by != event.task;
+        }
         let expected = self.effect(about, call, event.interrupt);
         let site = (event.op, kind(call));
         let site_spent = expected.warn && self.spent.contains(&site);
         if expected.warn && !site_spent {
             self.spent.push(site);
         }
-        self.calls.push(Open { before: mine, expected, seen: Effect::default(), site_spent });
+        let by = event.task;
+        self.calls.push(Open {
+            before: mine,
+            expected,
+            seen: Effect::default(),
+            site_spent,
+            about,
+            by,
+            disturbed: false,
+        });
     }
 
     /// Rows E1 to TR.
@@ -208,7 +226,7 @@ impl Model {
     fn end(&mut self, at: usize, event: &Event, call: Call, after: Counters, findings: &mut Findings) {
         let Some(open) = self.calls.pop() else { return };
         let expected = Effect { warn: open.expected.warn && !open.site_spent, ..open.expected };
-        if open.seen != expected {
+        if open.seen != expected && !open.disturbed {
             findings.report(Invariant::Model, at, || {
                 let Counters { enable, pause, .. } = open.before;
                 let name = call.name();

@@ -38,7 +38,7 @@ impl Sizes {
         }
     }
 
-    /// The kernel asks for a change of so many entries; whether one that is to be valid is mapped with another size. What
+    /// The kernel asks for a change of so many entries; whether one that is to be set is mapped with another size. What
     /// is cleared or changed in place has the size that it has.
     pub fn ask(&mut self, at: PteRef, n: u16, ask: Ask) -> bool {
         let own = at.size as u8 + 1;
@@ -48,14 +48,14 @@ impl Sizes {
             let Some(known) = self.of.get_mut(place) else { break };
             let before = *known & !VALID;
             match ask {
-                Ask::Map(_) => {
+                Ask::Map(_) | Ask::Mark(_) => {
                     other |= before != 0 && before != own;
                     if before == 0 {
                         self.touched.push(place as u16);
                     }
-                    *known = own | VALID;
+                    *known = own | if matches!(ask, Ask::Map(_)) { VALID } else { 0 };
                 }
-                Ask::Clear | Ask::Mark(_) => *known &= !VALID,
+                Ask::Clear => *known &= !VALID,
                 Ask::Wrprotect => {}
             }
         }

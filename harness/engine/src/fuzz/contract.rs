@@ -46,9 +46,8 @@ impl Target for Contract {
             return Ok(());
         }
         // The whole run tells which known findings it meets: their signs may lie behind a misuse. A program that leaves
-        // something open shows as little of them as one that was cut; and of what generations before 7.2 are known for, a
-        // short program shows only a part.
-        let part = if verdict.open || verdict.misuse.is_some() || !chosen.is_current { CUT } else { 0 };
+        // something open shows as little of them as one that was cut.
+        let part = if verdict.open || verdict.misuse.is_some() { CUT } else { 0 };
         let whole = summarise(&[], &verdict).broken & !MISUSED | part;
         let left = (self.unexplained)(chosen.faithful, &program, whole);
         let is_open = |violation: &&Violation| {

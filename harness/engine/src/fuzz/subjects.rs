@@ -21,8 +21,6 @@ pub struct Chosen {
     pub generation: GenerationName,
     /// Its backend's name, version included.
     pub backend: &'static str,
-    /// Whether the faithful subject is one of 7.2's.
-    pub is_current: bool,
     rules: Rules,
     subject: Box<dyn Subject>,
 }
@@ -63,7 +61,6 @@ fn of_registry(descriptor: &'static registry::Descriptor) -> Chosen {
         faithful: descriptor.name,
         generation: descriptor.generation,
         backend: descriptor.backend,
-        is_current: descriptor.is_current(),
         rules: descriptor.rules(),
         subject: descriptor.make(Port::Model),
     }

@@ -162,6 +162,8 @@ struct Open {
     call: Call,
     /// The task whose counters it moves.
     task: u8,
+    /// The task that runs it.
+    by: u8,
     before: Counters,
     interrupt: bool,
     op: u32,
@@ -182,13 +184,15 @@ fn by_counters(
     for (at, event) in events.iter().enumerate() {
         match event.what {
             What::Call(call, before) => {
-                if let Call::TaskPause(task) | Call::TaskResume(task) = call {
-                    open.iter_mut().for_each(|open| open.disturbed |= open.task == task);
-                }
                 let (task, seen) = (call.subject_of(event.task), Step::default());
+                let by_number = matches!(call, Call::TaskPause(_) | Call::TaskResume(_));
+                for open in open.iter_mut().filter(|open| open.task == task) {
+                    open.disturbed |= by_number || open.by != event.task;
+                }
                 open.push(Open {
                     call,
                     task,
+                    by: event.task,
                     before,
                     interrupt: event.interrupt,
                     op: event.op,

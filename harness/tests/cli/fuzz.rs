@@ -1,0 +1,61 @@
+//! `fuzz`: what is refused before anything is built, and an input that is looked at again.
+//!
+//! What it is not: a run is tested beside the supervisor, with scripts in place of libFuzzer; the targets in the engine.
+//!
+//! Who calls it: `cargo test`.
+
+use lazy_mmu_engine::fuzz::find;
+use lazy_mmu_engine::program::text::parse;
+
+use crate::folder::{Folder, Ran, command, root};
+
+#[test]
+fn wrong_names_and_times_are_refused() {
+    let folder = Folder::new("fuzz-bad");
+    for (arguments, says) in [
+        (&["fuzz", "nothing"][..], "there is no fuzz target nothing"),
+        (&["fuzz", "contract", "--subject", "counted/vax"], "there is no subject counted/vax"),
+        (&["fuzz", "architectures", "--subject", "counted/none"], "chooses its subjects itself"),
+        (&["fuzz", "contract", "--time", "1d"], "give s, m or h"),
+        (&["fuzz", "contract", "--jobs", "0"], "0 is not in 1..=64"),
+        (&["fuzz"], "required"),
+    ] {
+        let ran = folder.run(arguments);
+        ran.is_refused(&arguments.join(" "), 2);
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    }
+    let ran = folder.run(&["fuzz", "contract", "--replay", "not there"]);
+    ran.is_refused("replay", 3);
+    assert!(ran.stderr.contains("not there"), "{}", ran.stderr);
+}
+
+/// Without cargo-fuzz there is one message, and the command that helps.
+#[test]
+fn without_cargo_fuzz_it_says_how_to_get_it() {
+    let folder = Folder::new("fuzz-none");
+    let mut command = command(root());
+    // A cargo that knows no subcommand.
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).expect("a folder");
+    folder.write("bin/cargo", "#!/bin/sh\nexit 101\n");
+    std::fs::set_permissions(bin.join("cargo"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+    command.args(["fuzz", "trace", "--time", "1s"]).env("PATH", bin);
+    let ran = Ran::of(&mut command, b"");
+    ran.is_refused("no cargo-fuzz", 3);
+    assert!(ran.stderr.contains("to do: cargo install cargo-fuzz --locked"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_input_is_judged_again_and_minimised() {
+    let folder = Folder::new("fuzz-replay");
+    let program = parse("query; enable; set U 5; irq { set K 7 x3 }; disable").expect("a program");
+    folder.write("input", find("contract").expect("a target").input.join(&[0], &program));
+    let replay = ["fuzz", "contract", "--replay", "input", "--subject"];
+    let bent = folder.run(&[&replay[..], &["zoo/arm64-softirq-pte"]].concat());
+    bent.is_result("bent", 1);
+    assert!(bent.stdout.contains("I4-set-zoo-arm64-softirq-pte"), "{}", bent.stdout);
+    assert!(bent.stdout.ends_with("\nenable\nirq {\n  set K 0\n}\n\n"), "{}", bent.stdout);
+    let faithful = folder.run(&[&replay[..], &["counted/aarch64"]].concat());
+    faithful.is_result("faithful", 0);
+    assert!(faithful.stdout.contains("nothing is found"), "{}", faithful.stdout);
+}
