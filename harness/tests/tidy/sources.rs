@@ -83,7 +83,11 @@ pub fn files(folder: &str, ends: &[&str]) -> Vec<String> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 // Cargo marks its target directory, whatever it is called.
-                if ![".git", "target"].contains(&name.as_str()) && !path.join("CACHEDIR.TAG").exists() {
+                // What fuzzing writes is nobody's source.
+                let written = path.parent().is_some_and(|parent| parent.ends_with("fuzz"))
+                    && name != "src"
+                    && name != "fuzz_targets";
+                if ![".git", "target"].contains(&name.as_str()) && !written && !path.join("CACHEDIR.TAG").exists() {
                     folders.push(path);
                 }
             } else if ends.iter().any(|end| name.ends_with(end)) {

@@ -1,0 +1,79 @@
+//! Programs that misuse the API, where and how, and programs that just do not.
+
+use super::*;
+use crate::contract::legality::How;
+
+/// How a program misuses the API first, and at which operation.
+#[test]
+fn programs_and_their_misuse() {
+    #[rustfmt::skip]
+    let cases = [
+        ("enable; pause; resume; disable", None),
+        ("disable", Some((0, How::Underflow))),
+        ("resume", Some((0, How::Underflow))),
+        ("repeat 255 { enable }; repeat 255 { pause }", None),
+        ("repeat 256 { enable }", Some((1, How::Overflow))),
+        ("repeat 256 { pause }", Some((1, How::Overflow))),
+        ("enable; pause; disable", Some((2, How::Crossing))),
+        ("pause; enable; resume", Some((2, How::Crossing))),
+        ("bh_off; enable; bh_on; disable", Some((3, How::Asymmetric))),
+        ("enable; bh_off; disable", Some((2, How::Asymmetric))),
+        ("task_pause T1", Some((0, How::TaskCall))),
+        ("task_resume T0", Some((0, How::TaskCall))),
+        // Only the first counts.
+        ("disable; irq { enable }", Some((0, How::Underflow))),
+        // Calls without effect open and close nothing that is counted.
+        ("irq { repeat 300 { enable }; repeat 300 { disable } }", None),
+        ("bh_off; repeat 9 { enable }; bh_on; repeat 250 { enable }", None),
+        ("bh_off; pause; bh_on; repeat 256 { enable }", Some((4, How::Overflow))),
+        // Handlers pair among themselves.
+        ("irq { enable; disable }; irq_off; irq { enable }", None),
+        ("irq { enable }", Some((2, How::Asymmetric))),
+        ("enable; irq { disable }", Some((2, How::Asymmetric))),
+        ("pause; irq { disable }", Some((2, How::Asymmetric))),
+        ("bh_off; enable; nmi { disable }", Some((3, How::Asymmetric))),
+        // A new task owes nothing of the dead one whose number it has.
+        ("fork T4; exit T4; fork T4; switch T4; disable", Some((4, How::Underflow))),
+        // It sleeps to make a task, and to end.
+        ("fork T4; switch T4; enable; disable; exit T4", None),
+        // Neither call nor sleep is wrong, but the child has a pause that nobody ends.
+        ("pause; fork T4; resume", Some((1, How::Forks))),
+        ("enable; fork T4; disable", Some((1, How::Sleeps))),
+        ("lock 0; fork T4; unlock 0", Some((1, How::Sleeps))),
+        ("irq { fork T4 }", Some((1, How::Sleeps))),
+        ("switch T1; enable; exit T1", Some((2, How::Sleeps))),
+        ("enable; preempt T1; exit T0", Some((2, How::Ends))),
+        ("switch T1; pause; exit T1", Some((2, How::Ends))),
+        ("switch T1; enable; pause; resume; disable; switch T0; exit T1", None),
+        // Between halves a task makes none, and one that was in a section when another ends is not that one.
+        ("enable between { fork T4 }; disable", None),
+        ("enable; preempt T1; exit T2; switch T0; disable", None),
+        // An entry is set and flushed by its own size, and may have another when that is done.
+        ("set U 0 large; clear U 0; tlb_flush U 0 large; set U 0", None),
+        ("set U 0 large; clear U 0; tlb_flush U 0; set U 0", Some((2, How::Sizes))),
+        ("set U 0 large; set U 0", Some((1, How::Sizes))),
+        ("set U 0 large; clear U 0; set U 0", Some((2, How::Sizes))),
+        ("set U 0; clear U 0 large; tlb_flush U 0 x4; set U 0 huge", None),
+        ("set U 0 x4; tlb_flush U 2 huge", Some((1, How::Sizes))),
+        ("set U 0 x4; tlb_flush U 4 huge; gather_flush V 0 large", None),
+        ("set K 0 huge; wrprot K 0; tlb_flush K 0 huge; set K 0 huge", None),
+        ("set K 0; clear K 0; gather_flush K 0", Some((2, How::Gathers))),
+        // With bottom halves off, a change overtakes what the section holds back; so does another's flush.
+        ("enable; set K 0; bh_off; set K 0; bh_on; disable", Some((3, How::Races))),
+        ("enable; set K 0; bh_off; set K 1; bh_on; disable", None),
+        ("enable; clear U 0; cpu 1; tlb_flush U 0", Some((3, How::Races))),
+        ("enable; clear U 0; cpu 1; tlb_flush U 1; cpu 0; tlb_flush U 0; disable", None),
+    ];
+    let architectures = [
+        // The architecture's own section is the 256th, and so is the pause of a switch.
+        ("counted/aarch64", "repeat 255 { enable }; alloc 0 debug", Some((3, How::Overflow))),
+        ("counted/aarch64", "repeat 254 { enable }; alloc 0 debug", None),
+        ("counted/x86_64-xen", "repeat 255 { pause }; preempt T1", Some((3, How::Overflow))),
+    ];
+    let cases = cases.into_iter().map(|(program, expected)| ("counted/none", program, expected));
+    for (subject, program, expected) in cases.chain(architectures) {
+        let (events, rules) = trace(subject, program);
+        let misuse = judge(&events, rules).misuse.map(|misuse| (misuse.op, misuse.how));
+        assert_eq!(misuse, expected, "{program}");
+    }
+}
