@@ -149,7 +149,10 @@ impl Memory {
             Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => {
                 let size = if old == 0 { at.size } else { subject.pte_size(old) };
                 self.bursts.store(at, size);
-                self.sparc64.replaced(slot, size);
+                // What replaces nothing leaves what a batch still holds as it is.
+                if old != 0 {
+                    self.sparc64.replaced(slot, size);
+                }
             }
             Mmu::Radix => self.powerpc64.store(cpu, slot),
             _ => {}
