@@ -200,6 +200,9 @@ fn report(plan: &Plan, ran: &Ran) -> Result<()> {
     if ran.interrupted {
         outln!("INTERRUPTED")?;
     }
+    if !ran.not_met.is_empty() {
+        outln!("not met, on this one subject: {}", ran.not_met.join(", "))?;
+    }
     if !ran.missing.is_empty() {
         outln!("NEVER MET, so that this run has not tested what it says: {}", ran.missing.join(", "))?;
     }

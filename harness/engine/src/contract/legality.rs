@@ -104,6 +104,8 @@ pub struct Legality {
     /// For each open handler, which task it interrupted and how many brackets were open then.
     handlers: Vec<(u8, usize)>,
     deferral: Deferral,
+    /// Entries whose flush an active section may hold back.
+    flushes: Deferral,
     sizes: Sizes,
     /// Whether the last call or flush put something in effect that its task had changed in a section.
     settled: bool,
@@ -128,6 +130,7 @@ impl Legality {
         }
         self.handlers.clear();
         self.deferral.reset();
+        self.flushes.reset();
         self.sizes.reset();
         self.settled = false;
         self.private.clear();
@@ -140,11 +143,13 @@ impl Legality {
     /// What later verdicts depend on. Of the operation that acted last it is what a refused call after it takes back;
     /// of misuses that there was one, and how calls were misused, not where.
     pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
-        let Legality { tasks, handlers, deferral, sizes, settled, private, calls, acting, misuse, unpaired } = self;
+        let Legality { tasks, handlers, deferral, flushes, sizes, settled, private, calls, acting, misuse, unpaired } =
+            self;
         (tasks, handlers, settled, private, calls).hash(state);
         (acting.map_or(0, |(_, op)| turns_off(op)), self.sees_to_its_own()).hash(state);
         (misuse.is_some(), unpaired.map(|misuse| misuse.how)).hash(state);
         deferral.fingerprint(state);
+        flushes.fingerprint(state);
         sizes.fingerprint(state);
     }
 
@@ -214,6 +219,7 @@ impl Legality {
                 self.calls.pop();
                 if matches!(call, Call::Disable | Call::Pause) && !event.interrupt {
                     self.settled = self.deferral.settle(event.task);
+                    self.flushes.settle(event.task);
                 }
                 None
             }
@@ -300,6 +306,7 @@ impl Legality {
             Op::Exit(ending) => ending == event.task && !self.calls.contains(&event.task),
             Op::Flush => {
                 self.settled = self.deferral.settle(event.task);
+                self.flushes.settle(event.task);
                 false
             }
             Op::TlbFlush(pages) | Op::GatherFlush(pages) => return self.flush(event, op, pages),
@@ -323,8 +330,9 @@ impl Legality {
             return Some(How::Sizes);
         }
         let mut races = false;
-        if !self.deferral.is_empty() {
-            pages.each_run(|at, n| races |= self.touch(event, at, n, false).is_some());
+        pages.each_run(|at, n| races |= self.touch(event, at, n, false).is_some());
+        if self.may_defer(event) {
+            pages.each_run(|at, n| self.flushes.defer(event.task, at, n));
         }
         races.then_some(How::Races)
     }
@@ -347,8 +355,14 @@ impl Legality {
     }
 
     fn touch(&self, event: &Event, at: lazy_mmu_arches::page::PteRef, n: u16, reads: bool) -> Option<How> {
-        if self.deferral.is_empty() {
+        if self.deferral.is_empty() && self.flushes.is_empty() {
             return None;
+        }
+        // What a section's flush is to take away is as late as its changes are.
+        let flush =
+            self.flushes.by_another(event.task, at, n) || (event.interrupt && self.flushes.by(event.task, at, n));
+        if flush {
+            return Some(How::Races);
         }
         // With bottom halves off a task is in interrupt context too: what it changes there overtakes what its section holds.
         if self.deferral.by_another(event.task, at, n) || (event.interrupt && self.deferral.by(event.task, at, n)) {

@@ -62,6 +62,8 @@ fn programs_and_their_misuse() {
         ("enable; set K 0; bh_off; set K 0; bh_on; disable", Some((3, How::Races))),
         ("enable; set K 0; bh_off; set K 1; bh_on; disable", None),
         ("enable; clear U 0; cpu 1; tlb_flush U 0", Some((3, How::Races))),
+        ("set U 0; clear U 0; enable; tlb_flush U 0; irq { set U 0 }; disable", Some((5, How::Races))),
+        ("set U 0; clear U 0; enable; tlb_flush U 0; access U 0; disable; irq { set U 0 }", None),
         ("enable; clear U 0; cpu 1; tlb_flush U 1; cpu 0; tlb_flush U 0; disable", None),
     ];
     let architectures = [
