@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use clap::Args;
 use lazy_mmu_engine::finding::Suspect;
-use lazy_mmu_engine::fuzz::{Description, TARGETS, find};
+use lazy_mmu_engine::fuzz::{Description, Input, TARGETS, find};
 
 use crate::corpus::{write_dictionaries, write_seeds};
 use crate::error::{Error, Exit, Result};
 use crate::fuzz::build::{self, Sanitizer};
+use crate::fuzz::cross::Cross;
 use crate::fuzz::found::{self, Look};
 use crate::fuzz::{self, Plan, Ran};
 use crate::setup::Missing;
@@ -44,6 +45,10 @@ pub struct Fuzz {
     /// The one subject to run, of the registry or zoo/NAME (contract, transitions, model)
     #[arg(long)]
     subject: Option<String>,
+    /// Runs each new input on all four targets too, under qemu where they are emulated: what differs from the host is a
+    /// finding (targets whose input is a program)
+    #[arg(long, conflicts_with = "replay")]
+    cross: bool,
     /// What the binaries are instrumented with besides coverage
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
@@ -68,7 +73,9 @@ impl Fuzz {
         }
         let root = workspace::root()?;
         let folder = root.join("fuzz");
+        self.can_cross(&targets, subject)?;
         let binaries = build::build(&root, self.sanitizer)?;
+        let mut cross = if self.cross { Some(Cross::prepare(&root)?) } else { None };
         write_seeds(&folder.join("corpus"), &root.join("harness/traces"))?;
         write_dictionaries(&folder.join("dictionaries"))?;
         let mut broke = false;
@@ -86,7 +93,8 @@ impl Fuzz {
                 resume: self.resume,
                 findings: self.findings.clone().unwrap_or_else(|| folder.join("findings")),
             };
-            let ran = fuzz::run(&plan)?;
+            let crosses = matches!(target.input, Input::Program(_));
+            let ran = fuzz::run(&plan, cross.as_mut().filter(|_| crosses))?;
             broke |= !ran.is_clean();
             report(&plan, &ran)?;
             if ran.interrupted {
@@ -98,6 +106,25 @@ impl Fuzz {
             }
         }
         Ok(if broke { Exit::Broke } else { Exit::Holds })
+    }
+
+    /// Whether the targets can be fed to agents: those whose input is a program, on the registry's subjects.
+    fn can_cross(&self, targets: &[&Description], subject: Option<&str>) -> Result<()> {
+        let all = self.targets.iter().any(|name| name == "all");
+        let other = targets.iter().find(|target| !all && !matches!(target.input, Input::Program(_)));
+        let bad = |what: String, remedy: &str| {
+            Err(Error::Input { what, place: "--cross".to_owned(), remedy: remedy.to_owned() })
+        };
+        match (self.cross, other, subject) {
+            (true, Some(target), _) => bad(
+                format!("the inputs of {} are no programs", target.name),
+                "leave --cross out, or name other targets",
+            ),
+            (true, None, Some(name)) if name.starts_with("zoo/") => {
+                bad(format!("a target's agent does not know {name}"), "leave --cross out, or give a faithful subject")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn targets(&self) -> Result<Vec<&'static Description>> {
@@ -188,6 +215,9 @@ fn report(plan: &Plan, ran: &Ran) -> Result<()> {
     )?;
     let rows: Vec<_> = ran.state.counts.iter().map(|(name, n)| vec![format!("  {name}"), n.to_string()]).collect();
     out!("{}", table::render(&rows))?;
+    for compared in &ran.crossed {
+        outln!("{compared}")?;
+    }
     for (folder, new) in &ran.found {
         outln!("{}: {}", if *new { "NEW FINDING" } else { "finding, there before" }, folder.display())?;
         if let Ok(text) = std::fs::read_to_string(folder.join("report.txt")) {

@@ -81,29 +81,35 @@ pub fn keep(
         };
     }
     let folder = store.join(&found.slug);
-    let text = report(target, found, program, &folder);
+    let text = program.map(ToString::to_string);
+    let program_file = text.as_ref().map(|text| ("program.lmm", text.as_bytes()));
+    let files: Vec<(&str, &[u8])> = [("smallest", small), ("input", input)].into_iter().chain(program_file).collect();
+    put(&folder, &report(target, found, program, &folder), &files)
+}
+
+/// Writes a finding's folder, whole or not at all: the report and the files. One that is there stays as it is.
+///
+/// # Errors
+/// The folder cannot be written: the report is in the message.
+pub(super) fn put(folder: &Path, report: &str, files: &[(&str, &[u8])]) -> Result<(PathBuf, bool)> {
     if folder.join("report.txt").exists() {
-        return Ok((folder, false));
+        return Ok((folder.to_owned(), false));
     }
-    let new = store.join(format!(".{}.{}.tmp", found.slug, std::process::id()));
-    let written = write(&new, &text, small, input, program).and_then(|()| fs::rename(&new, &folder));
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let new = folder.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = fs::create_dir_all(&new)
+        .and_then(|()| files.iter().try_for_each(|(name, bytes)| fs::write(new.join(name), bytes)))
+        .and_then(|()| fs::write(new.join("report.txt"), report))
+        .and_then(|()| fs::rename(&new, folder));
     written.map_err(|source| {
         let _ = fs::remove_dir_all(&new);
         Error::Broke {
-            what: format!("cannot keep a finding: {source}; this is its report:\n\n{text}"),
+            what: format!("cannot keep a finding: {source}; this is its report:\n\n{report}"),
             place: Some(folder.display().to_string()),
             remedy: "copy the report above; then see to the folder, and to the disk".to_owned(),
         }
     })?;
-    Ok((folder, true))
-}
-
-fn write(new: &Path, text: &str, small: &[u8], input: &[u8], program: Option<&Program>) -> std::io::Result<()> {
-    fs::create_dir_all(new)?;
-    fs::write(new.join("report.txt"), text)?;
-    fs::write(new.join("smallest"), small)?;
-    fs::write(new.join("input"), input)?;
-    program.map_or(Ok(()), |program| fs::write(new.join("program.lmm"), program.to_string()))
+    Ok((folder.to_owned(), true))
 }
 
 /// What a person reads: what, the program, how to see it again.

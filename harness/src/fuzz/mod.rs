@@ -8,11 +8,13 @@
 //! | [`counts`] | what the processes exercised |
 //! | [`state`] | how far a run has come |
 //! | [`found`] | a finding: confirmed, minimised, kept |
+//! | [`cross`] | the corpus on all four targets |
 //!
 //! What it is not: what is fuzzed is the engine's (`lazy_mmu_engine::fuzz`), mutation too. Called by `lazymmu fuzz`.
 
 pub mod build;
 pub mod counts;
+pub mod cross;
 pub mod found;
 pub mod job;
 pub mod pulse;
@@ -26,9 +28,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lazy_mmu_engine::fuzz::{Description, Input};
+use lazy_mmu_engine::subject::registry::SUBJECTS;
 
 use crate::error::{Error, Result};
 use crate::process;
+use cross::{Compared, Cross, Feed};
 use found::Look;
 use job::{Folders, Job};
 use pulse::Pulse;
@@ -81,6 +85,8 @@ pub struct Ran {
     pub died: Vec<String>,
     /// A signal ended it before its time.
     pub interrupted: bool,
+    /// What was compared with each target.
+    pub crossed: Vec<Compared>,
 }
 
 impl Ran {
@@ -147,15 +153,20 @@ fn check_corpus(corpus: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the plan to its end.
+/// Runs the plan to its end, and the corpus on the targets of `cross` meanwhile.
 ///
 /// # Errors
 /// A folder cannot be written, or the processes cannot be started. What was found before is kept.
-pub fn run(plan: &Plan) -> Result<Ran> {
+pub fn run(plan: &Plan, mut cross: Option<&mut Cross>) -> Result<Ran> {
     let folders = plan.folders()?;
     let file = plan.folder().join("state");
     let before = if plan.resume { State::load(&file).unwrap_or_default() } else { State::default() };
-    let mut watch = Watch::new(plan, folders, before);
+    if let Some(cross) = &mut cross {
+        let only = plan.subject.and_then(|name| SUBJECTS.iter().position(|subject| subject.name == name));
+        let corpora = folders.seeds.iter().chain([&folders.corpus]).cloned().collect();
+        cross.begin(Feed { target: plan.target, only, corpora, findings: plan.findings.clone() });
+    }
+    let mut watch = Watch::new(plan, folders, before, cross);
     watch.collect()?;
     let left = plan.time.saturating_sub(watch.ran.state.elapsed());
     if left < Duration::from_secs(1) {
@@ -163,6 +174,7 @@ pub fn run(plan: &Plan) -> Result<Ran> {
     } else {
         watch.go(left, &file)?;
     }
+    watch.uncross()?;
     let missing = watch.ran.state.counts.missing(plan.target);
     // What one backend never does is no lack of its run.
     if plan.subject.is_some() {
@@ -185,10 +197,11 @@ struct Watch<'p> {
     seen: BTreeSet<PathBuf>,
     ran: Ran,
     bar: ProgressBar,
+    cross: Option<&'p mut Cross>,
 }
 
 impl<'p> Watch<'p> {
-    fn new(plan: &'p Plan, folders: Folders, before: State) -> Watch<'p> {
+    fn new(plan: &'p Plan, folders: Folders, before: State, cross: Option<&'p mut Cross>) -> Watch<'p> {
         let bar = ProgressBar::new(plan.time.as_secs());
         let style = ProgressStyle::with_template("{prefix:14} [{bar:30}] {pos}/{len} s  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
@@ -204,6 +217,7 @@ impl<'p> Watch<'p> {
             seen: BTreeSet::new(),
             ran,
             bar,
+            cross,
         }
     }
 
@@ -226,6 +240,7 @@ impl<'p> Watch<'p> {
                 self.sample(begin.elapsed());
                 self.ran.state.save(file)?;
                 self.collect()?;
+                self.look_across()?;
             }
             if self.bar.is_hidden() && said.elapsed() >= Duration::from_secs(10) {
                 said = Instant::now();
@@ -321,6 +336,25 @@ impl<'p> Watch<'p> {
             Look::Panic(said) => self.ran.died.push(format!("{}: panics: {said}", path.display())),
             Look::Nothing => self.ran.died.push(format!("{}: found by the target, and not again here", path.display())),
         }
+        Ok(())
+    }
+
+    /// Feeds the targets what is new, and hears what they found.
+    fn look_across(&mut self) -> Result<()> {
+        let found = self.cross.as_mut().map_or_else(|| Ok(Vec::new()), |cross| cross.look())?;
+        found.iter().for_each(|kept| self.say(kept));
+        self.ran.found.extend(found);
+        Ok(())
+    }
+
+    /// Waits for the targets, and says what they compared.
+    fn uncross(&mut self) -> Result<()> {
+        let Some(cross) = self.cross.take() else { return Ok(()) };
+        let (found, crossed) = cross.end()?;
+        found.iter().for_each(|kept| self.say(kept));
+        self.ran.found.extend(found);
+        self.ran.died.extend(crossed.iter().filter_map(Compared::wrong));
+        self.ran.crossed = crossed;
         Ok(())
     }
 

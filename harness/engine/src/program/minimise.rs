@@ -167,8 +167,9 @@ fn neighbours(program: &Program, at: usize, length: usize) -> Option<(usize, usi
     Some((from, to))
 }
 
-/// How many operations and pages a run takes, if the machine does not end it before.
-fn weight(program: &Program) -> u64 {
+/// How many operations and pages a run takes, about, if the machine does not end it before.
+#[must_use]
+pub fn weight(program: &Program) -> u64 {
     const LIMIT: u64 = MAX_OPS as u64;
     let mut times = vec![1u64];
     let mut sum = 0;
