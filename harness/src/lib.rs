@@ -23,6 +23,7 @@ pub mod findings;
 pub mod fuzz;
 pub mod json;
 pub mod process;
+pub mod promote;
 pub mod setup;
 pub mod show;
 pub mod table;

@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use super::promote::Promote;
 use crate::corpus::{Written, write_dictionaries, write_seeds};
 use crate::error::{Error, Exit, Result};
 use crate::{table, workspace};
@@ -18,8 +19,10 @@ use crate::{table, workspace};
 /// What is there already stays: writing again changes nothing, and what fuzzing has found is kept. Exits 0 if all is
 /// written, 2 if a folder's name is that of a file, 3 if something cannot be written.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cargo lazymmu corpus")]
+#[command(after_help = "Example:\n  cargo lazymmu corpus", args_conflicts_with_subcommands = true)]
 pub struct Corpus {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// Where the seeds go, a folder for each target [default: fuzz/corpus of the project]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -28,12 +31,21 @@ pub struct Corpus {
     dictionaries: Option<PathBuf>,
 }
 
+/// What is done with the corpora that fuzzing has grown.
+#[derive(Debug, Subcommand)]
+enum Instead {
+    Promote(Promote),
+}
+
 impl Corpus {
     /// Writes them and says how many there are.
     ///
     /// # Errors
     /// A folder or file that cannot be written, a recorded trace that cannot be read, or no project around.
     pub fn run(&self) -> Result<Exit> {
+        if let Some(Instead::Promote(promote)) = &self.instead {
+            return promote.run();
+        }
         let root = workspace::root()?;
         let folder = |given: &Option<PathBuf>, below: &str| given.clone().unwrap_or_else(|| root.join(below));
         let out = folder(&self.out, "fuzz/corpus");

@@ -90,3 +90,42 @@ fn outside_the_project_there_is_nothing_to_make_seeds_of() {
     ran.is_refused("outside", 2);
     assert!(ran.stderr.contains("outside the project"), "{}", ran.stderr);
 }
+
+/// A folder that is a workspace as far as the command looks.
+fn workspace(test: &str) -> Folder {
+    let folder = Folder::new(test);
+    fs::create_dir_all(folder.path().join("harness")).expect("a folder");
+    fs::create_dir_all(folder.path().join("fuzz/corpus/model")).expect("a folder");
+    folder.write("Cargo.toml", "");
+    folder.write("harness/Cargo.toml", "");
+    folder
+}
+
+#[test]
+fn without_a_corpus_nothing_is_promoted() {
+    let folder = workspace("promote");
+    for (arguments, place, remedy) in [
+        (&["corpus", "promote"][..], "fuzz/corpus/transitions", "run `cargo lazymmu fuzz transitions` first"),
+        (&["corpus", "promote", "model"], "fuzz/corpus/model", "run `cargo lazymmu fuzz model` first"),
+        (&["corpus", "promote", "program_text"], "the command line", "one of transitions, contract, "),
+    ] {
+        let ran = folder.run(arguments);
+        ran.is_refused(place, 2);
+        assert!(ran.line("  where: ").is_some_and(|line| line.ends_with(place)), "{}", ran.stderr);
+        assert!(ran.line("  to do: ").is_some_and(|line| line.starts_with(remedy)), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_no_agent_knows_is_not_fed_to_one() {
+    let folder = workspace("cross");
+    for (arguments, what) in [
+        (&["fuzz", "program_text", "--cross"][..], "the inputs of program_text are no programs"),
+        (&["fuzz", "contract", "--cross", "--subject", "zoo/arm64-softirq-pte"], "a target's agent does not know"),
+    ] {
+        let ran = folder.run(arguments);
+        ran.is_refused(what, 2);
+        assert!(ran.stderr.contains(what), "{}", ran.stderr);
+        assert_eq!(ran.line("  where: "), Some("--cross"));
+    }
+}

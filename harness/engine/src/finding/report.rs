@@ -76,7 +76,8 @@ pub fn violation(program: &Program, signature: &Signature) -> String {
 }
 
 /// A text in lines of at most so many columns, but for words that are longer.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.len() - 1;
