@@ -13,6 +13,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::brackets::{Bracket, Brackets};
 use super::deferral::Deferral;
 use super::sizes::Sizes;
 use crate::program::{Allocation, Block, Op, Pages, TASKS};
@@ -78,19 +79,10 @@ impl How {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Bracket {
-    pause: bool,
-    /// Made in interrupt context: by a handler, or with bottom halves off.
-    interrupt: bool,
-    /// Made while paused: a section there has no effect.
-    paused: bool,
-}
-
 /// What a task has open and has turned off.
 #[derive(Debug, Default, Hash)]
 struct Task {
-    open: Vec<Bracket>,
+    open: Brackets,
     /// Whether a section is open that is not paused.
     active: bool,
     /// Locks, and what else keeps it from sleeping.
@@ -192,7 +184,7 @@ impl Legality {
     /// Whether the task has any bracket open that counts.
     #[must_use]
     pub fn is_outside(&self, task: u8) -> bool {
-        self.tasks[usize::from(task)].open.iter().all(|bracket| bracket.interrupt || (!bracket.pause && bracket.paused))
+        !self.tasks[usize::from(task)].open.has_effect()
     }
 
     /// The entries that sections have changed.
@@ -385,54 +377,16 @@ impl Legality {
     fn call(&mut self, event: &Event, call: Call) -> Option<How> {
         let task = &mut self.tasks[usize::from(event.task)];
         let floor = self.handlers.last().filter(|handler| handler.0 == event.task).map_or(0, |handler| handler.1);
-        let paused = task.open.iter().any(|bracket| bracket.pause && !bracket.interrupt);
+        let paused = task.open.is_paused();
         let pause = matches!(call, Call::Pause | Call::Resume);
         let how = match call {
-            Call::Enable | Call::Pause => begin(&mut task.open, Bracket { pause, interrupt: event.interrupt, paused }),
-            Call::Disable | Call::Resume => end(&mut task.open, floor, pause, paused, event.interrupt),
+            Call::Enable | Call::Pause => task.open.begin(Bracket { pause, interrupt: event.interrupt, paused }),
+            Call::Disable | Call::Resume => task.open.end(floor, Bracket { pause, interrupt: event.interrupt, paused }),
             // Nobody but the switch hooks has any business with these.
             Call::TaskPause(_) | Call::TaskResume(_) => Some(How::TaskCall),
         };
-        let mut in_force = task.open.iter().filter(|bracket| !bracket.interrupt);
-        task.active = in_force.clone().all(|bracket| !bracket.pause) && in_force.any(|bracket| !bracket.paused);
+        task.active = task.open.is_active();
         how
-    }
-}
-
-fn begin(open: &mut Vec<Bracket>, bracket: Bracket) -> Option<How> {
-    let Bracket { pause, interrupt, paused } = bracket;
-    let counted = |b: &&Bracket| b.pause == pause && !b.interrupt && (pause || !b.paused);
-    let full = open.len() >= 255 && open.iter().filter(counted).count() >= 255;
-    open.push(bracket);
-    (full && !interrupt && (pause || !paused)).then_some(How::Overflow)
-}
-
-fn end(open: &mut Vec<Bracket>, floor: usize, pause: bool, paused: bool, interrupt: bool) -> Option<How> {
-    let effective = !interrupt && (pause || !paused);
-    let place = |wanted: bool| {
-        let mine = |b: &Bracket| b.pause == pause && (!b.interrupt && (pause || !b.paused)) == wanted;
-        open[floor..].iter().rposition(mine).map(|at| at + floor)
-    };
-    // A pair, if nothing opened since is still open.
-    if let Some(at) = place(effective) {
-        if at + 1 == open.len() {
-            open.pop();
-            return None;
-        }
-        open.remove(at);
-        return Some(How::Crossing);
-    }
-    match place(!effective) {
-        // One end has an effect and the other has none. What has none moves no counter.
-        Some(at) => {
-            let innermost = at + 1 == open.len();
-            if effective {
-                open.remove(at);
-            }
-            Some(if innermost { How::Asymmetric } else { How::Crossing })
-        }
-        None if open.len() > floor => Some(How::Crossing),
-        None => Some(if effective { How::Underflow } else { How::Asymmetric }),
     }
 }
 

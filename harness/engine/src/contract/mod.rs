@@ -29,6 +29,7 @@
 
 pub mod balance;
 pub mod batching;
+mod brackets;
 pub mod coherence;
 pub mod deferral;
 mod fingerprint;
