@@ -22,6 +22,7 @@ pub mod explore;
 pub mod findings;
 pub mod fuzz;
 pub mod json;
+pub mod plot;
 pub mod process;
 pub mod promote;
 pub mod setup;

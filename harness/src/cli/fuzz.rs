@@ -58,6 +58,9 @@ pub struct Fuzz {
     /// Where findings go [default: fuzz/findings of the project]
     #[arg(long, value_name = "FOLDER")]
     findings: Option<PathBuf>,
+    /// Draws coverage and executions over time, as TARGET.svg and TARGET.png in a folder [default: fuzz/plots]
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    plot: Option<Option<PathBuf>>,
 }
 
 impl Fuzz {
@@ -97,6 +100,11 @@ impl Fuzz {
             let ran = fuzz::run(&plan, cross.as_mut().filter(|_| crosses))?;
             broke |= !ran.is_clean();
             report(&plan, &ran)?;
+            if let Some(place) = &self.plot {
+                let place = place.clone().unwrap_or_else(|| folder.join("plots"));
+                let [svg, png] = fuzz::plot::write(&ran.state, target.name, &place)?;
+                outln!("drawn: {} and {}\n", svg.display(), png.display())?;
+            }
             if ran.interrupted {
                 return Err(Error::Missing(Missing {
                     what: format!("{} was interrupted", target.name),

@@ -9,6 +9,7 @@
 //! | [`state`] | how far a run has come |
 //! | [`found`] | a finding: confirmed, minimised, kept |
 //! | [`cross`] | the corpus on all four targets |
+//! | [`plot`] | a run as a picture |
 //!
 //! What it is not: what is fuzzed is the engine's (`lazy_mmu_engine::fuzz`), mutation too. Called by `lazymmu fuzz`.
 
@@ -17,6 +18,7 @@ pub mod counts;
 pub mod cross;
 pub mod found;
 pub mod job;
+pub mod plot;
 pub mod pulse;
 pub mod state;
 
