@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::generate;
 use lazy_mmu_engine::replay::Replay;
@@ -21,6 +21,8 @@ use lazy_mmu_engine::wire::Frame;
 use crate::agent::{Agent, Batch};
 use crate::check::build;
 use crate::error::{Error, Exit, Result};
+use crate::fuzz::build::{self as fuzz_build, Sanitizer};
+use crate::fuzz::speed::{self, Racer};
 use crate::setup::{self, Options, Ready};
 use crate::table;
 use crate::target::Target;
@@ -32,12 +34,22 @@ use crate::workspace;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu bench --target sparc64")]
 pub struct Bench {
+    /// What to measure instead of all that: `fuzz`, the executions per second of fuzz targets
+    #[arg(value_enum, value_name = "WHAT")]
+    what: Option<What>,
     /// A target, by short name or triple; may be repeated [default: all four]
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
     /// Leave the warm check out
     #[arg(long)]
     no_check: bool,
+}
+
+/// See [`Bench::what`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// `empty`, `contract` on each backend of 7.2 and `architectures`, with 32-operation programs
+    Fuzz,
 }
 
 impl Bench {
@@ -47,6 +59,9 @@ impl Bench {
     /// A target is not set up, or an agent fails.
     pub fn run(&self) -> Result<Exit> {
         let root = workspace::root()?;
+        if self.what == Some(What::Fuzz) {
+            return fuzz(&root);
+        }
         outln!("operations, native, 64-operation programs, all oracles on\n{}", operations())?;
         outln!("replay of kernel traces, native\n{}", replays(&root)?)?;
         let targets = super::or_all(&self.targets);
@@ -192,4 +207,46 @@ fn check(root: &Path) -> Result<()> {
     let output = output.map_err(Error::io("start", "this program"))?;
     let verdict = String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned();
     outln!("check --profile quick on all targets: {:.1} s ({verdict})", begin.elapsed().as_secs_f64())
+}
+
+/// Executions per second of fuzz targets, as a share of the empty one's.
+fn fuzz(root: &Path) -> Result<Exit> {
+    let binaries = fuzz_build::build(root, Sanitizer::None)?;
+    let racer = |target, subject, wanted| Racer { target, subject, wanted };
+    let mut racers = vec![racer("empty", None, 1.0)];
+    let current = SUBJECTS.iter().filter(|subject| subject.is_current());
+    racers.extend(current.map(|subject| racer("contract", Some(subject.name), 1.0 / 4.0)));
+    racers.push(racer("architectures", None, 1.0 / 12.0));
+    let took = speed::race(&binaries, &racers, |round, racer| {
+        eprintln!("round {} of {}: {} {}", round + 1, speed::ROUNDS, racer.target, racer.subject.unwrap_or_default());
+    })?;
+    let heading =
+        ["target", "subject", "executions/s", "of empty", "wanted", "by the wall", "us each", "of these its own"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let empty = took[0];
+    for (racer, took) in racers.iter().zip(&took) {
+        let share = took.per_second() / empty.per_second();
+        let by_wall = took.per_second_by_wall() / empty.per_second_by_wall();
+        let (whole, own) = took.micros();
+        rows.push(vec![
+            racer.target.to_owned(),
+            racer.subject.unwrap_or("").to_owned(),
+            format!("{:.0}", took.per_second()),
+            format!("1/{:.1}", 1.0 / share),
+            format!("1/{:.0}", 1.0 / racer.wanted),
+            format!("1/{:.1}", 1.0 / by_wall),
+            format!("{whole:.1}"),
+            format!("{own:.1}"),
+        ]);
+    }
+    outln!(
+        "fuzz targets of one build, {} legal {}-operation programs as seeds, {} executions of each (of the empty one ten times as many) in {} turns, user time;\n\
+         its own: the seeds executed without mutation and coverage\n{}",
+        speed::SEEDS,
+        speed::OPERATIONS,
+        speed::EXECUTIONS * u64::from(speed::ROUNDS),
+        speed::ROUNDS,
+        table::render(&rows)
+    )?;
+    Ok(Exit::Holds)
 }

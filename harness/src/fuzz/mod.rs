@@ -10,6 +10,7 @@
 //! | [`found`] | a finding: confirmed, minimised, kept |
 //! | [`cross`] | the corpus on all four targets |
 //! | [`plot`] | a run as a picture |
+//! | [`speed`] | executions per second, against a target that does nothing |
 //!
 //! What it is not: what is fuzzed is the engine's (`lazy_mmu_engine::fuzz`), mutation too. Called by `lazymmu fuzz`.
 
@@ -20,6 +21,7 @@ pub mod found;
 pub mod job;
 pub mod plot;
 pub mod pulse;
+pub mod speed;
 pub mod state;
 
 use std::collections::BTreeSet;
