@@ -38,11 +38,17 @@ pub struct Exercised {
 impl Exercised {
     /// Adds one run.
     pub fn add(&mut self, events: &[Event]) {
-        let mut at_point = 0u32;
+        let mut at_point = 0;
         for event in events {
-            if let Some(kind) = kind(event, &mut at_point) {
-                self.counts[kind] += 1;
-            }
+            self.add_event(event, &mut at_point);
+        }
+    }
+
+    /// Adds one event of a run; `at_point` is 0 before its first.
+    #[inline]
+    pub fn add_event(&mut self, event: &Event, at_point: &mut u32) {
+        if let Some(kind) = kind(event, at_point) {
+            self.counts[kind] += 1;
         }
     }
 

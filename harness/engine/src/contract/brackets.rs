@@ -65,6 +65,11 @@ impl Brackets {
         !self.is_paused() && self.counts[0][1] > 0
     }
 
+    /// Whether as many sections, or pauses, that have an effect are open as may be.
+    pub(super) fn is_full(&self, pause: bool) -> bool {
+        self.counts[usize::from(pause)][1] >= 255
+    }
+
     fn remove(&mut self, at: usize) {
         let bracket = self.open.remove(at);
         self.counts[usize::from(bracket.pause)][usize::from(bracket.has_effect())] -= 1;

@@ -336,8 +336,7 @@ impl Legality {
             return None;
         }
         let task = &self.tasks[usize::from(call.subject_of(event.task))];
-        let counted = |b: &&Bracket| b.pause == pause && !b.interrupt && (pause || !b.paused);
-        (task.open.iter().filter(counted).count() >= 255).then_some(How::Overflow)
+        task.open.is_full(pause).then_some(How::Overflow)
     }
 
     /// Whether the operation that acts forces its own changes out before it ends.

@@ -4,7 +4,7 @@
 //! paused, which the generic layer sees. Programs with code of one architecture are left out altogether. A backend whose
 //! kernel dies is compared up to there, and so is a run that comes to its limit. Not here: any oracle. One of the [`super::TARGETS`].
 
-use super::{Description, Found, Input, Stats, Target, features};
+use super::{Description, Found, Input, Stats, Target};
 use crate::finding;
 use crate::machine::Machine;
 use crate::program::{Block, Op, Program, bytes};
@@ -58,8 +58,7 @@ impl Target for Architectures {
         }
         let away = looks_at_tasks_away(&program);
         let events = self.machine.run(&*self.first, &program);
-        self.stats.run(&program, events);
-        features::of(events, hit);
+        self.stats.run(&program, events, hit);
         self.expected.clear();
         self.expected.extend(events.iter().filter(|event| event.is_generic()));
         self.stats.add("programs compared without Xen", u64::from(away));

@@ -5,7 +5,7 @@
 
 use super::session::Unexplained;
 use super::subjects::Subjects;
-use super::{Description, Found, Input, Settings, Stats, Target, features};
+use super::{Description, Found, Input, Settings, Stats, Target};
 use crate::contract::{Invariant, Violation};
 use crate::finding;
 use crate::program::{Op, bytes};
@@ -39,9 +39,8 @@ impl Target for Contract {
         let Some((&choice, rest)) = data.split_first() else { return Ok(()) };
         let program = bytes::decode(rest);
         let (chosen, events, verdict, judged) = self.subjects.run(choice, &program);
-        self.stats.run(&program, events);
+        self.stats.run(&program, events, hit);
         self.stats.judged(&verdict, &judged);
-        features::of(events, hit);
         if verdict.holds() {
             return Ok(());
         }

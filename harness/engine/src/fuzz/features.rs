@@ -11,19 +11,27 @@ use crate::trace::{Call, Event, What};
 /// How many numbers there are; equal ones of different states are harmless.
 pub const COUNT: usize = 4096;
 
-/// Tells `hit` of every feature of a run.
-pub fn of(events: &[Event], hit: &mut dyn FnMut(u32)) {
-    let mut last = 0;
-    let mut open = 0u32;
-    for event in events {
-        let Some((kind, detail)) = told(event, &mut open) else { continue };
-        let context = u32::from(event.interrupt) | u32::from(open > 0) << 1 | u32::from(event.below) << 2;
+/// What is known of a run so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reader {
+    /// The last call.
+    last: u32,
+    /// Calls that stand between their halves.
+    open: u32,
+}
+
+impl Reader {
+    /// Takes the next event in, and tells `hit` of the features that it shows.
+    #[inline]
+    pub fn see(&mut self, event: &Event, hit: &mut dyn FnMut(u32)) {
+        let Some((kind, detail)) = told(event, &mut self.open) else { return };
+        let context = u32::from(event.interrupt) | u32::from(self.open > 0) << 1 | u32::from(event.below) << 2;
         let own = kind << 3 | context;
         hit(spread(own, detail));
         // Which of two calls came after the other, wherever they stand.
         if kind < 8 {
-            hit(spread(256 + own, last));
-            last = own;
+            hit(spread(256 + own, self.last));
+            self.last = own;
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Description, Found, Input, Stats, Target, features};
+use super::{Description, Found, Input, Stats, Target};
 use crate::program::{Block, Op, Pages, Program, bytes};
 use crate::runner::Runner;
 use crate::subject::Port;
@@ -67,8 +67,7 @@ impl Target for Generations {
         let program = with_looks(&bytes::decode(rest));
         let (counted, others) = &self.subjects[usize::from(choice) % self.subjects.len()];
         let (events, verdict) = self.runner.run(*counted, Port::Model, &program);
-        self.stats.run(&program, events);
-        features::of(events, hit);
+        self.stats.run(&program, events, hit);
         let stopped = |event: &Event| matches!(event.what, What::Stop(Stop::Bug | Stop::Limit));
         if !verdict.holds() || verdict.misuse.is_some() || verdict.cut.is_some() || events.iter().any(stopped) {
             self.stats.add("programs outside the common domain", 1);

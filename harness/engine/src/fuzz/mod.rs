@@ -24,8 +24,9 @@ pub use stats::Stats;
 use crate::finding::Signature;
 use crate::program::{Program, bytes};
 
-/// Operations and pages one execution may take: a fuzzer's runs are short, so that there are many.
-pub const LIMIT: usize = 4096;
+/// Operations and pages one execution may take: enough to wrap a counter twice or to fill a batch of 192 five times, and few
+/// enough that there are many executions.
+pub const LIMIT: usize = 1024;
 
 /// What a target's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! One of the [`super::TARGETS`].
 
 use super::subjects::Subjects;
-use super::{Description, Found, Input, Settings, Stats, Target, features};
+use super::{Description, Found, Input, Settings, Stats, Target};
 use crate::contract::Invariant;
 use crate::finding;
 use crate::program::bytes;
@@ -37,8 +37,7 @@ impl Target for Model {
         self.stats.execution();
         let program = bytes::decode(data);
         let (chosen, events, verdict, _) = self.subjects.run(0, &program);
-        self.stats.run(&program, events);
-        features::of(events, hit);
+        self.stats.run(&program, events, hit);
         let model = verdict.violations.iter().find(|violation| violation.invariant == Invariant::Model);
         let Some(first) = model else { return Ok(()) };
         let signature = finding::signed(chosen.name, &program, events, first);

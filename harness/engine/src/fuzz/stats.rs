@@ -2,6 +2,7 @@
 //!
 //! Not a judgement. Filled by the targets, printed by `lazymmu fuzz`.
 
+use super::features::Reader;
 use crate::contract::{Invariant, Judged, Verdict};
 use crate::exercise::{Exercised, KINDS};
 use crate::program::Program;
@@ -24,11 +25,14 @@ impl Stats {
         self.executions += 1;
     }
 
-    /// Counts what a run of a program did.
-    pub fn run(&mut self, program: &Program, events: &[Event]) {
+    /// Counts what a run of a program did, and tells `hit` of its features; in one pass, because there are many events.
+    pub fn run(&mut self, program: &Program, events: &[Event], hit: &mut dyn FnMut(u32)) {
         self.operations += program.ops().len() as u64;
-        self.exercised.add(events);
+        let mut at_point = 0;
+        let mut reader = Reader::default();
         for event in events {
+            self.exercised.add_event(event, &mut at_point);
+            reader.see(event, hit);
             if let What::Return(_, after) = event.what {
                 self.deepest[0] = self.deepest[0].max(after.enable.into());
                 self.deepest[1] = self.deepest[1].max(after.pause.into());

@@ -4,7 +4,7 @@
 //! ([`crate::table::check`]). One of the [`super::TARGETS`].
 
 use super::subjects::Subjects;
-use super::{Description, Found, Input, Settings, Stats, Target, features};
+use super::{Description, Found, Input, Settings, Stats, Target};
 use crate::program::bytes;
 use crate::subject::registry::GenerationName;
 use crate::table::check::Table;
@@ -51,8 +51,7 @@ impl Target for Transitions {
         let Some((&choice, rest)) = data.split_first() else { return Ok(()) };
         let program = bytes::decode(rest);
         let (chosen, events, _, _) = self.subjects.run(choice, &program);
-        self.stats.run(&program, events);
-        features::of(events, hit);
+        self.stats.run(&program, events, hit);
         let Some((_, table)) = self.tables.iter().find(|(generation, _)| *generation == chosen.generation) else {
             return Ok(());
         };
