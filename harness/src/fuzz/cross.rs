@@ -24,6 +24,7 @@ use lazy_mmu_engine::subject::registry::SUBJECTS;
 
 use crate::check::build;
 use crate::error::{Error, Result};
+use crate::process;
 use crate::setup::{self, Missing, Options};
 use crate::target::Target;
 use lane::{Entry, Lane};
@@ -196,13 +197,14 @@ impl Cross {
         self.found.iter().flat_map(Receiver::try_iter).collect()
     }
 
-    /// Ends the run: what is queued is fed for a while, and what is not compared then is counted.
+    /// Ends the run: what is queued is fed for a while, unless a signal came, and what is not compared then is counted.
     ///
     /// # Errors
     /// As [`Cross::look`].
     pub fn end(&mut self) -> Result<(Vec<Kept>, Vec<Compared>)> {
         let mut kept = self.look()?;
-        self.until.get_or_init(|| Instant::now() + AFTERWARDS);
+        let while_longer = if process::interrupted() { Duration::ZERO } else { AFTERWARDS };
+        self.until.get_or_init(|| Instant::now() + while_longer);
         let mut compared: Vec<Compared> =
             self.skipped.iter().map(|(target, missing)| Compared::new(*target, Err(missing.clone()))).collect();
         let ending: Vec<_> = self.running.drain(..).map(|running| (running.target, running.thread)).collect();

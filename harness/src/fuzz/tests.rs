@@ -66,7 +66,7 @@ fn counts_and_status_are_read_and_what_stayed_at_zero_is_missing() {
     let script = r#"printf '7\texecutions\n3\tframes read\n0\tstreams refused\n' > "$LAZYMMU_STATS"
 printf '#7\tNEW cov: 11 ft: 12 corp: 3/40b\n#8\tNEW cov: 13' >&2"#;
     let plan = folder.plan("agent_wire", script);
-    let ran = run(&plan).expect("a run");
+    let ran = run(&plan, None).expect("a run");
     let last = ran.state.samples.last().expect("a sample").pulse;
     assert_eq!((last.executions, last.coverage, last.features, last.corpus), (7, 11, 12, 3));
     assert_eq!(ran.missing, ["streams refused"]);
@@ -74,7 +74,7 @@ printf '#7\tNEW cov: 11 ft: 12 corp: 3/40b\n#8\tNEW cov: 13' >&2"#;
     let state = State::load(&folder.0.join("fuzz/runs/agent_wire/state")).expect("the state");
     assert_eq!(state.counts.of("frames read"), 3);
     // It was cut short by nothing, but its time is not used up: a resumed run adds to it.
-    let again = run(&Plan { resume: true, ..plan }).expect("a run");
+    let again = run(&Plan { resume: true, ..plan }, None).expect("a run");
     assert_eq!(
         (again.state.counts.of("frames read"), again.state.samples.last().map(|s| s.pulse.executions)),
         (6, Some(14))
@@ -93,7 +93,7 @@ fn what_is_found_is_minimised_and_kept_once() {
         folder.0.display()
     );
     let plan = Plan { subject: Some(subject), ..folder.plan("contract", &script) };
-    let ran = run(&plan).expect("a run");
+    let ran = run(&plan, None).expect("a run");
     assert_eq!(ran.found.iter().map(|(_, new)| *new).collect::<Vec<_>>(), [true], "{ran:?}");
     let kept = &ran.found[0].0;
     assert_eq!(names(kept), ["input", "kunit.c", "program.lmm", "report.txt", "test.rs"]);
@@ -101,7 +101,7 @@ fn what_is_found_is_minimised_and_kept_once() {
     assert!(small.ends_with("enable\nirq {\n  set K 0\n}\n"), "{small}");
     assert_eq!(fs::read_to_string(folder.0.join("subject")).expect("it"), format!("{subject}\n"));
     // The same again is not new.
-    let again = run(&plan).expect("a run");
+    let again = run(&plan, None).expect("a run");
     assert_eq!(again.found, [(kept.clone(), false)]);
 }
 
@@ -113,7 +113,7 @@ fn what_kills_the_process_is_kept_and_another_is_started() {
 printf 'enable' > "${p}crash-1"
 echo "thread '<unnamed>' (7) panicked at src/x.rs:1:2:" >&2; echo 'index 3' >&2
 echo "Test unit written to ${p}crash-1" >&2; exit 77"#;
-    let ran = run(&folder.plan("program_text", script)).expect("a run");
+    let ran = run(&folder.plan("program_text", script), None).expect("a run");
     assert_eq!(ran.found.len(), 1, "{ran:?}");
     let report = fs::read_to_string(ran.found[0].0.join("report.txt")).expect("the report");
     assert!(report.contains("panicked at src/x.rs:1:2 index 3") && report.contains("--replay"), "{report}");
@@ -125,7 +125,7 @@ echo "Test unit written to ${p}crash-1" >&2; exit 77"#;
 #[test]
 fn a_process_that_cannot_run_is_said_and_given_up() {
     let folder = Folder::new("hopeless");
-    let ran = run(&folder.plan("trace", "exit 3")).expect("a run");
+    let ran = run(&folder.plan("trace", "exit 3"), None).expect("a run");
     assert!(ran.died.iter().all(|died| died == "exit code 3") && !ran.died.is_empty(), "{ran:?}");
     assert!(!ran.is_clean());
 }
@@ -137,7 +137,7 @@ fn a_run_whose_time_is_used_up_is_not_run_again() {
     let file = folder.0.join("fuzz/runs/trace/state");
     fs::create_dir_all(file.parent().expect("a parent")).expect("the folder");
     fs::write(&file, "1000 5 6 7 8\ncounts\n4\ttraces accepted\n4\ttraces rejected\nend\n").expect("the state");
-    let ran = run(&plan).expect("a run");
+    let ran = run(&plan, None).expect("a run");
     assert!(ran.is_clean() && ran.state.samples.len() == 1, "{ran:?}");
     assert!(!names(file.parent().expect("a parent")).contains(&"0.log".to_owned()));
 }
@@ -148,13 +148,13 @@ fn folders_that_cannot_be_used_are_refused_before_anything_runs() {
     let plan = folder.plan("trace", "exit 0");
     fs::create_dir_all(&plan.fuzz).expect("the folder");
     fs::write(plan.fuzz.join("artifacts"), b"in the way").expect("a file");
-    match run(&plan) {
+    match run(&plan, None) {
         Err(Error::Io { path, .. }) => assert!(path.ends_with("artifacts/trace"), "{}", path.display()),
         other => panic!("{other:?}"),
     }
     fs::remove_file(plan.fuzz.join("artifacts")).expect("to remove it");
     fs::create_dir_all(plan.fuzz.join("corpus/trace/a folder")).expect("the folder");
-    match run(&plan) {
+    match run(&plan, None) {
         Err(Error::Input { place, .. }) => assert!(place.ends_with("corpus/trace/a folder"), "{place}"),
         other => panic!("{other:?}"),
     }

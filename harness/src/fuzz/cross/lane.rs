@@ -24,6 +24,7 @@ use crate::agent::{Agent, AgentError, Batch, Outcome};
 use crate::check::expected::difference;
 use crate::error::Result;
 use crate::fuzz::found;
+use crate::process;
 use crate::show::quoted;
 use crate::target::Target;
 
@@ -237,7 +238,7 @@ impl Run<'_> {
         let mut lost = None;
         let deadline = Instant::now() + MINIMISING;
         let mut still = |run: &mut Self, program: &Program| {
-            if lost.is_some() || Instant::now() > deadline {
+            if lost.is_some() || Instant::now() > deadline || process::interrupted() {
                 return None;
             }
             match run.differs(place, program) {
