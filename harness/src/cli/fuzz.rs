@@ -191,8 +191,11 @@ fn replay(target: &'static Description, subject: Option<&'static str>, file: &st
             outln!("{}: nothing is found in {}", target.name, file.display())?;
             Ok(Exit::Holds)
         }
-        Look::Panic(said) => {
+        Look::Panic(said, small) => {
             outln!("{}: panics on {}: {said}", target.name, file.display())?;
+            if let Some((_, program)) = target.input.split(&small) {
+                outln!("\nthe smallest program that shows it:\n\n{program}")?;
+            }
             Ok(Exit::Broke)
         }
         Look::Something(_, program, found) => {

@@ -2,12 +2,14 @@
 //!
 //! Not here: artefacts of the contract's findings ([`crate::findings`]). Called by the supervisor and `--replay`.
 
+use std::any::Any;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use lazy_mmu_engine::fuzz::{Description, Found, Session, Settings};
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_snapshots::known;
 
 use crate::error::{Error, Result};
@@ -18,8 +20,8 @@ use crate::findings::{Finding, Store, Stored};
 pub enum Look {
     /// Nothing is found in it.
     Nothing,
-    /// The target itself panics on it: what the panic said.
-    Panic(String),
+    /// The target itself panics on it: what the panic said, and the smallest input on which it says so.
+    Panic(String, Vec<u8>),
     /// Something is: the smallest input, its program if it is one, and what.
     Something(Vec<u8>, Option<Program>, Found),
 }
@@ -45,15 +47,40 @@ pub fn look(target: &'static Description, subject: Option<&'static str>, data: &
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let found = panic::catch_unwind(AssertUnwindSafe(|| session.minimised(data)));
-    panic::set_hook(hook);
-    Ok(match found {
+    let look = match found {
         Ok(None) => Look::Nothing,
         Ok(Some((small, program, found))) => Look::Something(small, program, found),
-        Err(said) => {
-            let text = said.downcast_ref::<String>().cloned();
-            Look::Panic(text.or_else(|| said.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default())
+        Err(payload) => {
+            let said = said(&*payload);
+            let small = smallest_panic(target, subject, data, &said);
+            Look::Panic(said, small)
         }
-    })
+    };
+    panic::set_hook(hook);
+    Ok(look)
+}
+
+/// What a panic said.
+fn said(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or_else(|| payload.downcast_ref::<&str>().map(|said| (*said).to_owned())).unwrap_or_default()
+}
+
+/// The smallest input on which a target panics and says this. Each is tried on a target of its own: one that has panicked
+/// may be in any state.
+fn smallest_panic(target: &'static Description, subject: Option<&'static str>, data: &[u8], what: &str) -> Vec<u8> {
+    let still = |data: &[u8]| {
+        let judged =
+            panic::catch_unwind(|| Session::new(target, &settings(subject)).map(|mut s| s.judge(data, &mut |_| {})));
+        judged.is_err_and(|payload| said(&*payload) == what)
+    };
+    match target.input.split(data) {
+        Some((chosen, program)) => {
+            let small = target.input.join(chosen, &minimise(&program, |p| still(&target.input.join(chosen, p))));
+            if still(&small) { small } else { data.to_vec() }
+        }
+        None => data.to_vec(),
+    }
 }
 
 /// Keeps what was found, and says where it is and whether it is new; the report is in `report.txt` there.

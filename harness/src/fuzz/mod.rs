@@ -295,11 +295,12 @@ impl<'p> Watch<'p> {
             self.ran.died.push(death.what.clone());
             return Ok(());
         };
-        if let Look::Something(..) = found::look(self.plan.target, self.plan.subject, &data)? {
+        let small = match found::look(self.plan.target, self.plan.subject, &data)? {
             // Found again by itself: it goes the way of the others.
-            let name = death.artifact.as_deref().unwrap_or_default();
-            return self.examine(Path::new(name));
-        }
+            Look::Something(..) => return self.examine(Path::new(death.artifact.as_deref().unwrap_or_default())),
+            Look::Panic(_, small) => small,
+            Look::Nothing => data.clone(),
+        };
         let place: String =
             death.what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
         let what = lazy_mmu_engine::fuzz::Found {
@@ -308,8 +309,8 @@ impl<'p> Watch<'p> {
             subject: None,
             signature: None,
         };
-        let program = self.plan.target.input.split(&data).map(|(_, program)| program);
-        let kept = found::keep(&self.plan.findings, self.plan.target, &data, &what, &data, program.as_ref())?;
+        let program = self.plan.target.input.split(&small).map(|(_, program)| program);
+        let kept = found::keep(&self.plan.findings, self.plan.target, &data, &what, &small, program.as_ref())?;
         self.say(&kept);
         self.ran.found.push(kept);
         Ok(())
@@ -337,7 +338,7 @@ impl<'p> Watch<'p> {
                 self.say(&kept);
                 self.ran.found.push(kept);
             }
-            Look::Panic(said) => self.ran.died.push(format!("{}: panics: {said}", path.display())),
+            Look::Panic(said, _) => self.ran.died.push(format!("{}: panics: {said}", path.display())),
             Look::Nothing => self.ran.died.push(format!("{}: found by the target, and not again here", path.display())),
         }
         Ok(())

@@ -89,7 +89,8 @@ impl Brackets {
             return None;
         }
         let mine = |bracket: &Bracket| bracket.pause == pause && bracket.has_effect() == effective;
-        self.open[floor..].iter().rposition(mine).map(|at| at + floor)
+        // A handler's task may have come to run on, below a handler of the other CPU, and have closed what was open then.
+        self.open.get(floor..)?.iter().rposition(mine).map(|at| at + floor)
     }
 
     /// One ends, by a call made as `end` says; those further out than `floor` are another's.

@@ -58,6 +58,11 @@ fn programs_and_their_misuse() {
         ("set U 0 x4; tlb_flush U 4 huge; gather_flush V 0 large", None),
         ("set K 0 huge; wrprot K 0; tlb_flush K 0 huge; set K 0 huge", None),
         ("set K 0; clear K 0; gather_flush K 0", Some((2, How::Gathers))),
+        // Handlers of both CPUs are open, and the interrupted task has fewer sections than when its own began.
+        (
+            "repeat 2 { pause; enable }; enable; enable; pause; enable; pause; irq { cpu 1; irq { cpu 0; disable }; cpu 0; resume }",
+            Some((13, How::Crossing)),
+        ),
         // With bottom halves off, a change overtakes what the section holds back; so does another's flush.
         ("enable; set K 0; bh_off; set K 0; bh_on; disable", Some((3, How::Races))),
         ("enable; set K 0; bh_off; set K 1; bh_on; disable", None),
