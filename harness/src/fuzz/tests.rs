@@ -9,13 +9,8 @@ use lazy_mmu_engine::fuzz::find;
 use lazy_mmu_engine::program::text::parse;
 
 use super::state::State;
-use super::{Plan, Ran};
-use crate::error::{Error, Result};
-
-/// A run of its own, on no other target.
-fn run(plan: &Plan) -> Result<Ran> {
-    super::run(plan, None)
-}
+use super::{Plan, run};
+use crate::error::Error;
 
 /// A folder of its own for each test, removed with it.
 struct Folder(PathBuf);
