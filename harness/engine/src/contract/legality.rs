@@ -141,7 +141,10 @@ impl Legality {
         (acting.map_or(0, |(_, op)| turns_off(op)), self.sees_to_its_own()).hash(state);
         (misuse.is_some(), unpaired.map(|misuse| misuse.how)).hash(state);
         deferral.fingerprint(state);
+        // What one does not have must not look like what the next one has.
+        state.write_u8(1);
         flushes.fingerprint(state);
+        state.write_u8(2);
         sizes.fingerprint(state);
     }
 
