@@ -299,6 +299,8 @@ impl Legality {
             Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
             Op::Switch(_) | Op::Fork(_) => !self.calls.contains(&event.task),
             Op::Exit(ending) => ending == event.task && !self.calls.contains(&event.task),
+            // In interrupt context it may do nothing: what the interrupted section holds back stays so.
+            Op::Flush if event.interrupt => false,
             Op::Flush => {
                 self.settled = self.deferral.settle(event.task);
                 self.flushes.settle(event.task);

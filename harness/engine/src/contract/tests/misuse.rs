@@ -63,6 +63,9 @@ fn programs_and_their_misuse() {
             "repeat 2 { pause; enable }; enable; enable; pause; enable; pause; irq { cpu 1; irq { cpu 0; disable }; cpu 0; resume }",
             Some((13, How::Crossing)),
         ),
+        // A flush in a handler is nobody's section's.
+        ("enable; set K 0; irq { flush; get K 0 }; disable", Some((4, How::Races))),
+        ("enable; set K 0; flush; irq { get K 0 }; disable", None),
         // With bottom halves off, a change overtakes what the section holds back; so does another's flush.
         ("enable; set K 0; bh_off; set K 0; bh_on; disable", Some((3, How::Races))),
         ("enable; set K 0; bh_off; set K 1; bh_on; disable", None),
