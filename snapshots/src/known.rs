@@ -293,18 +293,19 @@ pub fn left_of_legal(subject: &Descriptor, program: &Program, broken: u32) -> u3
 }
 
 /// The same for any program, judged up to its misuse, on a subject by name: what the fuzz targets ask. Of a generation before
-/// 7.2 whatever a finding names is known, alone and in any company: short programs show a part of what a cause does.
+/// 7.2 whatever a finding names on any backend of it is known, alone and in any company: short programs show a part of what a
+/// cause does, and one cause shows differently on each backend.
 #[must_use]
 pub fn left_of(subject: &str, program: &Program, broken: u32) -> u32 {
-    match SUBJECTS.iter().find(|known| known.name == subject) {
-        Some(subject) if subject.is_current() => left_of_legal(subject, program, broken),
-        _ => {
-            let named = KNOWN.iter().filter(|finding| finding.is_on(subject) && finding.kind != Invisible);
-            named.fold(broken & bits(&Invariant::ALL), |left, finding| {
-                left & !bits(finding.breaks) & !bits(finding.follows)
-            })
-        }
+    let Some(subject) = SUBJECTS.iter().find(|known| known.name == subject) else {
+        return unexplained(subject, broken);
+    };
+    if subject.is_current() {
+        return left_of_legal(subject, program, broken);
     }
+    let alike = || SUBJECTS.iter().filter(|other| other.generation == subject.generation);
+    let named = KNOWN.iter().filter(|finding| finding.kind != Invisible && alike().any(|s| finding.is_on(s.name)));
+    named.fold(broken & bits(&Invariant::ALL), |left, finding| left & !bits(finding.breaks) & !bits(finding.follows))
 }
 
 /// Whether a violation at an operation is one that 7.2 is known for, whatever the program: of a finding that is open there

@@ -228,7 +228,13 @@ impl Legality {
                 if self.sizes.ask(at, n, ask) { how.or(Some(How::Sizes)) } else { how }
             }
             // The architecture's own changes may meet what another context holds back.
-            What::Asked(at, n, _) => self.touch(event, at, n, false),
+            What::Asked(at, n, ask) => {
+                let how = self.touch(event, at, n, false);
+                // Its linear map is of small pages.
+                let other = self.sizes.differ(at, n);
+                self.sizes.ask(at, n, ask);
+                how.or(other.then_some(How::Sizes))
+            }
             What::Read { at, .. } => self.touch(event, at, 1, true),
             // A walker may come at any time; the task itself may not count on what it finds.
             What::Walk(at, _) => {

@@ -62,6 +62,14 @@ impl Sizes {
         other
     }
 
+    /// Whether one of so many entries is mapped with another size.
+    #[must_use]
+    pub fn differ(&self, at: PteRef, n: u16) -> bool {
+        let own = at.size as u8 + 1;
+        let known = self.of.iter().skip(slot(at)).take(usize::from(n));
+        !self.touched.is_empty() && known.map(|known| known & !VALID).any(|size| size != 0 && size != own)
+    }
+
     /// These pages are flushed; whether one of them is mapped, or was, with another size. What was cleared before may be
     /// mapped with any size now.
     pub fn flush(&mut self, pages: Pages) -> bool {
