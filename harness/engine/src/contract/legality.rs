@@ -229,7 +229,9 @@ impl Legality {
             }
             // The architecture's own changes may meet what another context holds back.
             What::Asked(at, n, ask) => {
-                let how = self.touch(event, at, n, false);
+                // What the architecture itself changes it uses at once: not behind the back of a section of the program's.
+                let own = self.deferral.by(event.task, at, n).then_some(How::ReadsDeferred);
+                let how = self.touch(event, at, n, false).or(own);
                 // Its linear map is of small pages.
                 let other = self.sizes.differ(at, n);
                 self.sizes.ask(at, n, ask);
@@ -305,8 +307,8 @@ impl Legality {
             Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
             Op::Switch(_) | Op::Fork(_) => !self.calls.contains(&event.task),
             Op::Exit(ending) => ending == event.task && !self.calls.contains(&event.task),
-            // In interrupt context it may do nothing: what the interrupted section holds back stays so.
-            Op::Flush if event.interrupt => false,
+            // In interrupt context, and between the halves of a call, it may do nothing: what is held back stays so.
+            Op::Flush if event.interrupt || self.calls.contains(&event.task) => false,
             Op::Flush => {
                 self.settled = self.deferral.settle(event.task);
                 self.flushes.settle(event.task);

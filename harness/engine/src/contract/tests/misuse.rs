@@ -80,6 +80,8 @@ fn programs_and_their_misuse() {
         ("counted/aarch64", "repeat 254 { enable }; alloc 0 debug", None),
         ("counted/aarch64", "set K 1026 large; access K 1026; free 2 debug", Some((2, How::Sizes))),
         ("counted/aarch64", "alloc 2 debug; access K 1026; free 2 debug", None),
+        ("counted/powerpc64-hash", "enable; set K 1027; alloc 3 debug; disable", Some((2, How::ReadsDeferred))),
+        ("counted/aarch64", "enable; set K 0; disable between { flush; access K 0 }", Some((5, How::ReadsDeferred))),
         // A handler's allocation maps a page whose entry the interrupted section holds back.
         ("counted/x86_64-xen", "enable; clear K 1032; irq { alloc 8 debug }; disable", Some((3, How::Races))),
         ("counted/x86_64-xen", "enable; clear K 1032; irq { alloc 9 debug }; disable", None),
