@@ -222,16 +222,16 @@ fn by_counters(
             What::Stop(_) => return None,
             What::Return(call, after) => {
                 let done = open.pop()?;
+                let was_spent = spent.contains(&(done.op, call.name()));
+                if done.seen.warns {
+                    spent.push((done.op, call.name()));
+                }
                 if done.call != call || done.disturbed {
                     continue;
                 }
                 let state = state(flag, &done);
                 let Some(row) = rows.get(&state) else { continue };
                 met(number(state));
-                let was_spent = spent.contains(&(done.op, call.name()));
-                if done.seen.warns {
-                    spent.push((done.op, call.name()));
-                }
                 let quiet = row.warns && !done.seen.warns && was_spent;
                 let (e, p) = (difference(after.enable, done.before.enable), difference(after.pause, done.before.pause));
                 let seen =

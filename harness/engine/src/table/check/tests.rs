@@ -64,6 +64,16 @@ fn a_bent_generation_does_not_keep_to_its_table() {
     assert!(caught.len() >= 2, "{caught:?}");
 }
 
+/// It keeps quiet too where the first time another task came between its halves, and no row was asked.
+#[test]
+fn a_warning_of_a_disturbed_call_is_spent() {
+    let table = Table::parse(&render(GenerationName::Counted)).unwrap_or_else(|bad| panic!("{bad}"));
+    let subject = SUBJECTS.iter().find(|s| s.name == "counted/x86_64-xen").expect("a known subject").make(Port::Model);
+    let text = "enable; repeat 2 { enable; bh_off; task_resume T0 between { switch T1 }; switch T1 }";
+    let events = Machine::new().run(&*subject, &parse(text).expect("a program")).to_vec();
+    assert_eq!(table.check("x86_64-xen", &events, &mut |_| {}), None);
+}
+
 /// A call site that warned keeps quiet the next time; one that never did may not.
 #[test]
 fn a_warning_comes_once_per_call_site() {
