@@ -235,7 +235,7 @@ pub const KNOWN: &[Finding] = &[
         name: "xen-flush-mask",
         subjects: &["*/x86_64-xen*"],
         breaks: &[I3],
-        follows: &[],
+        follows: &[I4],
         kind: Open,
         why: "a flush inside a section goes to the CPUs that used the address space when it was asked for",
         workloads: &[],
@@ -315,7 +315,7 @@ pub fn left_of(subject: &str, program: &Program, broken: u32) -> u32 {
         let mask = KNOWN.iter().find(|finding| finding.name == FLUSH_MASK && finding.is_on(subject.name));
         let left = left_of_legal(subject, program, broken);
         return match mask {
-            Some(finding) if left != 0 && flushes() && moves() => left & !bits(finding.breaks),
+            Some(finding) if left != 0 && flushes() && moves() => left & !bits(finding.breaks) & !bits(finding.follows),
             _ => left,
         };
     }

@@ -281,7 +281,7 @@ impl Reader<'_> {
                 seed: self.u64()?,
                 count: self.u32()?,
                 length: self.u32()?,
-                legal: self.u8()? != 0,
+                legal: self.flag()?,
             },
             5 => Frame::Tables,
             6 => Frame::Text(self.text()?),
@@ -328,6 +328,15 @@ impl Reader<'_> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
+    }
+
+    /// One frame has one form: a flag is 0 or 1.
+    fn flag(&mut self) -> Result<bool, WireError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(WireError::Garbled("a flag that is neither 0 nor 1")),
+        }
     }
 
     fn u8(&mut self) -> Result<u8, WireError> {
@@ -404,5 +413,9 @@ mod tests {
         let long = (MAX_FRAME + 1).to_be_bytes();
         assert!(matches!(read(&mut long.as_slice()), Err(WireError::Garbled(_))), "nothing is read of so long a frame");
         assert!(parse(&[6, 0, 0, 0, 1, 0xff]).is_err(), "text that is none");
+        let mut flag =
+            bytes(&Frame::Generate { subject: 1, port: 0, seed: 5, count: 6, length: 7, legal: true })[4..].to_vec();
+        *flag.last_mut().expect("the flag") = 2;
+        assert!(parse(&flag).is_err(), "a second form of one frame");
     }
 }
