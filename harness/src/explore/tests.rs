@@ -223,7 +223,7 @@ full 1 I7 zoo/sparc-no-preempt-disable
 full 3 I4 zoo/sparc-batch-in-interrupt
 memory 5 I10 zoo/sparc-hugepage-shift-mid-batch
 full 3 I6 zoo/xen-switch-no-flush
-full 5 I3 zoo/call-pagemap-flush-before-disable
+full 5 I9 zoo/call-pagemap-flush-before-disable
 full 1 I12 zoo/xen-switch-no-resume
 ";
 
