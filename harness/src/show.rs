@@ -4,6 +4,8 @@
 //!
 //! Who calls it: `lazymmu run` and `lazymmu workload`.
 
+use std::borrow::Cow;
+
 use clap::{Args, ValueEnum};
 use lazy_mmu_engine::program::{Program, bytes};
 use lazy_mmu_engine::runner::Runner;
@@ -63,6 +65,8 @@ impl How {
     /// A combination that does not exist; a target that is not set up.
     pub fn show(&self, again: &str, program: &Program, named: Named) -> Result<Exit> {
         let Named { at, specimen } = named;
+        // Of a caller's defect what the caller makes of it.
+        let program = &*named.program_of(program);
         let subject = &SUBJECTS[at];
         let target = self.place(subject)?;
         let native = target.is_none_or(Target::is_native);
@@ -149,7 +153,7 @@ fn compared(events: &[Event], elsewhere: Option<&Result<String, String>>) -> Res
     }
 }
 
-/// What a user named: a subject of the registry, or a specimen of the zoo with the faithful subject that it wraps.
+/// What a user named: a subject of the registry, or a specimen of the zoo with the subject that its defect is in.
 #[derive(Clone, Copy, Debug)]
 pub struct Named {
     /// The subject's place in the registry.
@@ -164,10 +168,16 @@ impl Named {
         self.specimen.map_or(SUBJECTS[self.at].name, |specimen| specimen.name)
     }
 
-    /// The subject of the registry: it, or the one that the specimen wraps.
+    /// The subject of the registry: it, or the one that the specimen's defect is in.
     #[must_use]
     pub fn descriptor(self) -> &'static Descriptor {
         &SUBJECTS[self.at]
+    }
+
+    /// What is run for a program: it, or what a caller with a defect makes of it.
+    #[must_use]
+    pub fn program_of<'p>(self, program: &'p Program) -> Cow<'p, Program> {
+        self.specimen.map_or(Cow::Borrowed(program), |specimen| specimen.program_of(program))
     }
 
     /// Makes what was named.
@@ -183,7 +193,7 @@ impl Named {
 /// There is none of that name.
 pub fn subject(name: &str) -> Result<Named> {
     let specimen = zoo::find(name);
-    let found = find(specimen.map_or(name, |specimen| specimen.faithful));
+    let found = find(specimen.map_or(name, |specimen| specimen.base().name));
     let at = found.and_then(|found| SUBJECTS.iter().position(|subject| subject.name == found.name));
     let known = SUBJECTS.iter().map(|subject| subject.name).chain(zoo::all().map(|specimen| specimen.name));
     at.map(|at| Named { at, specimen }).ok_or_else(|| Error::Input {
@@ -200,7 +210,7 @@ fn here_alone(specimen: &Specimen, asked: bool) -> Error {
         place: if asked { "--target" } else { "--port" }.to_owned(),
         remedy: format!(
             "leave --target and --port out, or run the subject that it wraps: --subject {}",
-            specimen.faithful
+            specimen.base().name
         ),
     }
 }

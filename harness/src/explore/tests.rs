@@ -214,7 +214,7 @@ full 1 I8 zoo/arm64-contpte-get
 full 4 I1 zoo/call-vmalloc-error-return
 full 3 I2 zoo/gen-pause-twice
 full 3 model zoo/gen-nested-disable-no-flush
-full 2 I15 zoo/gen-paused-enable-warn
+full 2 I15 zoo/arm64-paused-enable-warn
 full 1 model zoo/gen-order-v3
 full 5 I5 zoo/ppc-mm-change-mid-batch
 full 1 I7 zoo/ppc-flush-missing-radix
@@ -222,7 +222,7 @@ full 4 I14 zoo/ppc-mmu-gather-flush
 full 1 I7 zoo/sparc-no-preempt-disable
 full 3 I4 zoo/sparc-batch-in-interrupt
 memory 5 I10 zoo/sparc-hugepage-shift-mid-batch
-full 3 I6 zoo/xen-switch-no-flush
+full 3 I6 zoo/xen-mc-issue-mode-no-switch-flush
 full 5 I9 zoo/call-pagemap-flush-before-disable
 full 1 I12 zoo/xen-switch-no-resume
 ";

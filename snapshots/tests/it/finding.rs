@@ -14,7 +14,7 @@ const SHOWN: [&str; 4] = [
     "zoo/gen-nested-disable-no-flush",
     "zoo/arm64-softirq-pte",
     "zoo/sparc-batch-in-interrupt",
-    "zoo/xen-switch-no-flush",
+    "zoo/xen-mc-issue-mode-no-switch-flush",
 ];
 
 #[test]

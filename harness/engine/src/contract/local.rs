@@ -31,7 +31,7 @@ mod tests {
     fn programs_that_break_it_and_programs_that_do_not() {
         #[rustfmt::skip]
         let cases = [
-            ("zoo/xen-switch-no-flush", "enable; set K 0; disable between { preempt T1; switch T0 }", true),
+            ("zoo/xen-mc-issue-mode-no-switch-flush", "enable; set K 0; disable between { preempt T1; switch T0 }", true),
             ("counted/x86_64-xen", "enable; set K 0; disable between { preempt T1; switch T0 }", false),
             ("zoo/sparc-no-preempt-disable", "set U 0; enable; clear U 0; preempt T1; switch T0; disable", true),
             ("zoo/sparc-no-preempt-disable", "set U 0; enable; preempt T1; switch T0; clear U 0; disable", false),

@@ -16,6 +16,7 @@ pub mod program;
 pub mod report;
 pub mod rust_test;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::contract::{Invariant, Rules, Verdict, Violation};
@@ -25,7 +26,7 @@ use crate::runner::Runner;
 use crate::subject::registry::{self, Descriptor};
 use crate::subject::{Port, Subject};
 use crate::trace::Event;
-use crate::zoo;
+use crate::zoo::{self, Specimen};
 
 /// What makes two findings one: the same subject breaks the same invariant at the same kind of operation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,8 +132,9 @@ pub fn minimised(
 pub struct Suspect {
     /// Its name.
     pub name: &'static str,
-    /// The faithful subject: itself, or what the specimen wraps.
+    /// The subject of the registry: itself, or that which the specimen's defect is in.
     pub base: &'static Descriptor,
+    specimen: Option<&'static Specimen>,
     subject: Box<dyn Subject>,
 }
 
@@ -142,10 +144,10 @@ impl Suspect {
     pub fn find(name: &str) -> Option<Suspect> {
         if let Some(specimen) = zoo::find(name) {
             let subject = specimen.make(Port::Model);
-            return Some(Suspect { name: specimen.name, base: specimen.base(), subject });
+            return Some(Suspect { name: specimen.name, base: specimen.base(), specimen: Some(specimen), subject });
         }
         let base = registry::find(name)?;
-        Some(Suspect { name: base.name, base, subject: base.make(Port::Model) })
+        Some(Suspect { name: base.name, base, specimen: None, subject: base.make(Port::Model) })
     }
 
     /// The subject itself.
@@ -160,15 +162,22 @@ impl Suspect {
         self.base.rules()
     }
 
-    /// Runs and judges a program.
+    /// What is run for a program: it, or what a caller with a defect makes of it.
+    #[must_use]
+    pub fn program_of<'p>(&self, program: &'p Program) -> Cow<'p, Program> {
+        self.specimen.map_or(Cow::Borrowed(program), |specimen| specimen.program_of(program))
+    }
+
+    /// Runs and judges a program, as it is.
     pub fn run<'r>(&self, runner: &'r mut Runner, program: &Program) -> (&'r [Event], Verdict) {
         runner.run_on(self.subject(), self.rules(), program)
     }
 
-    /// Runs and judges a program, and says its signature.
+    /// Runs and judges what it makes of a program, and says its signature.
     pub fn signature(&self, runner: &mut Runner, program: &Program) -> Option<Signature> {
-        let (events, verdict) = self.run(runner, program);
-        signature(self.name, program, events, &verdict)
+        let program = self.program_of(program);
+        let (events, verdict) = self.run(runner, &program);
+        signature(self.name, &program, events, &verdict)
     }
 
     /// The smallest program with the signature of this one, and that.

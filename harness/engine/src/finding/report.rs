@@ -18,6 +18,7 @@ pub(super) const WIDTH: usize = 78;
 pub fn render(program: &Program, signature: &Signature, path: &str) -> Option<String> {
     let suspect = Suspect::find(&signature.subject)?;
     let mut runner = Runner::new();
+    let program = &*suspect.program_of(program);
     let (events, verdict) = suspect.run(&mut runner, program);
     let mut text = format!("finding: {signature}\n\n");
     for violation in &verdict.violations {
@@ -70,7 +71,7 @@ fn narrow(line: &str, text: &mut String) {
 pub fn violation(program: &Program, signature: &Signature) -> String {
     let Some(suspect) = Suspect::find(&signature.subject) else { return String::new() };
     let mut runner = Runner::new();
-    let (_, verdict) = suspect.run(&mut runner, program);
+    let (_, verdict) = suspect.run(&mut runner, &suspect.program_of(program));
     let found = verdict.violations.into_iter().find(|violation| violation.invariant == signature.invariant);
     found.map_or_else(String::new, |found| format!("{}: {}", found.invariant.name(), found.text))
 }

@@ -37,10 +37,11 @@ impl Target for Model {
         self.stats.execution();
         let program = bytes::decode(data);
         let (chosen, events, verdict, _) = self.subjects.run(0, &program);
-        self.stats.run(&program, events, hit);
+        let program = &*chosen.program_of(&program);
+        self.stats.run(program, events, hit);
         let model = verdict.violations.iter().find(|violation| violation.invariant == Invariant::Model);
         let Some(first) = model else { return Ok(()) };
-        let signature = finding::signed(chosen.name, &program, events, first);
+        let signature = finding::signed(chosen.name, program, events, first);
         Err(Found {
             slug: signature.slug(),
             what: format!("{signature}: {}", first.text),

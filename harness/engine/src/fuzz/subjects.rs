@@ -2,6 +2,8 @@
 //!
 //! Not here: what becomes of them. Called by the targets that run one subject at a time.
 
+use std::borrow::Cow;
+
 use super::Settings;
 use crate::contract::{Judged, Rules, Verdict};
 use crate::program::Program;
@@ -9,20 +11,28 @@ use crate::runner::Runner;
 use crate::subject::registry::{self, GenerationName, SUBJECTS};
 use crate::subject::{Port, Subject};
 use crate::trace::Event;
-use crate::zoo;
+use crate::zoo::{self, Specimen};
 
 /// One of them.
 pub struct Chosen {
     /// Its name: the registry's, or `zoo/` and a specimen.
     pub name: &'static str,
-    /// The registry's name of the faithful subject: of itself, or of what a specimen wraps.
+    /// The registry's name: its own, or that of the subject which the specimen's defect is in.
     pub faithful: &'static str,
     /// Its generation.
     pub generation: GenerationName,
     /// Its backend's name, version included.
     pub backend: &'static str,
     rules: Rules,
+    specimen: Option<&'static Specimen>,
     subject: Box<dyn Subject>,
+}
+
+impl Chosen {
+    /// What is run for a program: it, or what a caller with a defect makes of it.
+    pub fn program_of<'p>(&self, program: &'p Program) -> Cow<'p, Program> {
+        self.specimen.map_or(Cow::Borrowed(program), |specimen| specimen.program_of(program))
+    }
 }
 
 /// All of them, and the machine they run on.
@@ -46,10 +56,12 @@ impl Subjects {
         Ok(Subjects { runner, chosen })
     }
 
-    /// Runs a program on the subject that a byte chooses: events, verdict, and how often each oracle judged.
+    /// Runs a program ([`Chosen::program_of`]) on the subject that a byte chooses: events, verdict, and how often each
+    /// oracle judged.
     pub fn run(&mut self, choice: u8, program: &Program) -> (&Chosen, &[Event], Verdict, Judged) {
         let chosen = &self.chosen[usize::from(choice) % self.chosen.len()];
-        let verdict = self.runner.run_on(&*chosen.subject, chosen.rules, program).1;
+        let program = chosen.program_of(program);
+        let verdict = self.runner.run_on(&*chosen.subject, chosen.rules, &program).1;
         let (events, judged) = (self.runner.events(), *self.runner.judged());
         (chosen, events, verdict, judged)
     }
@@ -62,6 +74,7 @@ fn of_registry(descriptor: &'static registry::Descriptor) -> Chosen {
         generation: descriptor.generation,
         backend: descriptor.backend,
         rules: descriptor.rules(),
+        specimen: None,
         subject: descriptor.make(Port::Model),
     }
 }
@@ -72,6 +85,7 @@ fn find(name: &str) -> Option<Chosen> {
         return Some(Chosen {
             name: specimen.name,
             rules: specimen.rules(),
+            specimen: Some(specimen),
             subject: specimen.make(Port::Model),
             ..of_registry(base)
         });

@@ -51,7 +51,7 @@ impl Target for Transitions {
         let Some((&choice, rest)) = data.split_first() else { return Ok(()) };
         let program = bytes::decode(rest);
         let (chosen, events, _, _) = self.subjects.run(choice, &program);
-        self.stats.run(&program, events, hit);
+        self.stats.run(&chosen.program_of(&program), events, hit);
         let Some((_, table)) = self.tables.iter().find(|(generation, _)| *generation == chosen.generation) else {
             return Ok(());
         };

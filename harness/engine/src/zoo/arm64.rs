@@ -8,7 +8,7 @@ use lazy_mmu_core::state::LazyMmuState;
 
 use super::bent::Bend;
 use super::types::{At, Counting, Hooked, counting, hooked};
-use super::{Specimen, bend};
+use super::{Form, Grade, History, Specimen, Status, bend};
 use crate::contract::Invariant;
 use crate::subject::{Env, Subject};
 
@@ -16,29 +16,47 @@ pub(super) const FAMILY: &[Specimen] = &[
     Specimen {
         name: "zoo/arm64-softirq-pte",
         program: "broken/i4-softirq",
-        faithful: "counted/aarch64",
         breaks: Invariant::I4,
+        history: History {
+            ids: "5fdd05efa1cd; fix b81c688426a9 (syzbot 5c0d9392e042f41d45c5)",
+            status: Status::BrokeUsers,
+            grade: Grade::C,
+            lived: "stateless (6.16, linux-next)",
+        },
         about: "The one question does not ask for interrupt context. A softirq that hits a section and changes an entry \
                 leaves its barriers to the interrupted task (what b81c688426a9 repaired in another way).",
-        make: counting::<SoftirqPte, Aarch64>,
+        form: Form::Bent(counting::<SoftirqPte, Aarch64>),
+        fixed: "counted/aarch64",
     },
     Specimen {
         name: "zoo/arm64-pending-flag-atomic",
         program: "broken/i5-atomics",
-        faithful: "counted/aarch64",
         breaks: Invariant::I5,
+        history: History {
+            ids: "v4 patch 8, Ryan Roberts; v5 tests before it sets",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v4",
+        },
         about: "The pending flag is set without a test whether it is: an atomic for each entry of a section in place of \
                 one, as in v4 of the nesting series.",
-        make: hooked::<PendingFlagAtomic>,
+        form: Form::Bent(hooked::<PendingFlagAtomic>),
+        fixed: "counted/aarch64",
     },
     Specimen {
         name: "zoo/arm64-contpte-get",
         program: "broken/i8-contpte-get",
-        faithful: "counted/aarch64",
         breaks: Invariant::I8,
+        history: History {
+            ids: "contpte_ptep_get(), arch/arm64/mm/contpte.c",
+            status: Status::Hazard,
+            grade: Grade::D,
+            lived: "counted (7.2)",
+        },
         about: "A read of an entry of a contiguous range reads the first entry of its block of 16, as if all said the \
                 same but for the accessed and dirty bits: it finds another page's frame.",
-        make: |port| bend("counted/aarch64", port, ContpteGet),
+        form: Form::Bent(|port| bend("counted/aarch64", port, ContpteGet)),
+        fixed: "counted/aarch64",
     },
 ];
 

@@ -7,46 +7,60 @@ use lazy_mmu_core::hooks::Hooks;
 use lazy_mmu_core::kernel::{TaskState, WarnSite};
 use lazy_mmu_core::state::LazyMmuState;
 
-use super::Specimen;
 use super::types::{Counting, counting};
+use super::{Form, Grade, History, Specimen, Status};
 use crate::contract::Invariant;
 
 pub(super) const FAMILY: &[Specimen] = &[
     Specimen {
         name: "zoo/gen-pause-twice",
         program: "broken/i2-pause-twice",
-        faithful: "counted/none",
         breaks: Invariant::I2,
+        history: History {
+            ids: "v3 and v4; option D adopted in v5",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v3, nesting-v4",
+        },
         about: "Each pause inside a section runs the leave hook, not the first alone: a nested pause leaves a mode that \
                 was left (v3 and v4, before option D).",
-        make: counting::<PauseTwice, NoMode>,
+        form: Form::Bent(counting::<PauseTwice, NoMode>),
+        fixed: "counted/none",
     },
     Specimen {
         name: "zoo/gen-nested-disable-no-flush",
         program: "broken/i3-nested-disable",
-        faithful: "counted/aarch64",
         breaks: Invariant::I3,
+        history: History { ids: "v3 patch 7", status: Status::Hazard, grade: Grade::C, lived: "counted" },
         about: "The end of a nested section only counts. Whoever closed it relies on its changes being in effect, and \
                 they wait for the outer section.",
-        make: counting::<NestedDisableNoFlush, Aarch64>,
+        form: Form::Bent(counting::<NestedDisableNoFlush, Aarch64>),
+        fixed: "counted/aarch64",
     },
     Specimen {
-        name: "zoo/gen-paused-enable-warn",
+        name: "zoo/arm64-paused-enable-warn",
         program: "broken/i15-paused-enable",
-        faithful: "counted/none",
         breaks: Invariant::I15,
+        history: History {
+            ids: "v3, v4; Ryan Roberts, Kevin Brodsky, 2025-11-11; v5 has two counters",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v3, nesting-v4",
+        },
         about: "A section opened while paused warns, as v3 and v4 did; KASAN with DEBUG_PAGEALLOC opens one there \
                 (arm64-paused-enable-warn).",
-        make: counting::<PausedEnableWarns, NoMode>,
+        form: Form::Bent(counting::<PausedEnableWarns, NoMode>),
+        fixed: "counted/none",
     },
     Specimen {
         name: "zoo/gen-order-v3",
         program: "broken/model-order-v3",
-        faithful: "counted/none",
         breaks: Invariant::Model,
+        history: History { ids: "v3; v4 marks first", status: Status::Review, grade: Grade::C, lived: "nesting-v3" },
         about: "The outermost enable runs its hook before it counts, as v3 did: inside the hook the question is \
                 answered with no.",
-        make: counting::<OrderV3, NoMode>,
+        form: Form::Bent(counting::<OrderV3, NoMode>),
+        fixed: "counted/none",
     },
 ];
 

@@ -7,37 +7,55 @@ use lazy_mmu_arches::sparc64::{Sparc64, page_shift};
 use lazy_mmu_core::kernel::TaskState;
 use lazy_mmu_core::state::LazyMmuState;
 
-use super::Specimen;
 use super::types::{At, Counting, Hooked, counting, hooked};
+use super::{Form, Grade, History, Specimen, Status};
 use crate::contract::Invariant;
 
 pub(super) const FAMILY: &[Specimen] = &[
     Specimen {
         name: "zoo/sparc-no-preempt-disable",
         program: "broken/i7-preemption",
-        faithful: "counted/sparc64",
         breaks: Invariant::I7,
+        history: History {
+            ids: "38e0edb15bd0; fix a1d416bf9faf (6.15, stable)",
+            status: Status::MergedLatent,
+            grade: Grade::C,
+            lived: "stateless (to 6.14)",
+        },
         about: "The hooks leave preemption as it is (before a1d416bf9faf): a task can be moved away from the CPU whose \
                 batch holds its addresses.",
-        make: hooked::<NoPreemptDisable>,
+        form: Form::Bent(hooked::<NoPreemptDisable>),
+        fixed: "counted/sparc64",
     },
     Specimen {
         name: "zoo/sparc-batch-in-interrupt",
         program: "broken/i11-handler-in-batch",
-        faithful: "counted/sparc64",
         breaks: Invariant::I11,
+        history: History {
+            ids: "is_lazy_mmu_mode_active() in interrupt context, 9273dfaeaca8",
+            status: Status::Hazard,
+            grade: Grade::D,
+            lived: "counted",
+        },
         about: "The one question does not ask for interrupt context: what a handler changes joins the batch of the \
                 section that it hit.",
-        make: counting::<BatchInInterrupt, Sparc64>,
+        form: Form::Bent(counting::<BatchInInterrupt, Sparc64>),
+        fixed: "counted/sparc64",
     },
     Specimen {
         name: "zoo/sparc-hugepage-shift-mid-batch",
         program: "broken/i10-size-change",
-        faithful: "counted/sparc64",
         breaks: Invariant::I10,
+        history: History {
+            ids: "tlb_batch_add_one(), arch/sparc/mm/tlb.c",
+            status: Status::Hazard,
+            grade: Grade::S,
+            lived: "every generation",
+        },
         about: "A batch whose page size changes is not flushed first: it takes the last size for that of all, and the TSB \
                 entries of the others survive.",
-        make: hooked::<ShiftMidBatch>,
+        form: Form::Bent(hooked::<ShiftMidBatch>),
+        fixed: "counted/sparc64",
     },
 ];
 

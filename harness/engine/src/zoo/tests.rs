@@ -42,6 +42,11 @@ fn names_are_unique_and_every_invariant_has_a_specimen() {
         assert_eq!(find(specimen.name).map(|found| found.name), Some(specimen.name));
         assert!(specimen.name.starts_with(PREFIX), "{}", specimen.name);
         assert!(specimen.about.ends_with('.') && !specimen.about.contains("  "), "{}", specimen.name);
+        let History { ids, lived, .. } = specimen.history;
+        assert!(!ids.is_empty() && !lived.is_empty(), "{}", specimen.name);
+        assert_eq!(registry::find(specimen.fixed).map(|fixed| fixed.name), Some(specimen.fixed), "{}", specimen.name);
+        let older = if let Form::Older(name) = specimen.form { name } else { specimen.fixed };
+        assert_eq!(registry::find(older).map(|older| older.name), Some(older), "{}", specimen.name);
         let made = specimen.make(Port::Model);
         assert_eq!(made.mmu(), specimen.base().mmu, "{}", specimen.name);
         assert_eq!(made.keeps_counters(), specimen.rules().counters, "{}", specimen.name);

@@ -36,7 +36,7 @@ fn a_call_is_expected_to_do_what_the_model_says() {
 #[test]
 fn the_failing_run_is_not_what_is_expected() {
     let program = "enable; pause; enable; disable; resume; disable";
-    let [bent, faithful] = ["zoo/gen-paused-enable-warn", "counted/none"].map(|subject| case(subject, program));
+    let [bent, faithful] = ["zoo/arm64-paused-enable-warn", "counted/none"].map(|subject| case(subject, program));
     let lines = |text: &str| body(text).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert!(!bent.contains("warns"), "{bent}");
     let (bent, faithful) = (lines(&bent), lines(&faithful));
