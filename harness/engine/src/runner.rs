@@ -62,6 +62,17 @@ impl Runner {
         (events, verdict)
     }
 
+    /// The same, judged up to the program's first misuse ([`Judge::judge_to_misuse`]).
+    pub fn run_to_misuse(&mut self, subject: &dyn Subject, rules: Rules, program: &Program) -> Verdict {
+        let events = self.machine.run(subject, program);
+        self.judge.judge_to_misuse(events, rules)
+    }
+
+    /// Judges the whole trace of the last run, by the rules given.
+    pub fn judge_again(&mut self, rules: Rules) -> Verdict {
+        self.judge.judge(self.machine.events(), rules)
+    }
+
     /// The trace of the last run.
     #[must_use]
     pub fn events(&self) -> &[Event] {

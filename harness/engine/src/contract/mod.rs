@@ -274,32 +274,40 @@ impl Judge {
     /// Judges a whole trace; what was judged before does not matter.
     #[must_use]
     pub fn judge(&mut self, events: &[Event], rules: Rules) -> Verdict {
-        self.find(events, rules, Findings::default())
+        self.find(events, rules, Findings::default(), false)
+    }
+
+    /// The same up to the program's first misuse, behind which the model alone judges: for who looks for a subject's
+    /// faults ([`Verdict::faults`]). Nothing that breaks behind a misuse is in it.
+    #[must_use]
+    pub fn judge_to_misuse(&mut self, events: &[Event], rules: Rules) -> Verdict {
+        self.find(events, rules, Findings::default(), true)
     }
 
     /// The same for who only counts what broke: the violations have no text (making it is 5 % of an arbitrary program's
     /// run).
     #[must_use]
     pub fn judge_briefly(&mut self, events: &[Event], rules: Rules) -> Verdict {
-        self.find(events, rules, Findings { brief: true, ..Findings::default() })
+        self.find(events, rules, Findings { brief: true, ..Findings::default() }, false)
     }
 
-    fn find(&mut self, events: &[Event], rules: Rules, mut findings: Findings) -> Verdict {
+    fn find(&mut self, events: &[Event], rules: Rules, mut findings: Findings, to_misuse: bool) -> Verdict {
         self.reset(rules);
         let (mut cut, mut since) = (None, None);
         let mut ended = false;
         for (at, event) in events.iter().enumerate() {
             if self.watch(at, event, rules, &mut findings) {
-                if since.is_none() && self.legality.misuse().is_some() {
-                    since = Some(at);
+                if since.is_some() || self.legality.misuse().is_none() {
+                    continue;
                 }
-                continue;
-            }
-            if !matches!(event.what, What::Stop(_)) {
+                since = Some(at);
+                if !to_misuse {
+                    continue;
+                }
+                self.model_alone(events, at + 1, rules, &mut findings);
+            } else if !matches!(event.what, What::Stop(_)) {
                 cut = Some(event.op);
-                let rest = events.iter().enumerate().skip(at);
-                let rest = rest.take_while(|(_, event)| !matches!(event.what, What::Stop(_)));
-                rest.for_each(|(at, event)| self.model(at, event, rules, &mut findings));
+                self.model_alone(events, at, rules, &mut findings);
             }
             ended = true;
             break;
@@ -315,6 +323,13 @@ impl Judge {
             *judged = (*judged).max(1);
         }
         Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open(), since }
+    }
+
+    /// From an event on, and up to the trace's stop, only the model judges.
+    fn model_alone(&mut self, events: &[Event], from: usize, rules: Rules, findings: &mut Findings) {
+        let rest = events.iter().enumerate().skip(from);
+        let rest = rest.take_while(|(_, event)| !matches!(event.what, What::Stop(_)));
+        rest.for_each(|(at, event)| self.model(at, event, rules, findings));
     }
 
     /// How often each invariant was judged in the last trace.

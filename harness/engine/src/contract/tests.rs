@@ -531,3 +531,25 @@ fn the_model_agrees_on_any_program() {
         assert_eq!(model, None, "seed {seed}:\n{program}");
     }
 }
+
+/// Up to a misuse and as a whole: the same faults, but for texts of what the first sees less of.
+#[test]
+fn judging_up_to_a_misuse_finds_the_same_faults() {
+    let mut machine = Machine::new();
+    let mut judge = Judge::default();
+    let mut misused = 0;
+    for (at, subject) in registry::SUBJECTS.iter().enumerate() {
+        let made = subject.make(Port::Model);
+        for seed in 0..150 {
+            let program = crate::program::generate::any(1000 * at as u64 + seed, 40);
+            let events = machine.run(&*made, &program);
+            let whole = judge.judge(events, subject.rules());
+            let part = judge.judge_to_misuse(events, subject.rules());
+            assert_eq!((part.since, part.cut.is_some() && part.since.is_some()), (whole.since, false), "{program}");
+            let faults: Vec<_> = whole.faults().collect();
+            assert_eq!(part.faults().collect::<Vec<_>>(), faults, "{}: seed {seed}\n{program}", subject.name);
+            misused += usize::from(part.since.is_some());
+        }
+    }
+    assert!(misused > 1000, "{misused}");
+}

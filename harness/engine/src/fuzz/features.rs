@@ -23,7 +23,7 @@ pub struct Reader {
 impl Reader {
     /// Takes the next event in, and tells `hit` of the features that it shows.
     #[inline]
-    pub fn see(&mut self, event: &Event, hit: &mut dyn FnMut(u32)) {
+    pub fn see(&mut self, event: &Event, mut hit: impl FnMut(u32)) {
         let Some((kind, detail)) = told(event, &mut self.open) else { return };
         let context = u32::from(event.interrupt) | u32::from(self.open > 0) << 1 | u32::from(event.below) << 2;
         let own = kind << 3 | context;

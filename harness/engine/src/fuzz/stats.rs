@@ -2,7 +2,7 @@
 //!
 //! Not a judgement. Filled by the targets, printed by `lazymmu fuzz`.
 
-use super::features::Reader;
+use super::features::{COUNT, Reader};
 use crate::contract::{Invariant, Judged, Verdict};
 use crate::exercise::{Exercised, KINDS};
 use crate::program::Program;
@@ -17,6 +17,35 @@ pub struct Stats {
     deepest: [u64; 2],
     judged: [u64; Invariant::ALL.len()],
     named: Vec<(&'static str, u64)>,
+    features: Seen,
+}
+
+/// The features of one run: a bit for each.
+#[derive(Clone, Debug)]
+struct Seen([u64; COUNT / 64]);
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen([0; COUNT / 64])
+    }
+}
+
+impl Seen {
+    #[inline]
+    fn see(&mut self, feature: u32) {
+        self.0[feature as usize / 64 % (COUNT / 64)] |= 1 << (feature % 64);
+    }
+
+    /// Tells `hit` of each, once, and forgets them.
+    fn tell(&mut self, hit: &mut dyn FnMut(u32)) {
+        for (at, word) in self.0.iter_mut().enumerate() {
+            let mut rest = std::mem::take(word);
+            while rest != 0 {
+                hit(at as u32 * 64 + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+    }
 }
 
 impl Stats {
@@ -25,19 +54,25 @@ impl Stats {
         self.executions += 1;
     }
 
-    /// Counts what a run of a program did, and tells `hit` of its features; in one pass, because there are many events.
+    /// Counts what a run of a program did, and tells `hit` of its features, of each once; in one pass, because
+    /// there are many events.
     pub fn run(&mut self, program: &Program, events: &[Event], hit: &mut dyn FnMut(u32)) {
         self.operations += program.ops().len() as u64;
         let mut at_point = 0;
         let mut reader = Reader::default();
         for event in events {
+            // The most frequent are neither of a kind nor worth a feature.
+            if matches!(event.what, What::Asked(..) | What::Store(..) | What::Insn(_) | What::Op(_) | What::Hook(..)) {
+                continue;
+            }
             self.exercised.add_event(event, &mut at_point);
-            reader.see(event, hit);
+            reader.see(event, |feature| self.features.see(feature));
             if let What::Return(_, after) = event.what {
                 self.deepest[0] = self.deepest[0].max(after.enable.into());
                 self.deepest[1] = self.deepest[1].max(after.pause.into());
             }
         }
+        self.features.tell(hit);
     }
 
     /// Counts what the oracles said of it, and how often each judged.

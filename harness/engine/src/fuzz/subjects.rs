@@ -57,11 +57,15 @@ impl Subjects {
     }
 
     /// Runs a program ([`Chosen::program_of`]) on the subject that a byte chooses: events, verdict, and how often each
-    /// oracle judged.
+    /// oracle judged. Behind the program's first misuse the model alone judges, unless something broke before it: half of
+    /// all runs have nothing more to say from there on, and judging is a third of a run.
     pub fn run(&mut self, choice: u8, program: &Program) -> (&Chosen, &[Event], Verdict, Judged) {
         let chosen = &self.chosen[usize::from(choice) % self.chosen.len()];
         let program = chosen.program_of(program);
-        let verdict = self.runner.run_on(&*chosen.subject, chosen.rules, &program).1;
+        let mut verdict = self.runner.run_to_misuse(&*chosen.subject, chosen.rules, &program);
+        if !verdict.holds() && verdict.misuse.is_some() {
+            verdict = self.runner.judge_again(chosen.rules);
+        }
         let (events, judged) = (self.runner.events(), *self.runner.judged());
         (chosen, events, verdict, judged)
     }

@@ -19,12 +19,13 @@ pub(super) const KINDS: u8 = 49;
 /// Decodes any bytes.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Program {
-    let ops = bytes.chunks(RECORD).map(|chunk| {
+    let (whole, rest) = bytes.as_chunks::<RECORD>();
+    let last = (!rest.is_empty()).then(|| {
         let mut record = [0; RECORD];
-        record[..chunk.len()].copy_from_slice(chunk);
-        decode_op(record)
+        record[..rest.len()].copy_from_slice(rest);
+        record
     });
-    Program::fitted(ops, MAX_OPS)
+    Program::fitted(whole.iter().copied().chain(last).map(decode_op), MAX_OPS)
 }
 
 /// The canonical bytes of a program.
