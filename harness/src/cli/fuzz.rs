@@ -213,7 +213,7 @@ fn report(plan: &Plan, ran: &Ran) -> Result<()> {
     let last = ran.state.samples.last().copied().unwrap_or_default();
     let seconds = ran.state.elapsed().as_secs_f64().max(0.001);
     outln!(
-        "{}: {}\n{:.0} s, {} processes at once, {} executions ({:.0}/s), {} edges, {} features, {} inputs in the corpus",
+        "{}: {}\n{:.0} s, {} processes at once, {} executions ({:.0}/s), {} covered, {} features, {} inputs in the corpus",
         plan.target.name,
         plan.target.about,
         seconds,

@@ -396,7 +396,7 @@ impl<'p> Watch<'p> {
         let Pulse { executions, coverage, features, corpus } =
             self.ran.state.samples.last().copied().unwrap_or_default().pulse;
         let found = self.ran.found.len();
-        format!("{executions} executions, {coverage} edges, {features} features, {corpus} inputs, {found} findings")
+        format!("{executions} executions, {coverage} covered, {features} features, {corpus} inputs, {found} findings")
     }
 }
 

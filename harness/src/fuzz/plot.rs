@@ -29,8 +29,8 @@ fn plot(state: &State, target: &str) -> Plot {
             panel(
                 "found so far (number)",
                 vec![
-                    series("edges covered", true, |pulse| pulse.coverage),
-                    series("features (edges and states of the mode)", true, |pulse| pulse.features),
+                    series("functions covered (with a sanitizer: edges)", true, |pulse| pulse.coverage),
+                    series("features (these, and states of the mode)", true, |pulse| pulse.features),
                 ],
             ),
             panel("executions (number)", vec![series("executions", false, |pulse| pulse.executions)]),
