@@ -19,8 +19,15 @@ use super::*;
 /// Every subject and every specimen, with its name.
 fn everything() -> Vec<(&'static str, Box<dyn Subject>, &'static lazy_mmu_engine::subject::registry::Descriptor)> {
     let faithful = SUBJECTS.iter().map(|subject| (subject.name, subject.make(Port::Model), subject));
-    let bent = zoo::all().map(|specimen| (specimen.name, specimen.make(Port::Model), specimen.base()));
+    let bent =
+        zoo::all().filter(is_listed).map(|specimen| (specimen.name, specimen.make(Port::Model), specimen.base()));
     faithful.chain(bent).collect()
+}
+
+/// Whether the exploration looks for it: one of [`FOUND`]. What an older generation is known to do is no finding here, and
+/// a caller's defect is in the program.
+fn is_listed(specimen: &&'static zoo::Specimen) -> bool {
+    FOUND.lines().any(|line| line.ends_with(&format!(" {}", specimen.name)))
 }
 
 fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Judged<'s> {
@@ -182,7 +189,7 @@ fn bounds_are_kept() {
 #[test]
 fn what_is_seeded_is_found() {
     let mut found = String::new();
-    for specimen in zoo::all() {
+    for specimen in zoo::all().filter(is_listed) {
         let subject = specimen.make(Port::Model);
         let base = specimen.base();
         let bounds = Bounds { depth: 5, states: 1_000_000 };

@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use lazy_mmu_engine::contract::{Invariant, Verdict};
 use lazy_mmu_engine::finding::keyword;
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::{Port, registry};
 use lazy_mmu_engine::trace::timeline;
 use lazy_mmu_engine::zoo::judge::{Found, Trial};
 use lazy_mmu_engine::zoo::{self, Specimen};
@@ -18,7 +19,68 @@ use lazy_mmu_snapshots::PROGRAMS;
 use crate::settings;
 
 /// Specimens that break something else first, what, and why no program avoids it.
-const SOMETHING_FIRST: &[(&str, Invariant, &str)] = &[];
+const SOMETHING_FIRST: &[(&str, Invariant, &str)] = &[
+    (
+        "zoo/xen-cpa-irq-in-lazy",
+        Invariant::I4,
+        "the entry is used before the handler ends, where the batch is looked at",
+    ),
+    ("zoo/arm64-nest-debug-pagealloc", Invariant::I2, "before 7.0 a nested enter is no pair"),
+    ("zoo/arm64-inner-leave-kills-batching", Invariant::I2, "before 7.0 a nested enter is no pair"),
+    ("zoo/arm64-paused-enable-activates", Invariant::Model, "the model has no count that a pause lets through"),
+    ("zoo/gen-u8-overflow-disable", Invariant::I2, "its flush comes outside a section"),
+    ("zoo/gen-double-disable", Invariant::I2, "its flush comes outside a section"),
+    ("zoo/gen-pause-outside-section", Invariant::I15, "it warns before it leaves"),
+    ("zoo/gen-irq-bailout-missing", Invariant::Model, "the model has no effect in interrupt context"),
+    ("zoo/gen-name-confusion", Invariant::Model, "the pause's own hook finds the mode active"),
+];
+
+/// Whose program is a misuse: the defect is how its subject takes that, and the fix takes it otherwise.
+const ABOUT_MISUSE: &[&str] = &["zoo/gen-vmbugon"];
+
+/// The entries of the public record that each have a specimen, by family; what follows the name is a mutant's.
+const ENTRIES: &[&str] = &[
+    // Xen
+    "xen-switch-midenable",
+    "xen-switch-middisable",
+    "xen-switch-midpause",
+    "xen-switch-midresume",
+    "xen-nested-set-ptes",
+    "xen-flush-preempt-window",
+    "xen-vmalloc-fault-deferred-pgd",
+    "xen-cpa-irq-in-lazy",
+    "xen-kmap-local-flush",
+    "xen-read-after-write-same-slot",
+    "xen-read-after-write-slot-none",
+    "xen-mc-issue-mode-in-interrupt",
+    "xen-mc-issue-mode-inverted",
+    "xen-mc-issue-mode-cpu-flag",
+    "xen-mc-issue-mode-no-switch-flush",
+    // arm64
+    "arm64-nest-debug-pagealloc",
+    "arm64-inner-leave-kills-batching",
+    "arm64-softirq-pte",
+    "arm64-paused-enable-warn",
+    "arm64-paused-enable-activates",
+    "arm64-pending-flag-atomic",
+    "arm64-split-leaf-sleep",
+    // The generic layer
+    "gen-vmbugon",
+    "gen-u8-overflow-enable",
+    "gen-u8-overflow-disable",
+    "gen-u8-overflow-pause",
+    "gen-u8-overflow-resume",
+    "gen-double-disable",
+    "gen-active-before-enter",
+    "gen-order-v3",
+    "gen-pause-outside-section",
+    "gen-pause-twice",
+    "gen-nested-disable-no-flush",
+    "gen-token-default-misuse",
+    "gen-irq-bailout-missing",
+    "gen-name-confusion",
+    "gen-sleep-constraint",
+];
 
 /// Each specimen with its program.
 fn each(mut f: impl FnMut(&'static Specimen, &Program)) {
@@ -40,6 +102,14 @@ fn killed(specimen: &'static Specimen, program: &Program) -> Found {
 fn on_fix(runner: &mut Runner, specimen: &Specimen, program: &Program) -> Verdict {
     let program = specimen.fixed_program_of(program);
     runner.run_on(&*specimen.make_fixed(Port::Model), specimen.fixed().rules(), &program).1
+}
+
+/// Whether nothing broke on the fix, but for what the program itself misuses where it is about that.
+fn is_silent(specimen: &Specimen, verdict: &Verdict) -> bool {
+    if ABOUT_MISUSE.contains(&specimen.name) {
+        return verdict.violations.iter().all(|violation| violation.invariant != specimen.breaks);
+    }
+    *verdict == Verdict::default()
 }
 
 /// The name of the operation at which it was found.
@@ -103,8 +173,49 @@ fn the_fix_holds() {
     let mut runner = Runner::new();
     each(|specimen, program| {
         let verdict = on_fix(&mut runner, specimen, program);
-        assert_eq!(verdict, Verdict::default(), "{} on {}", specimen.program, specimen.fixed);
+        assert!(is_silent(specimen, &verdict), "{} on {}: {verdict}", specimen.program, specimen.fixed);
     });
+}
+
+/// No operation can be left out: what is left would not kill it there, or would break something on the fix.
+#[test]
+fn the_programs_are_minimal() {
+    let mut too_long = String::new();
+    each(|specimen, program| {
+        let (mut trial, mut runner) = (Trial::new(specimen), Runner::new());
+        let where_it_is = at(specimen, program, killed(specimen, program));
+        let small = minimise(program, |candidate| {
+            let found = trial.of(candidate, specimen.breaks);
+            let there = found.is_some_and(|found| at(specimen, candidate, found) == where_it_is);
+            there && is_silent(specimen, &on_fix(&mut runner, specimen, candidate))
+        });
+        if small.ops().len() != program.ops().len() {
+            too_long.push_str(&format!("{}, {}:\n{small}\n", specimen.program, specimen.name));
+        }
+    });
+    assert!(too_long.is_empty(), "these do as well:\n{too_long}");
+}
+
+#[test]
+fn every_entry_of_the_record_has_a_specimen() {
+    for entry in ENTRIES {
+        assert!(zoo::find(&format!("{}{entry}", zoo::PREFIX)).is_some(), "{entry}");
+    }
+}
+
+/// Both merged fixes of 2026 are silent on the four windows.
+#[test]
+fn every_fix_of_the_windows_holds() {
+    let mut runner = Runner::new();
+    for call in ["enable", "disable", "pause", "resume"] {
+        let entry = lazy_mmu_snapshots::find(&format!("broken/xen-switch-mid{call}")).expect("a program");
+        let program = parse(entry.text).expect("a program");
+        for name in ["counted/x86_64-xen@7.1", "counted/x86_64-xen"] {
+            let fix = registry::find(name).expect("a subject");
+            let verdict = runner.run_on(&*fix.make(Port::Model), fix.rules(), &program).1;
+            assert_eq!(verdict, Verdict::default(), "{call} on {name}");
+        }
+    }
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Defects of arm64's deferral: one pending flag per task, two barriers.
 
-use lazy_mmu_arches::aarch64::Aarch64;
+use lazy_mmu_arches::aarch64::{Aarch64, Aarch64Stateless};
 use lazy_mmu_arches::backend::Backend;
 use lazy_mmu_arches::page::{PteRef, Size};
-use lazy_mmu_core::kernel::TaskState;
+use lazy_mmu_core::generation::counted;
+use lazy_mmu_core::hooks::Hooks;
+use lazy_mmu_core::kernel::{TaskState, WarnSite};
 use lazy_mmu_core::state::LazyMmuState;
 
 use super::bent::Bend;
-use super::types::{At, Counting, Hooked, counting, hooked};
-use super::{Form, Grade, History, Specimen, Status, bend};
+use super::types::{At, Counting, Form as Bended, Hooked, counting, hooked};
+use super::{Caller, Form, Grade, History, Specimen, Status, bend, rewrite};
 use crate::contract::Invariant;
+use crate::subject::adapter::Ours;
+use crate::subject::generations::Stateless;
 use crate::subject::{Env, Subject};
 
 pub(super) const FAMILY: &[Specimen] = &[
@@ -58,6 +62,62 @@ pub(super) const FAMILY: &[Specimen] = &[
         form: Form::Bent(|port| bend("counted/aarch64", port, ContpteGet)),
         fixed: "counted/aarch64",
     },
+    Specimen {
+        name: "zoo/arm64-nest-debug-pagealloc",
+        program: "broken/arm64-nest-debug-pagealloc",
+        breaks: Invariant::I15,
+        history: History {
+            ids: "5fdd05efa1cd (6.16); 1ef3095b1405; 5ab246749569 (7.0); Catalin Marinas 2025-05-12",
+            status: Status::MergedLatent,
+            grade: Grade::C,
+            lived: "stateless (6.16, linux-next)",
+        },
+        about: "DEBUG_PAGEALLOC opens a section inside the caller's, and the first arm64 version warns of that.",
+        form: Form::BentOlder("stateless/aarch64", |port| Box::new(Ours::<Stateless, Bended<NestWarns>>::new(port))),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/arm64-inner-leave-kills-batching",
+        program: "broken/arm64-inner-leave-kills-batching",
+        breaks: Invariant::I5,
+        history: History {
+            ids: "1ef3095b1405 (6.16 to 6.19)",
+            status: Status::MergedLatent,
+            grade: Grade::C,
+            lived: "stateless (6.16 to 6.19)",
+        },
+        about: "The inner leave ends the mode: the rest of the outer section pays barriers for each entry.",
+        form: Form::Older("stateless/aarch64"),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/arm64-paused-enable-activates",
+        program: "broken/arm64-paused-enable-activates",
+        breaks: Invariant::I4,
+        history: History {
+            ids: "v4 thread 2025-11, options A to D",
+            status: Status::Hazard,
+            grade: Grade::C,
+            lived: "nesting-v4 (proposed)",
+        },
+        about: "A section opened in a pause counts and is active: the pause is not asked for.",
+        form: Form::Bent(counting::<PausedEnableActivates, Aarch64>),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/arm64-split-leaf-sleep",
+        program: "broken/arm64-split-leaf-sleep",
+        breaks: Invariant::I7,
+        history: History {
+            ids: "a166563e7ec3; fix ce2b3a50ad92 (6.18-rc6), Guenter Roeck",
+            status: Status::BrokeUsers,
+            grade: Grade::C,
+            lived: "stateless (6.18-rc1)",
+        },
+        about: "Splitting the linear map takes a mutex, also for an allocation in a softirq.",
+        form: Form::Caller(Caller { wrong: rewrite::takes_a_mutex, right: None }),
+        fixed: "counted/aarch64",
+    },
 ];
 
 enum SoftirqPte {}
@@ -86,5 +146,46 @@ impl Bend for ContpteGet {
     fn get_pte(&self, to: &dyn Subject, env: &mut dyn Env, at: PteRef) -> u64 {
         let block = if at.size == Size::Large { at.page & !15 } else { at.page };
         to.get_pte(env, PteRef { page: block, ..at })
+    }
+}
+
+enum NestWarns {}
+
+impl Hooked for NestWarns {
+    type Base = Aarch64Stateless;
+
+    fn enter<C: At<Aarch64Stateless>>(cx: &mut C) {
+        if cx.thread(cx.current()).active.get() {
+            cx.warn_once(WarnSite::Enable);
+        }
+        Aarch64Stateless::enter(cx);
+    }
+}
+
+enum PausedEnableActivates {}
+
+/// Counting, and the question: each alone is harmless.
+impl Counting for PausedEnableActivates {
+    fn enable<C: TaskState<LazyMmuState> + Hooks>(cx: &mut C) {
+        let state = cx.current_state();
+        if !cx.in_interrupt() && state.pause_count.get() > 0 {
+            state.enable_count.set(state.enable_count.get().wrapping_add(1));
+        } else {
+            counted::lazy_mmu_mode_enable(cx);
+        }
+    }
+
+    fn disable<C: TaskState<LazyMmuState> + Hooks>(cx: &mut C) {
+        let state = cx.current_state();
+        if !cx.in_interrupt() && state.pause_count.get() > 0 {
+            state.enable_count.set(state.enable_count.get().wrapping_sub(1));
+            cx.arch_flush_lazy_mmu_mode();
+        } else {
+            counted::lazy_mmu_mode_disable(cx);
+        }
+    }
+
+    fn is_active<C: TaskState<LazyMmuState>>(cx: &C) -> bool {
+        !cx.in_interrupt() && cx.current_state().enable_count.get() > 0
     }
 }

@@ -7,9 +7,11 @@ use lazy_mmu_core::hooks::Hooks;
 use lazy_mmu_core::kernel::{TaskState, WarnSite};
 use lazy_mmu_core::state::LazyMmuState;
 
+use super::bent::Bend;
 use super::types::{Counting, counting};
-use super::{Form, Grade, History, Specimen, Status};
+use super::{Caller, Form, Grade, History, Specimen, Status, bend, rewrite};
 use crate::contract::Invariant;
+use crate::subject::Env;
 
 pub(super) const FAMILY: &[Specimen] = &[
     Specimen {
@@ -61,6 +63,169 @@ pub(super) const FAMILY: &[Specimen] = &[
                 answered with no.",
         form: Form::Bent(counting::<OrderV3, NoMode>),
         fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-vmbugon",
+        program: "broken/gen-vmbugon",
+        breaks: Invariant::I15,
+        history: History {
+            ids: "v3 patch 7; David Hildenbrand 2025-10-23; v4 warns",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v3",
+        },
+        about: "The counters' limits are VM_BUG_ON: the kernel dies of a misuse that it could report.",
+        form: Form::Older("nesting-v3/none"),
+        fixed: "nesting-v4/none",
+    },
+    Specimen {
+        name: "zoo/gen-u8-overflow-enable",
+        program: "broken/gen-u8-overflow-enable",
+        breaks: Invariant::I1,
+        history: History {
+            ids: "v3 question whether to saturate or wrap; include/linux/pgtable.h (7.2)",
+            status: Status::Hazard,
+            grade: Grade::C,
+            lived: "counted",
+        },
+        about: "A caller in a loop never disables: the 256th enable wraps the count to 0, inside a section.",
+        form: Form::Caller(Caller { wrong: rewrite::never_disables, right: None }),
+        fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-u8-overflow-disable",
+        program: "broken/gen-u8-overflow-disable",
+        breaks: Invariant::I1,
+        history: History {
+            ids: "v3 question whether to saturate or wrap; include/linux/pgtable.h (7.2)",
+            status: Status::Hazard,
+            grade: Grade::C,
+            lived: "counted",
+        },
+        about: "A disable without its enable: the count wraps to 255, active for ever.",
+        form: Form::Caller(Caller { wrong: rewrite::never_enables, right: None }),
+        fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-u8-overflow-pause",
+        program: "broken/gen-u8-overflow-pause",
+        breaks: Invariant::I1,
+        history: History {
+            ids: "v3 question whether to saturate or wrap; include/linux/pgtable.h (7.2)",
+            status: Status::Hazard,
+            grade: Grade::C,
+            lived: "counted",
+        },
+        about: "A caller in a loop never resumes: the 256th pause wraps the count to 0.",
+        form: Form::Caller(Caller { wrong: rewrite::never_resumes, right: None }),
+        fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-u8-overflow-resume",
+        program: "broken/gen-u8-overflow-resume",
+        breaks: Invariant::I1,
+        history: History {
+            ids: "v3 question whether to saturate or wrap; include/linux/pgtable.h (7.2)",
+            status: Status::Hazard,
+            grade: Grade::C,
+            lived: "counted",
+        },
+        about: "A resume without its pause: the count wraps to 255, never active again.",
+        form: Form::Caller(Caller { wrong: rewrite::never_pauses, right: None }),
+        fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-double-disable",
+        program: "broken/gen-u8-overflow-disable",
+        breaks: Invariant::I1,
+        history: History { ids: "v3 thread", status: Status::Hazard, grade: Grade::C, lived: "counted" },
+        about: "An error path disables a second time.",
+        form: Form::Caller(Caller { wrong: rewrite::disables_twice, right: None }),
+        fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-active-before-enter",
+        program: "broken/xen-switch-midenable",
+        breaks: Invariant::I2,
+        history: History {
+            ids: "Ritesh Harjani on v4 patch 7, 2025-11-05",
+            status: Status::BrokeUsers,
+            grade: Grade::C,
+            lived: "nesting-v4",
+        },
+        about: "The mark is set before the enter hook has run, and a task is preempted between them.",
+        form: Form::Older("nesting-v4/x86_64-xen"),
+        fixed: "counted/x86_64-xen",
+    },
+    Specimen {
+        name: "zoo/gen-pause-outside-section",
+        program: "broken/gen-u8-overflow-resume",
+        breaks: Invariant::I2,
+        history: History {
+            ids: "v3, v4; David Hildenbrand on v4 patch 7, 2025-11-01; v5 allows it",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v3, nesting-v4",
+        },
+        about: "A pause outside a section warns, and leaves a mode that is off.",
+        form: Form::Older("nesting-v4/aarch64"),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/gen-token-default-misuse",
+        program: "broken/gen-u8-overflow-resume",
+        breaks: Invariant::I2,
+        history: History {
+            ids: "v2 patch 2; Alexander Gordeev, David Hildenbrand 2025-09-09",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "token",
+        },
+        about: "KASAN leaves with DEFAULT whatever the depth, and throws away what enter returned.",
+        form: Form::Older("token/powerpc64-hash"),
+        fixed: "counted/powerpc64-hash",
+    },
+    Specimen {
+        name: "zoo/gen-irq-bailout-missing",
+        program: "broken/gen-irq-bailout-missing",
+        breaks: Invariant::I4,
+        history: History {
+            ids: "9273dfaeaca8; Ryan Roberts: before the nesting patch",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v4 (bisection)",
+        },
+        about: "The helpers act in interrupt context: a handler moves the interrupted task's counters.",
+        form: Form::Bent(|port| bend("counted/aarch64", port, NoBailout)),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/gen-name-confusion",
+        program: "broken/gen-name-confusion",
+        breaks: Invariant::I4,
+        history: History {
+            ids: "v4, v5 thread, Alexander Gordeev; is_lazy_mmu_mode_active in v6",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v4 (s390 tree)",
+        },
+        about: "The question is answered by the depth, not by activity: a change in a pause is deferred.",
+        form: Form::Bent(counting::<NameConfusion, Aarch64>),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/gen-sleep-constraint",
+        program: "broken/gen-u8-overflow-disable",
+        breaks: Invariant::I7,
+        history: History {
+            ids: "f2be745071ff (v6 patch 5)",
+            status: Status::Hazard,
+            grade: Grade::C,
+            lived: "counted",
+        },
+        about: "A section sleeps where its batch is the CPU's.",
+        form: Form::Caller(Caller { wrong: rewrite::sleeps, right: None }),
+        fixed: "counted/powerpc64-hash",
     },
 ];
 
@@ -115,5 +280,21 @@ impl Counting for OrderV3 {
         } else {
             counted::lazy_mmu_mode_enable(cx);
         }
+    }
+}
+
+struct NoBailout;
+
+impl Bend for NoBailout {
+    fn in_interrupt(&self, _env: &dyn Env) -> bool {
+        false
+    }
+}
+
+enum NameConfusion {}
+
+impl Counting for NameConfusion {
+    fn is_active<C: TaskState<LazyMmuState>>(cx: &C) -> bool {
+        !cx.in_interrupt() && cx.current_state().enable_count.get() > 0
     }
 }

@@ -10,6 +10,7 @@
 //! | `history` | what a defect's record says |
 //! | `judge` | a program on both sides: what counts as found |
 //! | `bent` | bending at the object's boundary: what a subject offers, and what it asks of the machine |
+//! | `rewrite` | what callers make of an input |
 //! | `types` | bending inside: a call of the generation, a method of a backend |
 //! | `arm64`, `callers`, `generic`, `powerpc`, `sparc`, `xen` | the families of defects |
 //!
@@ -23,6 +24,7 @@ mod generic;
 pub mod history;
 pub mod judge;
 mod powerpc;
+mod rewrite;
 mod sparc;
 pub mod types;
 mod xen;
@@ -63,6 +65,8 @@ pub struct Specimen {
 pub enum Form {
     /// The faithful subject with one thing bent.
     Bent(fn(Port) -> Box<dyn Subject>),
+    /// A subject of the registry, by its name there, with one thing bent: an older generation than the fix's.
+    BentOlder(&'static str, fn(Port) -> Box<dyn Subject>),
     /// A subject of the registry that had the defect itself, by its name there.
     Older(&'static str),
     /// The faithful subject, with code of a caller around the input.
@@ -73,6 +77,7 @@ impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Form::Bent(_) => f.write_str("Bent"),
+            Form::BentOlder(name, _) => f.debug_tuple("BentOlder").field(name).finish(),
             Form::Older(name) => f.debug_tuple("Older").field(name).finish(),
             Form::Caller(_) => f.write_str("Caller"),
         }
@@ -96,7 +101,7 @@ impl Specimen {
     #[must_use]
     pub fn base(&self) -> &'static Descriptor {
         match self.form {
-            Form::Older(name) => named(name),
+            Form::Older(name) | Form::BentOlder(name, _) => named(name),
             Form::Bent(_) | Form::Caller(_) => named(self.fixed),
         }
     }
@@ -120,7 +125,7 @@ impl Specimen {
     #[must_use]
     pub fn make(&self, port: Port) -> Box<dyn Subject> {
         match self.form {
-            Form::Bent(make) => make(port),
+            Form::Bent(make) | Form::BentOlder(_, make) => make(port),
             Form::Older(_) | Form::Caller(_) => self.base().make(port),
         }
     }
@@ -136,7 +141,7 @@ impl Specimen {
     pub fn program_of<'p>(&self, input: &'p Program) -> Cow<'p, Program> {
         match self.form {
             Form::Caller(caller) => Cow::Owned((caller.wrong)(input)),
-            Form::Bent(_) | Form::Older(_) => Cow::Borrowed(input),
+            _ => Cow::Borrowed(input),
         }
     }
 
