@@ -119,7 +119,7 @@ impl Error {
             Self::Broke { remedy, .. } | Self::Input { remedy, .. } => remedy.clone(),
             Self::Target(_) => "give a short name or a triple of the list".to_owned(),
             Self::Missing(missing) => missing.remedy.clone(),
-            Self::Process(_) => "run `cargo lazymmu setup --check`, which tries each target's programs".to_owned(),
+            Self::Process(_) => "run `cargo lazymmu doctor`, which tries each target's programs".to_owned(),
             Self::Io { .. } => "check that the path exists, that it is yours and that the disk is not full".to_owned(),
         }
     }

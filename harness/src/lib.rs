@@ -17,6 +17,7 @@ pub mod agent;
 pub mod check;
 pub mod cli;
 pub mod corpus;
+pub mod doctor;
 pub mod error;
 pub mod explore;
 pub mod findings;

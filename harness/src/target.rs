@@ -1,9 +1,13 @@
-//! The four targets, as data: what each is called, what builds for it and what runs it.
+//! The four targets: their names, and the description of each ([`data`]), which is a file of `harness/targets`.
 //!
 //! What it is not: it looks at nothing on this machine. Whether a linker or an emulator is installed is
 //! [`crate::setup`]'s business.
 //!
 //! Who calls it: every subcommand, to turn `--target` into data, and `setup`.
+
+pub mod data;
+
+pub use self::data::{Endian, Spec};
 
 use lazy_mmu_arches::insn::Isa;
 use std::fmt;
@@ -24,87 +28,6 @@ pub enum Target {
     X86_64,
 }
 
-/// Which end of a word comes first in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endian {
-    /// Least significant byte first.
-    Little,
-    /// Most significant byte first.
-    Big,
-}
-
-/// What is fixed about a target, whichever machine it is built on.
-///
-/// File names follow Debian's cross packages, which other distributions share.
-#[derive(Debug)]
-pub struct Spec {
-    /// The name used in options, tables and file names.
-    pub short: &'static str,
-    /// The Rust target triple.
-    pub triple: &'static str,
-    /// The GNU name, which prefixes the tools and names the sysroot.
-    pub gnu: &'static str,
-    /// The linker: the cross C compiler's driver.
-    pub linker: &'static str,
-    /// The user-mode emulator's program.
-    pub qemu: &'static str,
-    /// The directory of the target's own C library, given to the emulator with `-L`.
-    pub sysroot: &'static str,
-    /// The Debian package of the linker.
-    pub gcc_package: &'static str,
-    /// The Debian package of the C library and its headers.
-    pub libc_package: &'static str,
-    /// The order of bytes in a word.
-    pub endian: Endian,
-}
-
-const SPECS: [Spec; 4] = [
-    Spec {
-        short: "aarch64",
-        triple: "aarch64-unknown-linux-gnu",
-        gnu: "aarch64-linux-gnu",
-        linker: "aarch64-linux-gnu-gcc",
-        qemu: "qemu-aarch64",
-        sysroot: "/usr/aarch64-linux-gnu",
-        gcc_package: "gcc-aarch64-linux-gnu",
-        libc_package: "libc6-dev-arm64-cross",
-        endian: Endian::Little,
-    },
-    Spec {
-        short: "powerpc64",
-        triple: "powerpc64-unknown-linux-gnu",
-        gnu: "powerpc64-linux-gnu",
-        linker: "powerpc64-linux-gnu-gcc",
-        qemu: "qemu-ppc64",
-        sysroot: "/usr/powerpc64-linux-gnu",
-        gcc_package: "gcc-powerpc64-linux-gnu",
-        libc_package: "libc6-dev-ppc64-cross",
-        endian: Endian::Big,
-    },
-    Spec {
-        short: "sparc64",
-        triple: "sparc64-unknown-linux-gnu",
-        gnu: "sparc64-linux-gnu",
-        linker: "sparc64-linux-gnu-gcc",
-        qemu: "qemu-sparc64",
-        sysroot: "/usr/sparc64-linux-gnu",
-        gcc_package: "gcc-sparc64-linux-gnu",
-        libc_package: "libc6-dev-sparc64-cross",
-        endian: Endian::Big,
-    },
-    Spec {
-        short: "x86_64",
-        triple: "x86_64-unknown-linux-gnu",
-        gnu: "x86_64-linux-gnu",
-        linker: "x86_64-linux-gnu-gcc",
-        qemu: "qemu-x86_64",
-        sysroot: "/usr/x86_64-linux-gnu",
-        gcc_package: "gcc-x86-64-linux-gnu",
-        libc_package: "libc6-dev-amd64-cross",
-        endian: Endian::Little,
-    },
-];
-
 impl Target {
     /// All of them, in the order tables use.
     pub const ALL: [Self; 4] = [Self::Aarch64, Self::Powerpc64, Self::Sparc64, Self::X86_64];
@@ -122,19 +45,19 @@ impl Target {
     /// What is fixed about this target.
     #[must_use]
     pub fn spec(self) -> &'static Spec {
-        const { &SPECS }.get(self as usize).unwrap_or(const { &SPECS[0] })
+        data::of(self)
     }
 
     /// The name used in options, tables and file names.
     #[must_use]
     pub fn short(self) -> &'static str {
-        self.spec().short
+        &self.spec().name
     }
 
     /// The Rust target triple.
     #[must_use]
     pub fn triple(self) -> &'static str {
-        self.spec().triple
+        &self.spec().triple
     }
 
     /// Its instruction set.
@@ -202,10 +125,10 @@ mod tests {
     fn data_belongs_to_its_target() {
         for target in Target::ALL {
             let spec = target.spec();
-            assert!(spec.triple.starts_with(spec.short), "{spec:?}");
-            assert_eq!(spec.linker, format!("{}-gcc", spec.gnu));
-            assert_eq!(spec.sysroot, format!("/usr/{}", spec.gnu));
-            assert_eq!(Target::parse(spec.short), Ok(target));
+            assert!(spec.triple.starts_with(&spec.name), "{spec:?}");
+            assert_eq!(format!("{target:?}").to_lowercase(), spec.name);
+            assert!(spec.linker.program.starts_with(&*spec.libc.sysroot.replace("/usr/", "")), "{spec:?}");
+            assert_eq!(Target::parse(&spec.name), Ok(target));
             assert_eq!(spec.triple.parse(), Ok(target));
         }
     }

@@ -382,8 +382,12 @@ fn cargos_configuration_says_what_the_command_says() {
     for target in &foreign {
         let spec = target.spec();
         let section = &sections[format!("target.{}", spec.triple).as_str()];
-        assert_eq!(section["linker"], format!("{:?}", spec.linker), "{target}");
-        assert_eq!(section["runner"], format!("[{:?}, \"-L\", {:?}]", spec.qemu, spec.sysroot), "{target}");
+        assert_eq!(section["linker"], format!("{:?}", spec.linker.program), "{target}");
+        assert_eq!(
+            section["runner"],
+            format!("[{:?}, \"-L\", {:?}]", spec.emulator.program, spec.libc.sysroot),
+            "{target}"
+        );
         assert_eq!(section.len(), 2, "{target}: {section:?}");
     }
     let named = sections.keys().filter(|name| name.starts_with("target."));

@@ -7,14 +7,15 @@ use std::process::{Command, Stdio};
 
 use crate::agent::Agent;
 use crate::error::{Error, Result};
-use crate::setup::Ready;
+use crate::setup::{Ready, cpu};
 use crate::workspace;
 
 /// Builds the agent and yields where it is.
 ///
 /// # Errors
-/// Cargo failed; its messages went to standard error.
+/// Cargo failed; its messages went to standard error. Or the emulator does not know the model that it is told to be.
 pub fn agent(ready: &Ready, root: &Path) -> Result<PathBuf> {
+    cpu::check_variable(ready)?;
     let mut command = ready.cargo("build");
     command.args(["--quiet", "--release", "--package", "lazy-mmu-agent"]).current_dir(root).stdin(Stdio::null());
     let status = command.status().map_err(Error::io("start cargo in", root))?;

@@ -10,11 +10,12 @@ use std::sync::Mutex;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::place::Place;
 use crate::check::expected::Expected;
 use crate::check::suites::Suites;
 use crate::check::{Cell, Profile, Row, RowState, Suite, build, report, silent};
 use crate::error::{Exit, Result};
-use crate::setup::{self, Missing, Options, Ready};
+use crate::setup::{Missing, Ready};
 use crate::target::Target;
 use crate::workspace;
 
@@ -26,9 +27,8 @@ use crate::workspace;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu check --profile quick --target sparc64")]
 pub struct Check {
-    /// A target, by short name or triple; may be repeated [default: all four]
-    #[arg(long = "target", value_name = "TARGET")]
-    targets: Vec<Target>,
+    #[command(flatten)]
+    place: Place,
     /// How much is generated
     #[arg(long, value_enum, default_value_t = Profile::Quick)]
     profile: Profile,
@@ -44,6 +44,7 @@ impl Check {
     /// The project's own code does not build, or the current directory is outside the project.
     pub fn run(&self) -> Result<Exit> {
         let root = workspace::root()?;
+        self.place.check()?;
         let progress = Progress::new();
         let (profile, seed) = (self.profile, self.seed);
         // The host's own runs need no target: they go on while targets are set up and built, and those that no target is
@@ -51,10 +52,8 @@ impl Check {
         let (ran, mut silent) = std::thread::scope(|scope| {
             let silent = scope.spawn(silent::run);
             let expected = scope.spawn(|| Expected::compute(&root, profile, seed));
-            let targets = super::or_all(&self.targets);
-            let prepared = setup::prepare(&targets, Options { allow_install: true, ..Options::default() });
-            let built = prepared.into_iter().map(|(target, ready)| self.build(target, ready, &root, &progress));
-            let built: Result<Vec<_>> = built.collect();
+            let build = |(target, ready)| self.build(target, ready, &root, &progress);
+            let built: Result<Vec<_>> = self.place.prepare().and_then(|found| found.into_iter().map(build).collect());
             let expected = joined(expected);
             let ran = built.map(|jobs| (run_all(jobs, &expected, &progress), expected));
             progress.say("many legal programs, natively");

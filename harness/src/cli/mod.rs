@@ -7,8 +7,10 @@
 pub mod bench;
 pub mod check;
 pub mod corpus;
+pub mod doctor;
 pub mod explore;
 pub mod fuzz;
+pub mod place;
 pub mod promote;
 pub mod replay;
 pub mod run;
@@ -40,6 +42,7 @@ enum Subcommands {
     Replay(replay::Replay),
     Fuzz(fuzz::Fuzz),
     Corpus(corpus::Corpus),
+    Doctor(doctor::Doctor),
     Setup(setup::Setup),
     Test(test::Test),
     Bench(bench::Bench),
@@ -60,6 +63,7 @@ impl Cli {
             Subcommands::Replay(replay) => replay.run(),
             Subcommands::Fuzz(fuzz) => fuzz.run(),
             Subcommands::Corpus(corpus) => corpus.run(),
+            Subcommands::Doctor(doctor) => doctor.run(),
             Subcommands::Setup(setup) => setup.run(),
             Subcommands::Test(test) => test.run(),
             Subcommands::Bench(bench) => bench.run(),

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::place::Place;
 use crate::error::{Error, Exit, Result};
 use crate::process::Child;
 use crate::setup::packages::which;
-use crate::setup::{self, Missing, Options, Ready};
+use crate::setup::{Missing, Ready};
 use crate::table;
 use crate::tally::Tally;
 use crate::target::Target;
@@ -26,9 +27,8 @@ use crate::workspace;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu test --target sparc64 -- --package lazy-mmu-core")]
 pub struct Test {
-    /// A target, by short name or triple; may be repeated [default: all four]
-    #[arg(long = "target", value_name = "TARGET")]
-    targets: Vec<Target>,
+    #[command(flatten)]
+    place: Place,
     /// Give a target up when its tests print nothing for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     timeout: u64,
@@ -63,8 +63,8 @@ impl Test {
     /// When the current directory is outside the project.
     pub fn run(&self) -> Result<Exit> {
         let root = workspace::root()?;
-        let prepared =
-            setup::prepare(&super::or_all(&self.targets), Options { allow_install: true, ..Options::default() });
+        self.place.check()?;
+        let prepared = self.place.prepare()?;
         let mut outcomes = Vec::new();
         // The native run comes first: it is the fastest to say that something is wrong.
         let (native, others): (Vec<_>, Vec<_>) = prepared.into_iter().partition(|(target, _)| target.is_native());

@@ -128,7 +128,7 @@ impl Repository {
 }
 
 /// Runs a command to its end, at most so long; its output, or the last line of its complaint.
-pub(super) fn output(command: Command, patience: Duration) -> Result<String, String> {
+pub(crate) fn output(command: Command, patience: Duration) -> Result<String, String> {
     let deadline = Instant::now() + patience;
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = Child::spawn(command).map_err(|error| error.to_string())?;

@@ -12,6 +12,7 @@ pub mod apt;
 pub mod cache;
 pub mod compile;
 pub mod compiler;
+pub mod cpu;
 pub mod packages;
 pub mod ready;
 pub mod std;
@@ -33,6 +34,8 @@ pub struct Options {
     pub allow_install: bool,
     /// Where standard libraries may come from.
     pub source: Source,
+    /// Whether programs are emulated on a native target too.
+    pub emulated: bool,
 }
 
 /// Something the machine lacks: what, why it could not be set up, and the command that mends it.
@@ -63,16 +66,18 @@ pub fn prepare(targets: &[Target], options: Options) -> Vec<(Target, Result<Read
 pub struct Inventory {
     /// The compiler with a standard library for the target.
     pub compiler: Option<String>,
-    /// The linker and, with it, the C library.
+    /// The linker.
     pub linker: Option<String>,
-    /// The emulator; `native` where none is needed.
+    /// The C library's directory.
+    pub libc: Option<&'static str>,
+    /// The emulator, also where programs run without.
     pub emulator: Option<String>,
 }
 
 /// What targets have, in the order of the arguments. Nothing is changed.
 #[must_use]
 pub fn inventory(targets: &[Target], source: Source) -> Vec<Inventory> {
-    let session = Session::open(Options { allow_install: false, source }).ok();
+    let session = Session::open(Options { source, ..Options::default() }).ok();
     let compiler = |target| {
         let session = session.as_ref()?;
         std::find(target, &session.compiler, &session.cache, source).map(|found| found.about)
@@ -80,6 +85,7 @@ pub fn inventory(targets: &[Target], source: Source) -> Vec<Inventory> {
     let of = |&target: &Target| Inventory {
         compiler: compiler(target),
         linker: packages::linker_text(target),
+        libc: packages::libc(target),
         emulator: packages::emulator_text(target),
     };
     targets.iter().map(of).collect()
@@ -118,22 +124,27 @@ impl Session {
 
     /// Sets up what can be; the result says why the rest could not.
     fn install(&self, lacking: Vec<Target>, lock: &Lock) -> BTreeMap<Target, Missing> {
-        let packages: BTreeSet<&str> = lacking.iter().flat_map(|&target| packages::lacking(target)).collect();
+        let of = |target| packages::lacking(target, self.options.emulated);
+        let packages: BTreeSet<&str> = lacking.iter().flat_map(|&target| of(target)).collect();
         let refused = if packages.is_empty() { None } else { packages::install(&packages, &self.cache).err() };
         // A target that still lacks programs is not worth a compilation: its user has to act first.
-        let (fit, unfit) = lacking.into_iter().partition::<Vec<_>, _>(|&target| packages::lacking(target).is_empty());
+        let (fit, unfit) = lacking.into_iter().partition::<Vec<_>, _>(|&target| of(target).is_empty());
         let unfit = unfit.into_iter().filter_map(|target| Some((target, refused.clone()?)));
         unfit.chain(std::make(&fit, &self.compiler, &self.cache, lock, self.options.source)).collect()
     }
 
     /// What a target has now; nothing is changed.
     fn look(&self, target: Target) -> Result<Ready, Missing> {
-        let mut lacks: Vec<String> = packages::lacking(target).into_iter().map(str::to_owned).collect();
+        let packages: BTreeSet<&str> = packages::lacking(target, self.options.emulated).into_iter().collect();
+        let mut lacks: Vec<String> = packages.iter().copied().map(str::to_owned).collect();
         let toolchain = std::find(target, &self.compiler, &self.cache, self.options.source);
         match toolchain {
-            Some(toolchain) if lacks.is_empty() => Ok(Ready::new(target, toolchain)),
+            Some(toolchain) if lacks.is_empty() => {
+                let ready = Ready::new(target, toolchain, self.options.emulated);
+                let old = ready.runner.as_ref().and_then(|_| packages::too_old(target));
+                old.map_or(Ok(ready), |version| Err(too_old(target, &version)))
+            }
             found => {
-                let packages = packages::lacking(target).into_iter().collect();
                 if found.is_none() {
                     lacks.push(format!("a standard library for rustc {}", self.compiler.version));
                 }
@@ -144,6 +155,17 @@ impl Session {
                 })
             }
         }
+    }
+}
+
+/// An emulator that is there, and older than the target's minimum.
+fn too_old(target: Target, version: &str) -> Missing {
+    let emulator = &target.spec().emulator;
+    let (program, minimum, package) = (&emulator.program, &emulator.minimum, &*emulator.package);
+    Missing {
+        what: format!("{target} needs {program} {minimum} or later, and this one is {version}"),
+        why: emulator.reason.clone(),
+        remedy: format!("{} (Debian has it from release 12 on)", packages::command(&BTreeSet::from([package]))),
     }
 }
 

@@ -17,35 +17,44 @@ use super::cache::Cache;
 use super::{Missing, say};
 use crate::target::Target;
 
-const QEMU_PACKAGE: &str = "qemu-user";
-
-/// The packages whose files a target lacks; none for a native one.
+/// The packages whose files a target lacks; a native one needs the emulator alone, and only where `emulated`.
 #[must_use]
-pub fn lacking(target: Target) -> Vec<&'static str> {
-    if target.is_native() {
-        return vec![];
-    }
+pub fn lacking(target: Target, emulated: bool) -> Vec<&'static str> {
     let spec = target.spec();
-    let sysroot = Path::new(spec.sysroot);
-    let libc = ["lib/crt1.o", "lib/libc.so.6"].iter().all(|file| sysroot.join(file).exists());
+    let native = target.is_native();
     let mut lacking = vec![];
-    if which(spec.linker).is_none() {
-        lacking.push(spec.gcc_package);
+    if !native && which(&spec.linker.program).is_none() {
+        lacking.push(&*spec.linker.package);
     }
-    if !libc {
-        lacking.push(spec.libc_package);
+    if !native && libc(target).is_none() {
+        lacking.push(&*spec.libc.package);
     }
-    if qemu(target).is_none() {
-        lacking.push(QEMU_PACKAGE);
+    if (!native || emulated) && qemu(target).is_none() {
+        lacking.push(&*spec.emulator.package);
     }
     lacking
+}
+
+/// Where the target's own C library is; a native target's is the machine's.
+#[must_use]
+pub fn libc(target: Target) -> Option<&'static str> {
+    let sysroot = Path::new(&target.spec().libc.sysroot);
+    let there = || ["lib/crt1.o", "lib/libc.so.6"].iter().all(|file| sysroot.join(file).exists());
+    if target.is_native() { Some("the machine's") } else { sysroot.to_str().filter(|_| there()) }
+}
+
+/// The emulator's version, where it is older than what the target needs.
+#[must_use]
+pub fn too_old(target: Target) -> Option<String> {
+    let version = qemu_version(&qemu(target)?)?;
+    target.spec().emulator.is_too_old(&version).then_some(version)
 }
 
 /// The emulator's program: Debian 12 has a dynamic one, others only one whose name ends in `-static`.
 #[must_use]
 pub fn qemu(target: Target) -> Option<String> {
-    let plain = target.spec().qemu;
-    [plain.to_owned(), format!("{plain}-static")].into_iter().find(|name| which(name).is_some())
+    let plain = &target.spec().emulator.program;
+    [plain.clone(), format!("{plain}-static")].into_iter().find(|name| which(name).is_some())
 }
 
 /// The version an emulator gives itself, such as `7.2.22`.
@@ -56,15 +65,12 @@ pub fn qemu_version(program: &str) -> Option<String> {
     text.split_once(" version ")?.1.split_whitespace().next().map(str::to_owned)
 }
 
-/// The linker as a report shows it; nothing when it or the C library is missing.
+/// The linker as a report shows it.
 #[must_use]
 pub fn linker_text(target: Target) -> Option<String> {
-    let spec = target.spec();
-    let program =
-        if target.is_native() { ["cc", "gcc"].into_iter().find(|name| which(name).is_some())? } else { spec.linker };
-    if which(program).is_none() || lacking(target).contains(&spec.libc_package) {
-        return None;
-    }
+    let cross = &*target.spec().linker.program;
+    let names = if target.is_native() { &["cc", "gcc"][..] } else { &[cross][..] };
+    let program = *names.iter().find(|name| which(name).is_some())?;
     let sh = Shell::new().ok()?;
     let version = cmd!(sh, "{program} -dumpfullversion").quiet().ignore_stderr().read().ok()?;
     Some(format!("{program} {}", version.trim()))
@@ -73,9 +79,6 @@ pub fn linker_text(target: Target) -> Option<String> {
 /// The emulator as a report shows it.
 #[must_use]
 pub fn emulator_text(target: Target) -> Option<String> {
-    if target.is_native() {
-        return Some("native".to_owned());
-    }
     let program = qemu(target)?;
     let version = qemu_version(&program).unwrap_or_else(|| "of unknown version".to_owned());
     Some(format!("{program} {version}"))
@@ -171,7 +174,7 @@ mod tests {
     #[test]
     fn a_native_target_lacks_nothing() {
         for target in Target::ALL.into_iter().filter(|target| target.is_native()) {
-            assert!(lacking(target).is_empty());
+            assert!(lacking(target, false).is_empty());
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::cache::Cache;
 use super::compiler::Toolchain;
-use super::{Missing, apt, packages};
+use super::{Missing, apt, cpu, packages};
 use crate::process::Child;
 use crate::target::{Endian, Target};
 use crate::workspace;
@@ -24,22 +24,41 @@ pub struct Ready {
     pub target: Target,
     /// What builds for it.
     pub toolchain: Toolchain,
-    /// The emulator and its options, to be put before a program; none on a native target.
+    /// The emulator and its options, to be put before a program; none where the machine runs it.
     pub runner: Option<Vec<String>>,
     /// The C compiler's driver, which links; none on a native target, where the toolchain's default does.
     pub linker: Option<String>,
+    /// The model that the emulator is told to be, by option or by `QEMU_CPU`; none for its default.
+    pub cpu: Option<String>,
 }
 
 impl Ready {
-    /// A target all of whose needs were found.
-    pub(super) fn new(target: Target, toolchain: Toolchain) -> Self {
+    /// A target all of whose needs were found; `emulated` has a native one's programs emulated as well.
+    pub(super) fn new(target: Target, toolchain: Toolchain, emulated: bool) -> Self {
         let spec = target.spec();
-        let emulated = !target.is_native();
-        let runner = emulated.then(|| {
-            let program = packages::qemu(target).unwrap_or_else(|| spec.qemu.to_owned());
-            vec![program, "-L".to_owned(), spec.sysroot.to_owned()]
+        let cross = !target.is_native();
+        let runner = (cross || emulated).then(|| {
+            let program = packages::qemu(target).unwrap_or_else(|| spec.emulator.program.clone());
+            let library = ["-L", &spec.libc.sysroot].map(str::to_owned);
+            // A program of this machine finds the machine's own C library.
+            std::iter::once(program).chain(library.into_iter().filter(|_| cross)).collect()
         });
-        Self { target, toolchain, runner, linker: emulated.then(|| spec.linker.to_owned()) }
+        let cpu = runner.as_ref().and_then(|_| env::var(cpu::VARIABLE).ok());
+        Self { target, toolchain, runner, linker: cross.then(|| spec.linker.program.clone()), cpu }
+    }
+
+    /// Whether it is built for another machine than this one.
+    #[must_use]
+    pub fn is_cross(&self) -> bool {
+        self.linker.is_some()
+    }
+
+    /// Has the emulator be this model.
+    pub fn set_cpu(&mut self, model: &str) {
+        if let Some(runner) = &mut self.runner {
+            runner.splice(1..1, ["-cpu".to_owned(), model.to_owned()]);
+            self.cpu = Some(model.to_owned());
+        }
     }
 
     /// `cargo <subcommand>` for this target, with `--target` unless the target is native; further arguments follow.
@@ -49,7 +68,7 @@ impl Ready {
     pub fn cargo(&self, subcommand: &str) -> Command {
         let mut command = Command::new(&self.toolchain.cargo);
         command.arg(subcommand);
-        if self.runner.is_some() {
+        if self.is_cross() {
             command.args(["--target", self.target.triple()]);
         }
         workspace::forget_outer_cargo(&mut command);
@@ -69,8 +88,7 @@ impl Ready {
     /// Where cargo puts a program it built for this target: a profile is a directory's name (`debug`, `release`).
     #[must_use]
     pub fn artifact(&self, target_dir: &Path, profile: &str, program: &str) -> PathBuf {
-        let base =
-            self.runner.as_ref().map_or_else(|| target_dir.to_owned(), |_| target_dir.join(self.target.triple()));
+        let base = if self.is_cross() { target_dir.join(self.target.triple()) } else { target_dir.to_owned() };
         base.join(profile).join(program)
     }
 
@@ -84,8 +102,11 @@ impl Ready {
         let native_linker = || if packages::which("cc").is_some() { "cc" } else { "gcc" }.to_owned();
         let linker = self.linker.clone().unwrap_or_else(native_linker);
         let runner = self.runner.as_ref().map_or_else(|| "env".to_owned(), |words| words.join(" "));
-        if self.runner.is_some() || !cfg!(target_arch = "x86_64") {
+        let overrides = self.is_cross() || !cfg!(target_arch = "x86_64");
+        if overrides {
             env.push((target.cargo_variable("LINKER"), linker.into()));
+        }
+        if overrides || self.runner.is_some() {
             env.push((target.cargo_variable("RUNNER"), runner.into()));
         }
         if !toolchain.rustflags.is_empty() {
@@ -95,10 +116,14 @@ impl Ready {
         env
     }
 
-    /// How programs run here, in words: `qemu-sparc64 7.2.22` or `native`.
+    /// How programs run here, in words: `qemu-ppc64 7.2.22 as power9` or `native`.
     #[must_use]
     pub fn runner_text(&self) -> String {
-        packages::emulator_text(self.target).unwrap_or_else(|| "an emulator that is gone".to_owned())
+        if self.runner.is_none() {
+            return "native".to_owned();
+        }
+        let emulator = packages::emulator_text(self.target).unwrap_or_else(|| "an emulator that is gone".to_owned());
+        self.cpu.as_ref().map_or_else(|| emulator.clone(), |model| format!("{emulator} as {model}"))
     }
 
     /// Compiles a small program for the target and runs it: the proof that compiler, linker, library and emulator fit.
@@ -121,7 +146,8 @@ impl Ready {
 
     fn reinstall(&self) -> String {
         let spec = self.target.spec();
-        format!("apt-get install --reinstall {} {} qemu-user", spec.gcc_package, spec.libc_package)
+        let packages = [&spec.linker.package, &spec.libc.package, &spec.emulator.package].map(String::as_str);
+        format!("apt-get install --reinstall {}", packages.join(" "))
     }
 
     fn hello(&self, dir: &Path) -> Result<(), String> {
@@ -177,8 +203,8 @@ mod tests {
             env: vec![],
             about: String::new(),
         };
-        let linker = runner.is_some().then(|| target.spec().linker.to_owned());
-        Ready { target, toolchain, runner, linker }
+        let linker = runner.is_some().then(|| target.spec().linker.program.clone());
+        Ready { target, toolchain, runner, linker, cpu: None }
     }
 
     fn emulated() -> Ready {
@@ -194,6 +220,24 @@ mod tests {
         assert_eq!(format!("{command:?}"), r#""qemu-sparc64" "-L" "/usr/sparc64-linux-gnu" "agent""#);
         let command = ready(Target::X86_64, None).run(Path::new("agent"));
         assert_eq!(format!("{command:?}"), r#""agent""#);
+    }
+
+    #[test]
+    fn the_model_stands_before_the_program_and_is_said() {
+        let mut ready = emulated();
+        ready.set_cpu("TI-UltraSparc-IIi");
+        let command = format!("{:?}", ready.run(Path::new("agent")));
+        assert_eq!(command, r#""qemu-sparc64" "-cpu" "TI-UltraSparc-IIi" "-L" "/usr/sparc64-linux-gnu" "agent""#);
+        assert!(ready.runner_text().ends_with(" as TI-UltraSparc-IIi"), "{}", ready.runner_text());
+    }
+
+    #[test]
+    fn a_native_target_can_be_emulated_and_is_built_as_ever() {
+        let mut native = ready(Target::X86_64, None);
+        native.runner = Some(vec!["qemu-x86_64".to_owned()]);
+        assert!(!native.is_cross() && native.cargo("build").get_args().eq(["build"]));
+        assert_eq!(native.artifact(Path::new("target"), "debug", "agent"), Path::new("target/debug/agent"));
+        assert_eq!(format!("{:?}", native.run(Path::new("agent"))), r#""qemu-x86_64" "agent""#);
     }
 
     #[test]
