@@ -23,6 +23,7 @@ pub mod explore;
 pub mod findings;
 pub mod fuzz;
 pub mod json;
+pub mod matrix;
 pub mod plot;
 pub mod process;
 pub mod promote;

@@ -4,9 +4,10 @@
 //! first. Called by `lazymmu check`, before any target is asked.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use lazy_mmu_engine::contract::Invariant;
-use lazy_mmu_engine::exercise::Exercised;
+use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
@@ -19,7 +20,7 @@ use lazy_mmu_engine::workload;
 use lazy_mmu_snapshots::{PROGRAMS, known, render};
 
 use super::known::Shown;
-use super::{Failure, Profile, silent};
+use super::{Case, Cell, Failure, Profile, family, silent};
 use crate::trace_file;
 
 /// A program that the host has run, ready for the wire.
@@ -45,8 +46,54 @@ impl Known {
     }
 }
 
+/// What the host's runs are held against, a suite each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostSuite {
+    /// The collection's timelines against their snapshots, by family.
+    Programs,
+    /// The call sites on the backends of 7.2, which hold.
+    Workloads,
+    /// The transition tables against theirs.
+    Tables,
+    /// Generated programs: their digests, and what breaks on legal ones.
+    Generated,
+    /// The recorded traces, which no kernel's rules refuse.
+    Traces,
+    /// The known findings, each of which the collection shows.
+    Findings,
+    /// What a check must have met to prove anything.
+    Exercised,
+}
+
+impl HostSuite {
+    /// All, in the order of reports.
+    pub const ALL: [HostSuite; 7] = [
+        HostSuite::Programs,
+        HostSuite::Workloads,
+        HostSuite::Tables,
+        HostSuite::Generated,
+        HostSuite::Traces,
+        HostSuite::Findings,
+        HostSuite::Exercised,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            HostSuite::Programs => "programs",
+            HostSuite::Workloads => "workloads",
+            HostSuite::Tables => "tables",
+            HostSuite::Generated => "generated",
+            HostSuite::Traces => "traces",
+            HostSuite::Findings => "findings",
+            HostSuite::Exercised => "exercised",
+        }
+    }
+}
+
 /// What targets are compared with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Expected {
     /// The collection.
     pub programs: Vec<Known>,
@@ -62,34 +109,86 @@ pub struct Expected {
     pub exercised: Exercised,
     /// The known findings, and how many runs of the collection show each.
     pub known: Shown,
-    /// Where the host's own runs are not as reviewed.
-    pub failures: Vec<Failure>,
+    /// How the host's own runs compare with what is reviewed, in the order of [`HostSuite::ALL`].
+    pub host: [Cell; HostSuite::ALL.len()],
+    /// What there is to say of each of them besides.
+    pub said: [String; HostSuite::ALL.len()],
 }
 
 impl Expected {
     /// Runs everything.
     #[must_use]
     pub fn compute(root: &Path, profile: Profile, seed: u64) -> Expected {
-        let mut expected = Expected {
-            programs: Vec::new(),
-            workloads: Vec::new(),
-            generated: Vec::new(),
-            tables: GenerationName::ALL.map(table::render).join("\n"),
-            traces: Vec::new(),
-            exercised: Exercised::default(),
-            known: Shown::default(),
-            failures: Vec::new(),
-        };
+        let mut expected =
+            Expected { tables: GenerationName::ALL.map(table::render).join("\n"), ..Expected::default() };
         let mut runner = Runner::new();
-        expected.collection(&mut runner);
-        expected.workloads(&mut runner);
-        expected.compare_tables();
-        expected.compare_digests(&mut runner);
-        for batch in profile.generated(seed) {
-            expected.generate(&mut runner, batch);
-        }
-        expected.replay(root);
+        expected.timed(HostSuite::Programs, |expected| expected.collection(&mut runner));
+        expected.timed(HostSuite::Workloads, |expected| expected.workloads(&mut runner));
+        expected.timed(HostSuite::Tables, Expected::compare_tables);
+        expected.timed(HostSuite::Generated, |expected| {
+            expected.compare_digests(&mut runner);
+            profile.generated(seed).into_iter().for_each(|batch| expected.generate(&mut runner, batch));
+        });
+        expected.timed(HostSuite::Traces, |expected| expected.replay(root));
+        expected.findings();
+        expected.exercise();
         expected
+    }
+
+    /// What the host did, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        // What was met and what was found is no review.
+        let reviewed = self.host.iter().take(HostSuite::Findings as usize + 1).flat_map(|cell| &cell.cases);
+        let as_reviewed = if reviewed.into_iter().all(Case::holds) { "as reviewed" } else { "NOT all as reviewed" };
+        let (programs, workloads, traces) = (self.programs.len(), self.workloads.len(), self.traces.len());
+        format!(
+            "host: {programs} programs, {workloads} workloads, 5 transition tables and {traces} traces, {as_reviewed}"
+        )
+    }
+
+    /// All cases of the host.
+    pub fn cases_mut(&mut self) -> impl Iterator<Item = &mut Case> {
+        self.host.iter_mut().flat_map(|cell| &mut cell.cases)
+    }
+
+    fn case(&mut self, suite: HostSuite, name: &str) -> &mut Case {
+        self.host[suite as usize].case(name)
+    }
+
+    fn timed(&mut self, suite: HostSuite, run: impl FnOnce(&mut Expected)) {
+        let begin = Instant::now();
+        run(self);
+        self.host[suite as usize].took = begin.elapsed();
+    }
+
+    /// A finding whose program breaks nothing visible is shown by no run, and says so.
+    fn findings(&mut self) {
+        self.said[HostSuite::Findings as usize] = self.known.render();
+        let counts: Vec<_> = self.known.counts().map(|(finding, runs)| (finding.name, runs as u64)).collect();
+        let missing: Vec<_> = self.known.missing().map(|finding| finding.name).collect();
+        for (name, runs) in counts {
+            let case = self.case(HostSuite::Findings, name);
+            case.count = runs;
+            if missing.contains(&name) {
+                let what = format!("the finding {name} is shown by no program of the collection any more");
+                case.fail(Failure::plain(what));
+            }
+        }
+    }
+
+    /// A kind of event that was never met fails: nothing is proved about it.
+    pub(super) fn exercise(&mut self) {
+        let counts = KINDS.iter().zip(self.exercised.counts).map(|(kind, count)| format!("{count} {kind}"));
+        let counts = format!("exercised: {}", counts.collect::<Vec<_>>().join(", "));
+        self.said[HostSuite::Exercised as usize] = counts;
+        for (kind, count) in KINDS.iter().zip(self.exercised.counts) {
+            let case = self.case(HostSuite::Exercised, kind);
+            case.count = count;
+            if count == 0 {
+                case.fail(Failure::plain(format!("the check met no {kind}: it proves nothing about them")));
+            }
+        }
     }
 
     fn collection(&mut self, runner: &mut Runner) {
@@ -97,15 +196,19 @@ impl Expected {
             let program = match parse(entry.text) {
                 Ok(program) => program,
                 Err(error) => {
-                    self.fail(format!("snapshots/programs/{}.lmm:{error}", entry.name), String::new(), None);
+                    let what = format!("snapshots/programs/{}.lmm:{error}", entry.name);
+                    self.case(HostSuite::Programs, family(entry.name)).fail(Failure::plain(what));
                     continue;
                 }
             };
             let now = render::program(runner, &program);
+            self.case(HostSuite::Programs, family(entry.name)).count += 1;
             if entry.reviewed_body().map(str::trim_end) != Some(now.trim_end()) {
                 let detail = difference(entry.reviewed_body().unwrap_or("(no snapshot)\n"), &now);
                 let review = "INSTA_UPDATE=new cargo test -p lazy-mmu-snapshots; cargo insta review";
-                self.fail(format!("{} is not as reviewed", entry.name), detail, Some(review.to_owned()));
+                let what = format!("{} is not as reviewed", entry.name);
+                let failure = Failure { detail, replay: Some(review.to_owned()), ..Failure::plain(what) };
+                self.case(HostSuite::Programs, family(entry.name)).fail(failure);
             }
             for subject in 0..SUBJECTS.len() {
                 self.exercised.add(runner.run(subject, Port::Model, &program).0);
@@ -114,10 +217,6 @@ impl Expected {
             self.known.add(&known.summaries);
             self.programs.push(known);
         }
-        for finding in self.known.missing() {
-            let what = format!("the finding {} is shown by no program of the collection any more", finding.name);
-            self.failures.push(Failure::plain(what));
-        }
     }
 
     /// Call sites are legal: on 7.2 they hold but for the findings that the table names.
@@ -125,10 +224,12 @@ impl Expected {
         for workload in workload::all() {
             for parameters in workload.variants() {
                 let command = format!("workload {}{parameters}", workload.name);
+                let case = self.case(HostSuite::Workloads, workload.name);
+                case.count += 1;
                 let program = match workload.program(&parameters) {
                     Ok(program) => program,
                     Err(bad) => {
-                        self.fail(format!("{command}: {bad}"), String::new(), None);
+                        case.fail(Failure::plain(format!("{command}: {bad}")));
                         continue;
                     }
                 };
@@ -138,7 +239,7 @@ impl Expected {
                     if subject.is_current() && unexpected != 0 {
                         let what = format!("{} {} on {}", known.name(), broken_text(summary.broken), subject.name);
                         let again = format!("cargo lazymmu {} --subject {}", known.command, subject.name);
-                        self.fail(what, String::new(), Some(again));
+                        case.fail(Failure { replay: Some(again), ..Failure::plain(what) });
                     }
                 }
                 self.workloads.push(known);
@@ -150,9 +251,11 @@ impl Expected {
         for generation in GenerationName::ALL {
             let reviewed = lazy_mmu_snapshots::table(generation.name()).unwrap_or("(no snapshot)\n");
             let now = table::render(generation);
+            let case = self.case(HostSuite::Tables, generation.name());
+            case.count = now.lines().count() as u64;
             if reviewed.trim_end() != now.trim_end() {
                 let what = format!("the transition table of {} is not as reviewed", generation.name());
-                self.fail(what, difference(reviewed, &now), None);
+                case.fail(Failure { detail: difference(reviewed, &now), ..Failure::plain(what) });
             }
         }
     }
@@ -160,10 +263,12 @@ impl Expected {
     fn compare_digests(&mut self, runner: &mut Runner) {
         let reviewed = lazy_mmu_snapshots::generated_digests().unwrap_or("(no snapshot)\n");
         let now = lazy_mmu_snapshots::generated::render(runner);
+        let case = self.case(HostSuite::Generated, "digests");
+        case.count = now.lines().count() as u64;
         if reviewed.trim_end() != now.trim_end() {
             let what = "generated programs do something else than they did (snapshots/src/generated.rs says how to find \
                         out what)";
-            self.fail(what.to_owned(), difference(reviewed, &now), None);
+            case.fail(Failure { detail: difference(reviewed, &now), ..Failure::plain(what.to_owned()) });
         }
     }
 
@@ -183,8 +288,10 @@ impl Expected {
                     first = Some(seed);
                 }
             }));
+            let case = self.case(HostSuite::Generated, descriptor.name);
+            case.count += u64::from(batch.count);
             if let Some(seed) = first {
-                self.failures.push(silent::failure(runner, subject, (seed, &batch.program(seed)), bad));
+                case.fail(silent::failure(runner, subject, (seed, &batch.program(seed)), bad));
             }
         }
         for seed in batch.seeds() {
@@ -203,22 +310,22 @@ impl Expected {
         let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "xz")).collect();
         paths.sort();
         if paths.is_empty() {
-            self.fail(format!("{} holds no trace", folder.display()), String::new(), None);
+            let what = format!("{} holds no trace", folder.display());
+            self.case(HostSuite::Traces, "none").fail(Failure::plain(what));
         }
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let case = self.case(HostSuite::Traces, &name);
+            case.count += 1;
             match trace_file::replay(&path, &name) {
                 Ok(summary) => self.traces.push((path, summary.to_string())),
                 Err(error) => {
-                    let again = format!("cargo lazymmu replay {}", path.display());
-                    self.fail(format!("{name} is rejected"), error.to_string(), Some(again));
+                    let replay = Some(format!("cargo lazymmu replay {}", path.display()));
+                    let what = format!("{name} is rejected");
+                    case.fail(Failure { detail: error.to_string(), replay, ..Failure::plain(what) });
                 }
             }
         }
-    }
-
-    fn fail(&mut self, what: String, detail: String, replay: Option<String>) {
-        self.failures.push(Failure { what, detail, replay, program: None });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The known findings in what `check` prints: which of them the collection still shows, and in how many runs.
 //!
 //! Not here: the findings ([`lazy_mmu_snapshots::known`]), nor any verdict on what no finding explains, which fails where
-//! it is found. Called by [`super::expected`], which counts, and by [`super::report`].
+//! it is found. Called by [`super::expected`], which counts, and by the report for people.
 
 use std::fmt::Write as _;
 
@@ -31,9 +31,14 @@ impl Shown {
         }
     }
 
+    /// How many runs show each.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static Finding, usize)> {
+        KNOWN.iter().zip(self.runs)
+    }
+
     /// The findings that no run shows, though they say that one does.
     pub fn missing(&self) -> impl Iterator<Item = &'static Finding> {
-        let none = KNOWN.iter().zip(self.runs).filter(|(_, runs)| *runs == 0).map(|(finding, _)| finding);
+        let none = self.counts().filter(|(_, runs)| *runs == 0).map(|(finding, _)| finding);
         none.filter(|finding| finding.kind != Kind::Invisible)
     }
 
@@ -45,7 +50,7 @@ impl Shown {
             "known: {n} findings on faithful subjects (docs/architecture.md), each with the runs that break exactly this\n"
         );
         let width = KNOWN.iter().map(|finding| finding.name.len()).max().unwrap_or_default();
-        for (finding, runs) in KNOWN.iter().zip(self.runs) {
+        for (finding, runs) in self.counts() {
             let shown = if runs > 0 { format!("{runs} runs") } else { finding.kind.text().to_owned() };
             let (name, breaks, subjects) = (finding.name, finding.breaks_text(), finding.subjects_text());
             let _ = writeln!(text, "  {name:<width$}  {breaks:<16}  {subjects}: {shown}");

@@ -3,16 +3,18 @@
 //!
 //! [`expected`] runs everything natively in this process and holds it against what is reviewed; [`suites`] has each
 //! target's agent do the same and compares; [`silent`] runs many more legal programs natively, beside the targets;
-//! [`known`] says what faithful subjects break all the same; [`report`] prints the matrix and what failed. Not here: set-up, processes.
-//! Called by `lazymmu check`.
+//! [`known`] says what faithful subjects break all the same; what comes of it is a stream of [`event`]s, and [`render`]
+//! makes reports of that. Not here: set-up, processes. Called by `lazymmu check`.
 
 pub mod build;
+pub mod event;
 pub mod expected;
 pub mod known;
-pub mod report;
+pub mod render;
 pub mod silent;
 pub mod suites;
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,9 +69,15 @@ impl Suite {
     pub const ALL: [Suite; 7] =
         [Suite::Programs, Suite::Kunit, Suite::Workloads, Suite::Tables, Suite::Traces, Suite::Generated, Suite::Asm];
 
-    /// Its heading.
+    /// Its name in reports for machines: one word.
     #[must_use]
     pub fn name(self) -> &'static str {
+        if self == Suite::Asm { "asm" } else { self.heading() }
+    }
+
+    /// Its heading.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
         match self {
             Suite::Programs => "programs",
             Suite::Kunit => "kunit",
@@ -117,17 +125,81 @@ impl Failure {
     }
 }
 
-/// One suite on one target.
+impl fmt::Display for Failure {
+    /// Lines that end in one: what, the detail and the command that shows it again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        self.detail.lines().try_for_each(|line| writeln!(f, "  {line}"))?;
+        self.replay.iter().try_for_each(|replay| writeln!(f, "  again: {replay}"))
+    }
+}
+
+/// A part of a suite that passes or fails by itself: a family of programs, a call site, a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
+pub struct Case {
+    /// Its name, of its suite's only.
+    pub name: String,
     /// Runs, or trace lines, or table rows.
     pub count: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// The first that failed, looked into.
+    pub failures: Vec<Failure>,
+}
+
+impl Case {
+    /// A case of which nothing ran yet.
+    #[must_use]
+    pub fn new(name: &str) -> Case {
+        Case { name: name.to_owned(), ..Case::default() }
+    }
+
+    /// Whether nothing failed.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.failed == 0 && self.failures.is_empty()
+    }
+
+    /// One that failed.
+    pub fn fail(&mut self, failure: Failure) {
+        self.failed += 1;
+        self.failures.push(failure);
+    }
+}
+
+/// One suite on one target, or of the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Its cases, in the order in which they first ran.
+    pub cases: Vec<Case>,
     /// Instructions executed for real, in the asm port's suite.
     pub executed: u64,
     /// How long.
     pub took: Duration,
-    /// What broke.
-    pub failures: Vec<Failure>,
+}
+
+impl Cell {
+    /// The case of that name, new if it is not there.
+    pub fn case(&mut self, name: &str) -> &mut Case {
+        let at = self.cases.iter().position(|case| case.name == name).unwrap_or_else(|| {
+            self.cases.push(Case::new(name));
+            self.cases.len() - 1
+        });
+        &mut self.cases[at]
+    }
+
+    /// How much failed and was looked into.
+    #[must_use]
+    pub fn looked_into(&self) -> usize {
+        self.cases.iter().map(|case| case.failures.len()).sum()
+    }
+}
+
+/// What a run belongs to, by its name: `halves/enable` to `halves`, `vmap --len 193` to `vmap`. The kernel's scenario, which
+/// is a family of one, is a case of its own.
+#[must_use]
+pub fn family(name: &str) -> &str {
+    name.strip_prefix("kunit/").unwrap_or(name).split(['/', ' ']).next().unwrap_or(name)
 }
 
 /// One target.
@@ -140,13 +212,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// Everything that broke there.
-    pub fn failures_mut(&mut self) -> impl Iterator<Item = &mut Failure> {
+    /// All of its cases.
+    pub fn cases_mut(&mut self) -> impl Iterator<Item = &mut Case> {
         let cells = match &mut self.state {
             RowState::Ran(cells, _) => cells.as_mut_slice(),
             RowState::Skipped(_) => &mut [],
         };
-        cells.iter_mut().flat_map(|cell| &mut cell.failures)
+        cells.iter_mut().flat_map(|cell| &mut cell.cases)
     }
 }
 

@@ -4,6 +4,8 @@
 //! No target runs them: a target comes to the same as the host on fewer programs ([`super::suites`]). The programs are the
 //! same in every check. Called by `lazymmu check`, on a thread of its own beside the targets.
 
+use std::time::{Duration, Instant};
+
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::runner::{Generated, MISUSED, Runner, broken_text};
@@ -12,7 +14,7 @@ use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::trace::timeline;
 use lazy_mmu_snapshots::known;
 
-use super::Failure;
+use super::{Case, Failure};
 
 /// The programs: enough that a rare break is met, few enough for seconds.
 const BATCH: Generated = Generated { seed: 0, count: 100_000, length: 24, legal: true };
@@ -22,29 +24,48 @@ const BATCH: Generated = Generated { seed: 0, count: 100_000, length: 24, legal:
 pub struct Silent {
     /// Programs.
     pub programs: u32,
-    /// Backends that ran each.
-    pub backends: usize,
+    /// A case for each backend, with the first program that breaks something there.
+    pub cases: Vec<Case>,
     /// Runs that were judged to their end: on some backends a task is not preempted in a section.
     pub to_the_end: u64,
     /// Runs in which a new task broke what it is known to break.
     pub known: u64,
-    /// The first program that breaks something, of each backend that one does.
-    pub failures: Vec<Failure>,
+    /// How long.
+    pub took: Duration,
+}
+
+impl Silent {
+    /// What came of it in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Silent { programs, cases, to_the_end, known, .. } = self;
+        let loud = if cases.iter().all(Case::holds) { "silent" } else { "NOT silent" };
+        format!(
+            "{loud}: {programs} legal programs on each of {} current backends ({to_the_end} judged to their end; {known} known/xen-new-task)",
+            cases.len()
+        )
+    }
 }
 
 /// Runs them all.
 #[must_use]
 pub fn run() -> Silent {
-    silence(BATCH)
+    let begin = Instant::now();
+    let silent = silence(BATCH);
+    Silent { took: begin.elapsed(), ..silent }
 }
 
 fn silence(batch: Generated) -> Silent {
     let mut runner = Runner::new();
-    let mut current: Vec<usize> = (0..SUBJECTS.len()).filter(|&at| SUBJECTS[at].is_current()).collect();
-    let mut silent = Silent { programs: batch.count, backends: current.len(), ..Silent::default() };
+    let current: Vec<usize> = (0..SUBJECTS.len()).filter(|&at| SUBJECTS[at].is_current()).collect();
+    let cases = current.iter().map(|&at| Case::new(SUBJECTS[at].name)).collect();
+    let mut silent = Silent { programs: batch.count, cases, ..Silent::default() };
+    // Each with its place in the cases. One that broke something has shown what it has to.
+    let mut quiet: Vec<(usize, usize)> = current.into_iter().enumerate().collect();
     for seed in batch.seeds() {
         let program = batch.program(seed);
-        current.retain(|&subject| {
+        quiet.retain(|&(case, subject)| {
+            silent.cases[case].count += 1;
             let (_, verdict) = runner.run(subject, Port::Model, &program);
             silent.to_the_end += u64::from(verdict.cut.is_none());
             if verdict.holds() {
@@ -55,7 +76,7 @@ fn silence(batch: Generated) -> Silent {
             let known = left(&program, broken) == 0;
             silent.known += u64::from(known);
             if !known {
-                silent.failures.push(failure(&mut runner, subject, (seed, &program), left));
+                silent.cases[case].fail(failure(&mut runner, subject, (seed, &program), left));
             }
             known
         });
@@ -94,9 +115,9 @@ mod tests {
     #[test]
     fn legal_programs_are_silent_and_most_are_judged_to_their_end() {
         let silent = silence(Generated { count: 200, ..BATCH });
-        assert_eq!((silent.programs, silent.failures), (200, vec![]));
+        assert!(silent.cases.iter().all(|case| case.count == 200 && case.holds()), "{:?}", silent.cases);
         assert!((1..20).contains(&silent.known), "{} runs of Xen's with new tasks", silent.known);
-        let runs = u64::from(silent.programs) * silent.backends as u64;
+        let runs = u64::from(silent.programs) * silent.cases.len() as u64;
         assert!(silent.to_the_end > runs / 2 && silent.to_the_end < runs, "{} of {runs}", silent.to_the_end);
     }
 
@@ -104,8 +125,9 @@ mod tests {
     #[test]
     fn what_breaks_is_found_minimised_and_can_be_replayed() {
         let silent = silence(Generated { legal: false, count: 50, ..BATCH });
-        assert_eq!(silent.failures.len(), silent.backends);
-        for failure in silent.failures {
+        assert!(silent.cases.iter().all(|case| case.failed == 1 && case.failures.len() == 1), "{:?}", silent.cases);
+        assert!(silent.summary().starts_with("NOT silent: 50 legal programs on each of 8 "), "{}", silent.summary());
+        for failure in silent.cases.into_iter().flat_map(|case| case.failures) {
             let program = failure.program.expect("the program");
             assert!(program.lines().count() <= 6, "{program}");
             assert!(failure.what.contains("breaks I") && failure.replay.is_some(), "{}", failure.what);

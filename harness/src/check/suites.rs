@@ -15,7 +15,7 @@ use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
 use super::expected::{Expected, Known, difference};
-use super::{Cell, Failure, Suite};
+use super::{Cell, Failure, Suite, family};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
 use crate::target::Target;
 use crate::trace_file;
@@ -38,7 +38,7 @@ pub struct Suites<'e> {
 impl Suites<'_> {
     /// Runs one suite. An agent that cannot be talked to is a failure of the suite.
     pub fn run(&mut self, suite: Suite) -> Cell {
-        (self.progress)(&format!("{}: {}", self.target, suite.name()));
+        (self.progress)(&format!("{}: {}", self.target, suite.heading()));
         let begin = Instant::now();
         let mut cell = Cell::default();
         let programs = &self.expected.programs;
@@ -53,15 +53,15 @@ impl Suites<'_> {
         };
         if suite == Suite::Asm && cell.executed == 0 && ran.is_ok() {
             let what = format!("{}: the asm port executed not one instruction", self.target);
-            cell.failures.push(Failure::plain(what));
+            cell.case("instructions").fail(Failure::plain(what));
         }
         if let Err(error) = ran {
-            let what = format!("{}: {}: {error}", self.target, suite.name());
-            cell.failures.push(Failure::plain(what));
+            let what = format!("{}: {}: {error}", self.target, suite.heading());
+            cell.case("agent").fail(Failure::plain(what));
         }
-        if cell.count == 0 && cell.failures.is_empty() {
-            let what = format!("{}: {}: nothing ran", self.target, suite.name());
-            cell.failures.push(Failure::plain(what));
+        if cell.cases.iter().all(|case| case.count == 0 && case.holds()) {
+            let what = format!("{}: {}: nothing ran", self.target, suite.heading());
+            cell.case("nothing").fail(Failure::plain(what));
         }
         cell.took = begin.elapsed();
         cell
@@ -83,15 +83,18 @@ impl Suites<'_> {
             let programs: Vec<Vec<u8>> = known.iter().map(|known| known.bytes.clone()).collect();
             let batch = Batch { subject: at as u8, port: port as u8, programs: &programs };
             let outcomes = self.agent.batch(batch)?;
-            cell.count += outcomes.len() as u64;
             for (known, mut outcome) in known.iter().zip(outcomes) {
+                cell.case(family(known.name())).count += 1;
                 if let Outcome::Ran(summary) = &mut outcome {
                     // Both ports come to the same; how much was executed is counted apart.
                     cell.executed += u64::from(std::mem::take(&mut summary.executed));
                 }
-                if outcome != Outcome::Ran(known.summaries[at]) && cell.failures.len() < MOST {
-                    let failure = self.look_into(subject, at, port, known, &outcome);
-                    cell.failures.push(failure);
+                if outcome != Outcome::Ran(known.summaries[at]) {
+                    let looked = cell.looked_into() < MOST;
+                    let failure = looked.then(|| self.look_into(subject, at, port, known, &outcome));
+                    let case = cell.case(family(known.name()));
+                    case.failed += 1;
+                    case.failures.extend(failure);
                 }
             }
         }
@@ -122,11 +125,12 @@ impl Suites<'_> {
     fn tables(&mut self, cell: &mut Cell) -> Result<(), AgentError> {
         match self.agent.ask(&Frame::Tables)? {
             Frame::Text(text) => {
-                cell.count = text.lines().count() as u64;
+                let case = cell.case("transitions");
+                case.count = text.lines().count() as u64;
                 if text != self.expected.tables {
                     let what = format!("{}: the transition tables differ from the host's", self.target);
                     let detail = difference(&self.expected.tables, &text);
-                    cell.failures.push(Failure { detail, ..Failure::plain(what) });
+                    case.fail(Failure { detail, ..Failure::plain(what) });
                 }
                 Ok(())
             }
@@ -158,12 +162,13 @@ impl Suites<'_> {
                 (Ok(()), Frame::Replayed(outcome)) => outcome,
                 (Ok(()), other) => return Err(AgentError::Garbled(format!("{other:?}"))),
             };
-            cell.count += lines;
+            let case = cell.case(&name);
+            case.count += lines;
             if outcome.as_ref() != Ok(summary) {
                 let what = format!("{}: the replay of {name} differs from the host's", self.target);
                 let (Ok(found) | Err(found)) = &outcome;
                 let replay = Some(format!("cargo lazymmu replay {}", path.display()));
-                cell.failures.push(Failure { detail: difference(summary, found), replay, ..Failure::plain(what) });
+                case.fail(Failure { detail: difference(summary, found), replay, ..Failure::plain(what) });
             }
         }
         Ok(())
@@ -187,10 +192,13 @@ impl Suites<'_> {
                     Ok(other) => return Err(AgentError::Garbled(format!("{other:?}"))),
                     Err(error) => return Err(error),
                 };
-                cell.count += u64::from(batch.count);
-                if found != Some(summaries[at]) && cell.failures.len() < MOST {
-                    let failure = self.find_generated(subject, at, *batch)?;
-                    cell.failures.push(failure);
+                cell.case(subject.name).count += u64::from(batch.count);
+                if found != Some(summaries[at]) {
+                    cell.case(subject.name).failed += 1;
+                    if cell.looked_into() < MOST {
+                        let failure = self.find_generated(subject, at, *batch)?;
+                        cell.case(subject.name).failures.push(failure);
+                    }
                 }
             }
         }

@@ -4,16 +4,18 @@
 //!
 //! Who calls it: a person after a change, a reviewer, CI.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::place::Place;
+use crate::check::event::{self, Stream};
 use crate::check::expected::Expected;
+use crate::check::render::Format;
 use crate::check::suites::Suites;
-use crate::check::{Cell, Profile, Row, RowState, Suite, build, report, silent};
+use crate::check::{Cell, Profile, Row, RowState, Suite, build, render, silent};
 use crate::error::{Exit, Result};
 use crate::setup::{Missing, Ready};
 use crate::target::Target;
@@ -23,7 +25,7 @@ use crate::workspace;
 /// tables, recorded kernel traces and generated programs, each on every generation and backend; prints a matrix.
 ///
 /// Missing programs and standard libraries are set up first, once, as by `cargo lazymmu setup`. Exits 0 if all holds,
-/// 1 if something broke, 3 if a target had to be skipped.
+/// 1 if something broke, 3 if a target had to be skipped. Reports for machines (`--format`) appear as targets are done.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu check --profile quick --target sparc64")]
 pub struct Check {
@@ -35,6 +37,12 @@ pub struct Check {
     /// The first seed of the generated programs; the same seed gives the same programs everywhere
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Write that report to a file; standard output gets the human one
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 impl Check {
@@ -45,6 +53,8 @@ impl Check {
     pub fn run(&self) -> Result<Exit> {
         let root = workspace::root()?;
         self.place.check()?;
+        let stream = Stream::new(render::reports(self.format, self.output.as_deref())?);
+        let folder = root.join("target/lazymmu/failures");
         let progress = Progress::new();
         let (profile, seed) = (self.profile, self.seed);
         // The host's own runs need no target: they go on while targets are set up and built, and those that no target is
@@ -54,20 +64,24 @@ impl Check {
             let expected = scope.spawn(|| Expected::compute(&root, profile, seed));
             let build = |(target, ready)| self.build(target, ready, &root, &progress);
             let built: Result<Vec<_>> = self.place.prepare().and_then(|found| found.into_iter().map(build).collect());
-            let expected = joined(expected);
-            let ran = built.map(|jobs| (run_all(jobs, &expected, &progress), expected));
+            let mut expected = joined(expected);
+            let ran = built.and_then(|jobs| {
+                let mut stream = stream;
+                stream.begin(profile, seed, jobs.len())?;
+                event::save(expected.cases_mut(), &folder);
+                stream.host(&expected)?;
+                let told = Told { stream: Mutex::new((stream, Ok(()))), folder: &folder, progress: &progress };
+                run_all(jobs, &expected, &told);
+                told.end()
+            });
             progress.say("many legal programs, natively");
             (ran, joined(silent))
         });
-        let (mut rows, mut expected) = ran?;
-        let folder = root.join("target/lazymmu/failures");
-        let of_rows = rows.iter_mut().flat_map(Row::failures_mut);
-        let of_host = expected.failures.iter_mut().chain(&mut silent.failures);
-        of_host.chain(of_rows).for_each(|failure| failure.save(&folder));
+        let mut stream = ran?;
+        event::save(&mut silent.cases, &folder);
         progress.done();
-        outln!("profile {:?}, seed {seed}\n", profile)?;
-        out!("{}", report::render(&rows, &expected, &silent))?;
-        Ok(report::exit(&rows, &expected, &silent))
+        stream.silent(&silent)?;
+        stream.finish()
     }
 
     fn build(&self, target: Target, ready: Result<Ready, Missing>, root: &Path, progress: &Progress) -> Result<Job> {
@@ -92,25 +106,43 @@ enum Job {
     Skip(Target, Missing),
 }
 
+/// The stream, told of targets by the threads that run them. Its first error is kept: the others run on.
+struct Told<'t> {
+    stream: Mutex<(Stream, Result<()>)>,
+    folder: &'t Path,
+    progress: &'t Progress,
+}
+
+impl Told<'_> {
+    fn target(&self, mut row: Row) {
+        event::save(row.cases_mut(), self.folder);
+        let mut told = self.stream.lock().unwrap_or_else(|poison| poison.into_inner());
+        let (stream, result) = &mut *told;
+        if result.is_ok() {
+            *result = self.progress.beside(|| stream.target(&row));
+        }
+    }
+
+    fn end(self) -> Result<Stream> {
+        let (stream, result) = self.stream.into_inner().unwrap_or_else(|poison| poison.into_inner());
+        result.map(|()| stream)
+    }
+}
+
 /// Two targets at a time: each is one child that uses one core.
-fn run_all(jobs: Vec<Job>, expected: &Expected, progress: &Progress) -> Vec<Row> {
+fn run_all(jobs: Vec<Job>, expected: &Expected, told: &Told<'_>) {
     let waiting = Mutex::new(jobs.into_iter().rev().collect::<Vec<_>>());
-    let rows = Mutex::new(Vec::new());
-    let lock = |mutex: &Mutex<Vec<Row>>, row| mutex.lock().unwrap_or_else(|poison| poison.into_inner()).push(row);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
                     let job = waiting.lock().unwrap_or_else(|poison| poison.into_inner()).pop();
                     let Some(job) = job else { return };
-                    lock(&rows, run_one(job, expected, progress));
+                    told.target(run_one(job, expected, told.progress));
                 }
             });
         }
     });
-    let mut rows = rows.into_inner().unwrap_or_else(|poison| poison.into_inner());
-    rows.sort_by_key(|row| row.target);
-    rows
 }
 
 fn run_one(job: Job, expected: &Expected, progress: &Progress) -> Row {
@@ -140,6 +172,11 @@ impl Progress {
 
     fn say(&self, what: &str) {
         self.0.set_message(what.to_owned());
+    }
+
+    /// Does something that prints, with the line out of its way.
+    fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
     }
 
     fn done(&self) {

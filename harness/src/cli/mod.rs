@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod doctor;
 pub mod explore;
 pub mod fuzz;
+pub mod matrix;
 pub mod place;
 pub mod promote;
 pub mod replay;
@@ -45,6 +46,7 @@ enum Subcommands {
     Doctor(doctor::Doctor),
     Setup(setup::Setup),
     Test(test::Test),
+    Matrix(matrix::Matrix),
     Bench(bench::Bench),
 }
 
@@ -66,6 +68,7 @@ impl Cli {
             Subcommands::Doctor(doctor) => doctor.run(),
             Subcommands::Setup(setup) => setup.run(),
             Subcommands::Test(test) => test.run(),
+            Subcommands::Matrix(matrix) => matrix.run(),
             Subcommands::Bench(bench) => bench.run(),
         }
     }

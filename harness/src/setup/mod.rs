@@ -135,15 +135,15 @@ impl Session {
 
     /// What a target has now; nothing is changed.
     fn look(&self, target: Target) -> Result<Ready, Missing> {
+        let emulated = self.options.emulated || !target.is_native();
+        if let Some(version) = packages::too_old(target).filter(|_| emulated) {
+            return Err(too_old(target, &version));
+        }
         let packages: BTreeSet<&str> = packages::lacking(target, self.options.emulated).into_iter().collect();
         let mut lacks: Vec<String> = packages.iter().copied().map(str::to_owned).collect();
         let toolchain = std::find(target, &self.compiler, &self.cache, self.options.source);
         match toolchain {
-            Some(toolchain) if lacks.is_empty() => {
-                let ready = Ready::new(target, toolchain, self.options.emulated);
-                let old = ready.runner.as_ref().and_then(|_| packages::too_old(target));
-                old.map_or(Ok(ready), |version| Err(too_old(target, &version)))
-            }
+            Some(toolchain) if lacks.is_empty() => Ok(Ready::new(target, toolchain, self.options.emulated)),
             found => {
                 if found.is_none() {
                     lacks.push(format!("a standard library for rustc {}", self.compiler.version));

@@ -12,6 +12,7 @@ mod explore;
 mod folder;
 mod fuzz;
 mod good;
+mod machine;
 mod random;
 mod replay;
 mod workload;
