@@ -190,9 +190,9 @@ fn runs(specs: &[Spec], tier: u8) -> String {
         if native {
             entry("natively", "");
         }
-        let emulated = if native { " --emulated" } else { "" };
+        let (option, word) = if native { (" --emulated", "emulated ") } else { ("", "") };
         for cpu in &spec.emulator.cpus {
-            entry(&format!("as {cpu}"), &format!("{emulated} --cpu {cpu}"));
+            entry(&format!("{word}as {cpu}"), &format!("{option} --cpu {cpu}"));
         }
     }
     text
