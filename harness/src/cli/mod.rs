@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand, each an argument struct with `run`.
+//! The command line: one file per subcommand, each an argument struct with `run`; `place` has options that several share.
 //!
 //! What it is not: nothing is computed here; a subcommand's work lives in the module it is named after.
 //!

@@ -5,6 +5,7 @@
 //!
 //! Who calls it: `cargo test`.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -61,6 +62,49 @@ fn what_is_missing_is_said_for_machines_too() {
     assert_eq!(target["emulator"], "qemu-sparc64 5.1.0");
     assert!(target["remedy"].as_str().is_some_and(|remedy| remedy.contains("qemu-user")), "{target}");
     assert!(document["tools"].as_array().is_some_and(|tools| tools.iter().any(|tool| tool["tool"] == "cargo-fuzz")));
+}
+
+/// The names of an object's fields.
+fn fields(value: &Value) -> BTreeSet<String> {
+    value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
+/// The rows of a chapter of the manual: the words in backquotes of each row's first two columns.
+fn documented(chapter: &str) -> Vec<Vec<String>> {
+    let manual = fs::read_to_string(root().join("docs/json.md")).expect("the manual of the format");
+    let chapter = manual.split("\n## ").find(|text| text.starts_with(chapter)).expect("the chapter");
+    let rows = chapter.lines().filter(|line| line.starts_with("| `"));
+    let words = |row: &str| {
+        let cells = row.split(" | ").take(2).collect::<Vec<_>>().join(" ");
+        cells.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    rows.map(words).collect()
+}
+
+#[test]
+fn the_manual_has_the_fields_of_doctors_document() {
+    let folder = with_programs("doctor-manual", &[OLD]);
+    let ran = run(&folder, &["doctor", "--target", "sparc64", "--format", "json"], &[]);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("one document");
+    let mut found: BTreeSet<String> = ["healthy".to_owned()].into();
+    for list in ["targets", "tools"] {
+        found.extend(fields(&document[list][0]).into_iter().map(|field| format!("{list}[].{field}")));
+    }
+    assert_eq!(documented("`cargo lazymmu doctor`").concat().into_iter().collect::<BTreeSet<_>>(), found);
+}
+
+#[test]
+fn the_manual_has_the_fields_of_each_line_of_a_check() {
+    let rows = documented("`cargo lazymmu check`");
+    let sample = include_str!("../data/check/check.jsonl");
+    let lines: Vec<Value> = sample.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for row in &rows {
+        let of_kind: Vec<_> = lines.iter().filter(|line| line["kind"] == row[0].as_str()).collect();
+        assert!(!of_kind.is_empty(), "{} is in the sample", row[0]);
+        let words: BTreeSet<_> = row[1..].iter().cloned().chain(["kind".to_owned()]).collect();
+        of_kind.iter().for_each(|line| assert_eq!(fields(line), words, "{line}"));
+    }
+    assert!(lines.iter().all(|line| rows.iter().any(|row| line["kind"] == row[0].as_str())));
 }
 
 #[test]
