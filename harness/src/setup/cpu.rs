@@ -27,10 +27,13 @@ pub fn check(target: Target, model: &str, place: &str) -> Result<()> {
     let said = command.output().map_err(Error::io("start", &program))?;
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     let Some(complaint) = complaint(&said) else { return Ok(()) };
+    // The variable is read by every emulator, which is easily forgotten.
+    let wide =
+        if place == VARIABLE { "; QEMU_CPU holds for every target, --target TARGET --cpu MODEL for one" } else { "" };
     Err(Error::Input {
         what: format!("{target} cannot be run as CPU model `{}`: {complaint}", crate::show::shown(model)),
         place: place.to_owned(),
-        remedy: format!("use {}, which CI runs; `{program} -cpu help` lists all", tested(target)),
+        remedy: format!("use {}, which CI runs; `{program} -cpu help` lists all{wide}", tested(target)),
     })
 }
 
