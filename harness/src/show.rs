@@ -5,6 +5,7 @@
 //! Who calls it: `lazymmu run` and `lazymmu workload`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use lazy_mmu_engine::program::{Program, bytes};
@@ -195,12 +196,26 @@ pub fn subject(name: &str) -> Result<Named> {
     let specimen = zoo::find(name);
     let found = find(specimen.map_or(name, |specimen| specimen.base().name));
     let at = found.and_then(|found| SUBJECTS.iter().position(|subject| subject.name == found.name));
-    let known = SUBJECTS.iter().map(|subject| subject.name).chain(zoo::all().map(|specimen| specimen.name));
     at.map(|at| Named { at, specimen }).ok_or_else(|| Error::Input {
         what: format!("`{}` is no subject", shown(name)),
         place: "--subject".to_owned(),
-        remedy: format!("one of: {}", known.collect::<Vec<_>>().join(", ")),
+        remedy: format!("one of:\n{}", known_subjects()),
     })
+}
+
+/// Every name of a subject, a line for each generation and for each family of the zoo.
+fn known_subjects() -> String {
+    let names = SUBJECTS.iter().map(|subject| subject.name).chain(zoo::all().map(|specimen| specimen.name));
+    let mut lines: BTreeMap<(usize, &str), Vec<&str>> = BTreeMap::new();
+    for (at, name) in names.enumerate() {
+        let (group, rest) = name.split_once('/').unwrap_or((name, ""));
+        // Generations in the order of history; the zoo behind them, by what its names begin with.
+        let key = if group == "zoo" { (usize::MAX, rest.split('-').next().unwrap_or_default()) } else { (0, group) };
+        let first =
+            if key.0 == 0 { SUBJECTS.iter().position(|s| s.name.starts_with(group)).unwrap_or(at) } else { key.0 };
+        lines.entry((first, key.1)).or_default().push(name);
+    }
+    lines.values().map(|names| format!("    {}", names.join(", "))).collect::<Vec<_>>().join("\n")
 }
 
 /// A target's agent has the subjects of the registry alone.
