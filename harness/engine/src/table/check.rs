@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::CLASSES;
 use crate::trace::{Call, Counters, Event, Hook, What, line};
+use lazy_mmu_core::kernel::WarnSite;
 
 /// Backend, call, sections open (0, 1, 2 or more), interrupt context: the hook's line.
 type BackendRows = BTreeMap<(String, &'static str, u8, bool), String>;
@@ -179,8 +180,8 @@ fn by_counters(
     met: &mut dyn FnMut(u32),
 ) -> Option<Mismatch> {
     let mut open: Vec<Open> = Vec::new();
-    // Call sites that warned before: they keep quiet.
-    let mut spent: Vec<(u32, &'static str)> = Vec::new();
+    // Call sites that warned before: they keep quiet. The form on a named task warns where the plain one does.
+    let mut spent: Vec<(u32, WarnSite)> = Vec::new();
     for (at, event) in events.iter().enumerate() {
         match event.what {
             What::Call(call, before) => {
@@ -208,7 +209,8 @@ fn by_counters(
                     open.seen.hook = Some((hook, expected.unwrap_or(active)));
                 }
             }
-            What::Warn(_) => {
+            What::Warn(site) => {
+                spent.push((event.op, site));
                 if let Some(open) = open.last_mut() {
                     open.seen.warns = true;
                 }
@@ -222,17 +224,13 @@ fn by_counters(
             What::Stop(_) => return None,
             What::Return(call, after) => {
                 let done = open.pop()?;
-                let was_spent = spent.contains(&(done.op, call.name()));
-                if done.seen.warns {
-                    spent.push((done.op, call.name()));
-                }
                 if done.call != call || done.disturbed {
                     continue;
                 }
                 let state = state(flag, &done);
                 let Some(row) = rows.get(&state) else { continue };
                 met(number(state));
-                let quiet = row.warns && !done.seen.warns && was_spent;
+                let quiet = row.warns && !done.seen.warns && spent.contains(&(done.op, site(call)));
                 let (e, p) = (difference(after.enable, done.before.enable), difference(after.pause, done.before.pause));
                 let seen =
                     Step { enable: e, pause: p, active: after.active, warns: done.seen.warns || quiet, ..done.seen };
@@ -250,6 +248,16 @@ impl Open {
     /// What the query answers in the hook, by the row.
     fn expected_active(&self, rows: &BTreeMap<State, Step>, flag: bool) -> Option<bool> {
         Some(rows.get(&state(flag, self))?.hook?.1)
+    }
+}
+
+/// Where a call warns.
+fn site(call: Call) -> WarnSite {
+    match call {
+        Call::Enable => WarnSite::Enable,
+        Call::Disable => WarnSite::Disable,
+        Call::Pause | Call::TaskPause(_) => WarnSite::Pause,
+        Call::Resume | Call::TaskResume(_) => WarnSite::Resume,
     }
 }
 

@@ -69,9 +69,17 @@ fn a_bent_generation_does_not_keep_to_its_table() {
 fn a_warning_of_a_disturbed_call_is_spent() {
     let table = Table::parse(&render(GenerationName::Counted)).unwrap_or_else(|bad| panic!("{bad}"));
     let subject = SUBJECTS.iter().find(|s| s.name == "counted/x86_64-xen").expect("a known subject").make(Port::Model);
-    let text = "enable; repeat 2 { enable; bh_off; task_resume T0 between { switch T1 }; switch T1 }";
-    let events = Machine::new().run(&*subject, &parse(text).expect("a program")).to_vec();
-    assert_eq!(table.check("x86_64-xen", &events, &mut |_| {}), None);
+    for text in [
+        "enable; repeat 2 { enable; bh_off; task_resume T0 between { switch T1 }; switch T1 }",
+        // The switch hooks' call warns where the call that they came into did, and before it returns.
+        "resume between { switch T1; resume }",
+        "enable between { switch T1; resume; kasan_depopulate K 0 }",
+        "task_resume T1; task_resume T1; repeat 2 { disable between { switch T1; pause } }",
+        "disable; disable; task_resume T0 between { switch T1; resume }",
+    ] {
+        let events = Machine::new().run(&*subject, &parse(text).expect("a program")).to_vec();
+        assert_eq!(table.check("x86_64-xen", &events, &mut |_| {}), None, "{text}");
+    }
 }
 
 /// A call site that warned keeps quiet the next time; one that never did may not.
