@@ -22,13 +22,6 @@ impl LazyMmuState {
     pub fn is_active(&self) -> bool {
         self.enable_count.get() > 0 && self.pause_count.get() == 0
     }
-
-    /// A new task starts outside any section, whatever its parent was doing.
-    #[inline]
-    pub fn reset(&self) {
-        self.enable_count.set(0);
-        self.pause_count.set(0);
-    }
 }
 
 /// The state of v3 (`count`, `enabled`) and of v4 (`nesting_level`, `active`): same two fields, other names.
@@ -46,12 +39,5 @@ impl NestingState {
     #[inline(always)]
     pub fn is_paused(&self) -> bool {
         self.count.get() > 0 && !self.enabled.get()
-    }
-
-    /// A new task starts outside any section, whatever its parent was doing.
-    #[inline]
-    pub fn reset(&self) {
-        self.count.set(0);
-        self.enabled.set(false);
     }
 }
