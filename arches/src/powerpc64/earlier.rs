@@ -1,17 +1,25 @@
 //! The hash hooks before 7.0: without a generic counter, the batch itself says whether the mode is on.
 //!
-//! Two forms: the last stateless one, where an inner leave ends batching for the outer section too, and v2's with a
-//! token. Both switch preemption per call, without any test for interrupt context. Their PTE path is that of 7.2:
-//! where 7.2 asks the task's counters, these ask `active` of the batch, which is [`Backend::arch_mode`].
+//! Two forms switch preemption per call, without any test for interrupt context: the last stateless one, where an inner
+//! leave ends batching for the outer section too, and v2's with a token. Their PTE path is that of 7.2: where 7.2 asks
+//! the task's counters, these ask `active` of the batch, which is [`Backend::arch_mode`].
 //!
-//! Not here: radix, which had no other form ([`super::Radix`]), and the switch hooks that re-activated the batch
-//! before 6.1 (dead since b9ef323ea168, removed by 58852f24f956). Called through [`Backend`].
+//! Two leave preemption as it is, for the mode was for whoever holds a page-table lock. Until 2.6.21 there was no mode:
+//! the batch collected every change, and the flush of a TLB sent it out. From 2.6.22 to 6.0 the batch is active in a
+//! section; a context switch flushes it, takes a note in the task's flags, and makes the batch of wherever the task comes
+//! back active again. Neither is a subject of the registry, which has the last stateless form: the zoo runs them, as the
+//! forms in which defects lived.
+//!
+//! Not here: radix, which had no other form ([`super::Radix`]). Called through [`Backend`].
+
+use core::cell::Cell;
+use core::hash::{Hash as Digest, Hasher};
 
 use lazy_mmu_core::hooks::Token;
 
 use super::Hash;
-use super::pte::{self, pte_path};
-use super::queue::TlbBatch;
+use super::pte::{self, pte_path, pte_words};
+use super::queue::{self, TlbBatch};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
@@ -57,6 +65,8 @@ impl Backend for HashStateless {
     fn arch_mode<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &C) -> Option<bool> {
         Some(cx.this_cpu().active.get())
     }
+
+    fn reset_thread(_thread: &()) {}
 
     pte_path!();
 }
@@ -106,110 +116,133 @@ impl Backend for HashToken {
         Some(cx.this_cpu().active.get())
     }
 
+    fn reset_thread(_thread: &()) {}
+
     pte_path!();
 }
 
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use std::vec;
-    use std::vec::Vec;
+/// The hash MMU before 2.6.22 (a741e6796957): one batch per CPU, filled by every change, sent out by `flush_tlb_range()`
+/// and by the end of an mmu_gather. There is no hook.
+///
+/// Source: `hpte_update()` (`arch/powerpc/mm/tlb_64.c`) and `flush_tlb_pending()` (`asm-powerpc/tlbflush.h`), 2.6.21. A
+/// switch flushes here, so that no batch is left to another task.
+#[derive(Clone, Copy, Debug)]
+pub struct HashGather;
 
-    use lazy_mmu_core::hooks::Token::{Default as D, Nested as N};
+impl Backend for HashGather {
+    const NAME: &'static str = "powerpc64-hash@2.6.21";
+    const ISA: Option<Isa> = Some(Isa::Powerpc64);
+    const MMU: Mmu = Mmu::Hash;
+    type PerCpu = TlbBatch;
+    type Thread = ();
 
-    use super::super::tests::{Mock, U};
-    use super::*;
+    fn enter<C: Context<PerCpu = TlbBatch, Thread = ()>>(_cx: &mut C) {}
 
-    /// Table 10.2, rows "ppc hash": (calls before, call, preempt_count after, active after, flushed by it).
-    #[test]
-    fn hooks_of_the_stateless_form() {
-        type Call = fn(&mut Mock<HashStateless>);
-        let enter: Call = HashStateless::enter;
-        let flush: Call = HashStateless::flush;
-        let leave: Call = HashStateless::leave;
-        let set: Call = |cx| cx.touch_and_clear(U, 1, Size::Small);
-        let rows: [(&[Call], Call, i32, bool, &str); 9] = [
-            (&[], enter, 1, true, ""),
-            (&[enter], enter, 2, true, ""),
-            (&[], flush, 0, false, ""),
-            (&[enter, set], flush, 1, true, ""),
-            (&[], leave, -1, false, ""),
-            (&[enter], leave, 0, false, ""),
-            (&[enter, set], leave, 0, false, "flush 1"),
-            (&[enter, enter, set], leave, 1, false, "flush 1"),
-            (&[enter, enter, leave], set, 1, false, "immediate"), // the inner leave ended batching
-        ];
-        for interrupt in [false, true] {
-            for (i, (before, call, preempt, active, flushed)) in rows.iter().enumerate() {
-                let mut cx = Mock::<HashStateless>::new(false);
-                cx.interrupt = interrupt; // no test for it: the same
-                before.iter().for_each(|call| call(&mut cx));
-                cx.take();
-                call(&mut cx);
-                assert_eq!((cx.preempt, HashStateless::arch_mode(&cx)), (*preempt, Some(*active)), "row {i}");
-                let seen: Vec<_> =
-                    cx.log.iter().filter(|line| line.starts_with("flush") || *line == "immediate").collect();
-                assert_eq!(seen, if flushed.is_empty() { vec![] } else { vec![flushed] }, "row {i}");
-            }
-        }
+    fn flush<C: Context<PerCpu = TlbBatch, Thread = ()>>(_cx: &mut C) {}
+
+    fn leave<C: Context<PerCpu = TlbBatch, Thread = ()>>(_cx: &mut C) {}
+
+    fn ignores_hooks<C: Context<PerCpu = TlbBatch, Thread = ()>>(_cx: &C) -> bool {
+        true
     }
 
-    /// Table 10.3, column "ppc hash": E = enter, F/N = leave(DEFAULT or NESTED), S = a PTE update.
-    #[test]
-    fn hooks_of_the_token_form() {
-        // (calls, tokens that the enters gave, preempt_count after, active after, flushes, immediate flushes)
-        type Row = (&'static str, &'static [Token], i32, bool, usize, usize);
-        let rows: [Row; 9] = [
-            ("E", &[D], 1, true, 0, 0),
-            ("EE", &[D, N], 2, true, 0, 0),
-            ("ESF", &[D], 0, false, 1, 0),
-            ("EF", &[D], 0, false, 0, 0),
-            ("EESN", &[D, N], 1, true, 1, 0),
-            ("EESNSF", &[D, N], 0, false, 2, 0),
-            ("EESFS", &[D, N], 1, false, 1, 1), // DEFAULT inside: the mode is off, preemption only one of two
-            ("EEFES", &[D, N, D], 2, true, 0, 0), // KASAN's pause and resume inside two sections
-            ("S", &[], 0, false, 0, 1),
-        ];
-        for interrupt in [false, true] {
-            for (calls, tokens, preempt, active, flushes, immediate) in rows {
-                let mut cx = Mock::<HashToken>::new(false);
-                cx.interrupt = interrupt; // as task
-                let mut seen = Vec::new();
-                for call in calls.chars() {
-                    match call {
-                        'E' => seen.push(HashToken::token_enter(&mut cx)),
-                        'F' => HashToken::token_leave(&mut cx, D),
-                        'N' => HashToken::token_leave(&mut cx, N),
-                        _ => cx.touch_and_clear(U, 1, Size::Small),
-                    }
-                }
-                assert_eq!(seen, tokens, "{calls}");
-                assert_eq!((cx.preempt, HashToken::arch_mode(&cx)), (preempt, Some(active)), "{calls}");
-                assert_eq!((cx.count("flush"), cx.count("immediate")), (flushes, immediate), "{calls}");
-            }
-        }
-        let mut cx = Mock::<HashToken>::new(false);
-        HashToken::enter(&mut cx);
-        cx.touch_and_clear(U, 1, Size::Small);
-        HashToken::flush(&mut cx);
-        assert_eq!(cx.count("flush"), 0);
-        HashToken::leave(&mut cx);
-        assert_eq!(cx.count("flush"), 1);
-        assert_eq!((cx.preempt, HashToken::arch_mode(&cx)), (0, Some(false)));
+    fn start_context_switch<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, _prev: C::Task) {
+        Hash::flush(cx);
     }
 
-    /// Preemption is off before the mode is on, and the mode is off before preemption is on; the flush lies within.
-    #[test]
-    fn the_mode_is_on_within_the_part_without_preemption() {
-        let mut cx = Mock::<HashStateless>::new(false);
-        HashStateless::enter(&mut cx);
-        cx.touch_and_clear(U, 1, Size::Small);
-        HashStateless::leave(&mut cx);
-        assert_eq!(cx.take_order(), "off1- off2+ at2+ on1+ at1+ on0-");
-        let mut cx = Mock::<HashToken>::new(false);
-        let token = HashToken::token_enter(&mut cx);
-        cx.touch_and_clear(U, 1, Size::Small);
-        HashToken::token_leave(&mut cx, token);
-        assert_eq!(cx.take_order(), "off1- off2+ at2+ on1+ at1+ on0-");
+    fn set_ptes<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+        pte::set_ptes_by(cx, at, word, n, queue::hpte_update);
+    }
+
+    fn clear_pte<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef) -> u64 {
+        pte::update_by(cx, at, |_| 0, queue::hpte_update)
+    }
+
+    fn wrprotect_pte<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef) {
+        pte::wrprotect_by(cx, at, queue::hpte_update);
+    }
+
+    /// `flush_tlb_range()` and its kin were all `flush_tlb_pending()`.
+    fn flush_tlb_range<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, range: Range) {
+        pte::hash_gather_flush(cx, range);
+    }
+
+    fn reset_thread(_thread: &()) {}
+
+    pte_words!();
+}
+
+/// `thread_info.local_flags`, as far as the mode goes.
+#[derive(Debug, Default)]
+pub struct LocalFlags {
+    /// `_TLF_LAZY_MMU`: the task was switched out in a section.
+    pub lazy_mmu: Cell<bool>,
+}
+
+impl Digest for LocalFlags {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lazy_mmu.get().hash(state);
     }
 }
+
+/// The hash MMU from 2.6.22 to 6.0, before b9ef323ea168.
+///
+/// Source: `arch_enter_lazy_mmu_mode()` and its kin in `tlbflush-hash.h`, `__switch_to()` in
+/// `arch/powerpc/kernel/process.c`, 6.0. The switch code stayed, dead, until 58852f24f956 (7.0).
+#[derive(Clone, Copy, Debug)]
+pub struct HashPreemptible;
+
+impl Backend for HashPreemptible {
+    const NAME: &'static str = "powerpc64-hash@6.0";
+    const ISA: Option<Isa> = Some(Isa::Powerpc64);
+    const MMU: Mmu = Mmu::Hash;
+    type PerCpu = TlbBatch;
+    type Thread = LocalFlags;
+
+    fn enter<C: Context<PerCpu = TlbBatch, Thread = LocalFlags>>(cx: &mut C) {
+        cx.this_cpu().active.set(true);
+    }
+
+    /// Empty until c3f0778ffeca.
+    fn flush<C: Context<PerCpu = TlbBatch, Thread = LocalFlags>>(_cx: &mut C) {}
+
+    fn leave<C: Context<PerCpu = TlbBatch, Thread = LocalFlags>>(cx: &mut C) {
+        flush(cx);
+        cx.this_cpu().active.set(false);
+    }
+
+    /// `__switch_to()` before `_switch()`.
+    fn start_context_switch<C: Context<PerCpu = TlbBatch, Thread = LocalFlags>>(cx: &mut C, prev: C::Task) {
+        if cx.this_cpu().active.get() {
+            cx.thread(prev).lazy_mmu.set(true);
+            flush(cx);
+            cx.this_cpu().active.set(false);
+        }
+    }
+
+    /// `__switch_to()` after it, on whatever CPU the task is now.
+    fn end_context_switch<C: Context<PerCpu = TlbBatch, Thread = LocalFlags>>(cx: &mut C, next: C::Task) {
+        if cx.thread(next).lazy_mmu.take() {
+            cx.this_cpu().active.set(true);
+        }
+    }
+
+    fn arch_mode<C: Context<PerCpu = TlbBatch, Thread = LocalFlags>>(cx: &C) -> Option<bool> {
+        Some(cx.this_cpu().active.get())
+    }
+
+    fn reset_thread(thread: &LocalFlags) {
+        thread.lazy_mmu.set(false);
+    }
+
+    pte_path!();
+}
+
+fn flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
+    if cx.this_cpu().index.get() != 0 {
+        queue::flush_pending(cx);
+    }
+}
+
+#[cfg(test)]
+mod tests;

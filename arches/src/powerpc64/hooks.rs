@@ -48,6 +48,8 @@ impl Backend for Hash {
         cx.preempt_enable();
     }
 
+    fn reset_thread(_thread: &()) {}
+
     pte_path!();
 }
 

@@ -23,7 +23,7 @@ pub mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use earlier::{HashStateless, HashToken};
+pub use earlier::{HashGather, HashPreemptible, HashStateless, HashToken};
 pub use hooks::{Hash, Radix};
 
 /// Each slot of an address space is 16M apart from the next: room, and the alignment, for a page of every size.

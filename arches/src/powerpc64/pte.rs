@@ -109,12 +109,18 @@ pub const fn radix_touched(word: u64) -> u64 {
 
 /// The one way a PTE changes on hash: stored at once, and whatever the hash table knew of the old one must go.
 ///
-/// Source: `hash__pte_update()` (`hash.h`). `clear` and `set` act on the old word, which is returned.
-fn hash_update<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, change: impl FnOnce(u64) -> u64) -> u64 {
+/// Source: `hash__pte_update()` (`hash.h`). `change` acts on the old word, which is returned; `need_flush` says what
+/// becomes of its hash entry: [`queue::hpte_need_flush`], in every form since the mode exists.
+pub fn update_by<C: Context>(
+    cx: &mut C,
+    at: PteRef,
+    change: impl FnOnce(u64) -> u64,
+    need_flush: impl FnOnce(&mut C, PteRef, u64),
+) -> u64 {
     let old = cx.pte_load(at);
     cx.pte_store(at, change(old));
     if old & HASHPTE != 0 {
-        queue::hpte_need_flush(cx, at, old);
+        need_flush(cx, at, old);
     }
     old
 }
@@ -123,23 +129,33 @@ fn hash_update<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, change: im
 ///
 /// 7.2 warns if an entry to be set still is valid, and would forget its hash entry: such an entry goes through
 /// `pte_update()` in a correct kernel, and so it does here.
-pub fn hash_set_ptes<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+pub fn set_ptes_by<C: Context>(cx: &mut C, at: PteRef, word: u64, n: u16, need_flush: impl Fn(&mut C, PteRef, u64)) {
     for i in 0..n {
-        hash_update(cx, at.step(i), |_| nth(word & !HASHPTE, i));
+        update_by(cx, at.step(i), |_| nth(word & !HASHPTE, i), &need_flush);
     }
-}
-
-/// `ptep_get_and_clear()` on hash.
-pub fn hash_clear<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) -> u64 {
-    hash_update(cx, at, |_| 0)
 }
 
 /// `ptep_set_wrprotect()` on hash: nothing if it is not writable. The hash entry goes, the mark stays, as in the
 /// kernel: it means "may have an entry".
-pub fn hash_wrprotect<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
+pub fn wrprotect_by<C: Context>(cx: &mut C, at: PteRef, need_flush: impl FnOnce(&mut C, PteRef, u64)) {
     if cx.pte_load(at) & WRITE != 0 {
-        hash_update(cx, at, |old| old & !WRITE);
+        update_by(cx, at, |old| old & !WRITE, need_flush);
     }
+}
+
+/// `set_ptes()` of every form since the mode exists.
+pub fn hash_set_ptes<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+    set_ptes_by(cx, at, word, n, queue::hpte_need_flush);
+}
+
+/// `ptep_get_and_clear()` on hash.
+pub fn hash_clear<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) -> u64 {
+    update_by(cx, at, |_| 0, queue::hpte_need_flush)
+}
+
+/// `ptep_set_wrprotect()`, the same.
+pub fn hash_wrprotect<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
+    wrprotect_by(cx, at, queue::hpte_need_flush);
 }
 
 /// `flush_tlb_range()` and `flush_tlb_kernel_range()` on hash: nothing, each PTE update sees to its own entry
@@ -162,7 +178,7 @@ pub fn hash_gather_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range
 ///
 /// The kernel keeps the slots of the linear map's hash entries apart from its page table; here the PTE stands for
 /// them. Source: `hash__kernel_map_pages()`, `kernel_unmap_linear_page()`, `arch/powerpc/mm/book3s64/hash_utils.c`, 7.2.
-pub fn hash_map_linear_page<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+pub fn hash_map_linear_page<C: Context>(cx: &mut C, at: PteRef, word: Option<u64>) {
     let old = cx.pte_load(at);
     cx.pte_store(at, word.unwrap_or(0) & !HASHPTE);
     if old & HASHPTE != 0 {
@@ -197,42 +213,52 @@ fn nth(word: u64, i: u16) -> u64 {
     word.wrapping_add(u64::from(i) << frame_shift(size(word)))
 }
 
-/// The part of a `Backend` impl that every form on the hash MMU has in common.
+/// The part of a `Backend` impl that every form on the hash MMU has in common since the mode exists.
 macro_rules! pte_path {
     () => {
-        fn set_ptes<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+        fn set_ptes<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
             pte::hash_set_ptes(cx, at, word, n);
         }
 
-        fn clear_pte<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef) -> u64 {
+        fn clear_pte<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, at: PteRef) -> u64 {
             pte::hash_clear(cx, at)
         }
 
-        fn wrprotect_pte<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef) {
+        fn wrprotect_pte<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, at: PteRef) {
             pte::hash_wrprotect(cx, at);
         }
 
-        fn flush_tlb_range<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, range: Range) {
+        fn flush_tlb_range<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, range: Range) {
             pte::hash_flush_tlb_range(cx, range);
         }
 
-        fn gather_flush<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, range: Range) {
+        $crate::powerpc64::pte::pte_words!();
+    };
+}
+pub(super) use pte_path;
+
+/// What every form on the hash MMU has in common: words, and what does not depend on the mode.
+macro_rules! pte_words {
+    () => {
+        fn gather_flush<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, range: Range) {
             pte::hash_gather_flush(cx, range);
         }
 
-        fn map_linear_page<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+        fn map_linear_page<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(
+            cx: &mut C,
+            at: PteRef,
+            word: Option<u64>,
+        ) {
             pte::hash_map_linear_page(cx, at, word);
         }
 
-        fn deferred(cpu: &TlbBatch, _thread: &()) -> Deferred {
+        fn deferred(cpu: &TlbBatch, _thread: &Self::Thread) -> Deferred {
             cpu.deferred()
         }
 
         fn reset_cpu(cpu: &TlbBatch) {
             cpu.reset();
         }
-
-        fn reset_thread(_thread: &()) {}
 
         #[inline]
         fn pte_word(flags: PteFlags, frame: u32, size: Size) -> u64 {
@@ -255,7 +281,7 @@ macro_rules! pte_path {
         }
 
         fn virtual_address(at: PteRef) -> u64 {
-            super::virtual_address(at)
+            $crate::powerpc64::virtual_address(at)
         }
 
         #[inline]
@@ -264,7 +290,7 @@ macro_rules! pte_path {
         }
     };
 }
-pub(super) use pte_path;
+pub(super) use pte_words;
 
 #[cfg(test)]
 mod tests {

@@ -177,8 +177,19 @@ pub fn hpte_need_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, ol
     cx.preempt_enable();
 }
 
-/// The hash entry of a PTE that was `old`.
-fn entry_of(at: PteRef, old: u64) -> (Shape, u64) {
+/// The same before 2.6.22: the entry joins the batch, whatever the mode, and goes with the next flush of the TLB.
+///
+/// Source: `hpte_update()`, `arch/powerpc/mm/tlb_64.c`, before a741e6796957.
+pub fn hpte_update<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
+    let (shape, vpn) = entry_of(at, old);
+    cx.preempt_disable(); // get_cpu_var(), taken by the page-table lock then
+    batch_add(cx, shape, vpn, old);
+    cx.preempt_enable();
+}
+
+/// The hash entry of a PTE that was `old`: its batch's shape and its virtual page number.
+#[must_use]
+pub fn entry_of(at: PteRef, old: u64) -> (Shape, u64) {
     let address = virtual_address(at);
     (Shape { mm: at.mm, psize: pte::size(old), ssize: segment(address) }, vpn(at.mm, address))
 }
@@ -235,17 +246,22 @@ pub fn flush_hash_page<C: Context>(cx: &mut C, shape: Shape, vpn: u64, local: bo
     complete(cx, tlbie);
 }
 
-/// Evicts the `n` entries of this CPU's batch, in two passes. Every TLB entry is invalidated, also where the hash
-/// table no longer had the entry. Source: `flush_hash_range()` and `native_flush_hash_range()`.
+/// Evicts the `n` entries of this CPU's batch.
 pub fn flush_hash_range<C: Context<PerCpu = TlbBatch>>(cx: &mut C, shape: Shape, n: u16, local: bool) {
+    flush_hash_vpns(cx, shape, n, local, |cx, i| cx.this_cpu().vpn[i].get());
+}
+
+/// Evicts `n` entries, `vpn` says which, in two passes. Every TLB entry is invalidated, also where the hash table no
+/// longer had the entry. Source: `flush_hash_range()` and `native_flush_hash_range()`.
+pub fn flush_hash_vpns<C: Context>(cx: &mut C, shape: Shape, n: u16, local: bool, vpn: impl Fn(&C, usize) -> u64) {
     for i in 0..usize::from(n) {
-        let vpn = cx.this_cpu().vpn[i].get();
+        let vpn = vpn(cx, i);
         hpte_invalidate(cx, shape, vpn);
     }
     let tlbie = tlbie_op(shape, local);
     cx.op(Op::Ptesync);
     for i in 0..usize::from(n) {
-        let vpn = cx.this_cpu().vpn[i].get();
+        let vpn = vpn(cx, i);
         cx.execute(Insn::with(tlbie, decode::hash_rb(vpn, shape.psize, shape.ssize)));
     }
     complete(cx, tlbie);

@@ -1,10 +1,9 @@
 //! The hooks before 7.0: without a generic counter, the batch itself says whether the mode is on.
 //!
-//! Two forms, on sun4u: the last stateless one, where an inner leave ends batching for the outer section too, and
-//! v2's with a token. Both switch preemption per call, without any test for interrupt context. Their PTE path is that
-//! of 7.2: where 7.2 asks the task's counters, these ask `active` of the batch, which is [`Backend::arch_mode`].
-//!
-//! Not here: the form before 6.15, the same without preemption handling (a1d416bf9faf). Called through [`Backend`].
+//! Three forms, on sun4u: the last stateless one, where an inner leave ends batching for the outer section too, the one
+//! before, which leaves preemption as it is, and v2's with a token. The others switch preemption per call; none tests
+//! for interrupt context. Their PTE path is that of 7.2: where 7.2 asks the task's counters, these ask `active` of the
+//! batch, which is [`Backend::arch_mode`]. Called through [`Backend`].
 
 use lazy_mmu_core::hooks::Token;
 
@@ -22,6 +21,11 @@ use crate::page::{PteFlags, PteRef, Range, Size};
 /// Source: `arch_enter_lazy_mmu_mode()` and its kin in `tlb.c`, before dacd24ec4965 and 442bf488b9e8.
 #[derive(Clone, Copy, Debug)]
 pub struct SparcStateless;
+
+/// sun4u from 3.9 (f36391d2790d) to 6.14, before a1d416bf9faf: the same, and preemption is as it was. No subject of the
+/// registry, which has the last stateless form: the zoo runs it.
+#[derive(Clone, Copy, Debug)]
+pub struct SparcPreemptible;
 
 /// sun4u in v2 of the nesting series, not merged: table 10.3.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +56,35 @@ impl Backend for SparcStateless {
     }
 
     /// No test for interrupt context: interrupt code finds the mode as the interrupted task left it.
+    #[inline(always)]
+    fn arch_mode<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &C) -> Option<bool> {
+        Some(cx.this_cpu().active.get())
+    }
+
+    pte_path!(Spitfire);
+}
+
+impl Backend for SparcPreemptible {
+    const NAME: &'static str = "sparc64@3.9";
+    const ISA: Option<Isa> = Some(Isa::Sparc64);
+    const MMU: Mmu = Mmu::Sun4u;
+    type PerCpu = TlbBatch;
+    type Thread = ();
+
+    #[inline(always)]
+    fn enter<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C) {
+        cx.this_cpu().active.set(true);
+    }
+
+    #[inline(always)]
+    fn flush<C: Context<PerCpu = TlbBatch, Thread = ()>>(_cx: &mut C) {}
+
+    #[inline(always)]
+    fn leave<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C) {
+        Sparc64::flush(cx);
+        cx.this_cpu().active.set(false);
+    }
+
     #[inline(always)]
     fn arch_mode<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &C) -> Option<bool> {
         Some(cx.this_cpu().active.get())
@@ -195,6 +228,17 @@ mod tests {
         SparcToken::leave(&mut cx);
         assert_eq!(cx.count("pending"), 1);
         assert_eq!((cx.preempt, SparcToken::arch_mode(&cx)), (0, Some(false)));
+    }
+
+    /// Before 6.15 the mode is on while the task can be moved away.
+    #[test]
+    fn the_form_before_leaves_preemption_as_it_is() {
+        let mut cx = Mock::<SparcPreemptible>::new(false);
+        SparcPreemptible::enter(&mut cx);
+        cx.map_and_clear(U, 1, Size::Small);
+        assert_eq!((cx.preempt, SparcPreemptible::arch_mode(&cx), cx.count("pending")), (0, Some(true), 0));
+        SparcPreemptible::leave(&mut cx);
+        assert_eq!((cx.preempt, SparcPreemptible::arch_mode(&cx), cx.count("pending")), (0, Some(false), 1));
     }
 
     /// Preemption is off before the mode is on, and the mode is off before preemption is on; the flush lies within.

@@ -23,7 +23,7 @@ pub mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use earlier::{SparcStateless, SparcToken};
+pub use earlier::{SparcPreemptible, SparcStateless, SparcToken};
 pub use hooks::{Sparc64, Sun4v};
 
 /// Each slot of an address space has 8M of it: room, and the alignment, for a page of every size.
