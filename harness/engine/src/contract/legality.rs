@@ -190,6 +190,12 @@ impl Legality {
         !self.tasks[usize::from(task)].open.has_effect()
     }
 
+    /// Whether the task holds a lock, or has anything else off that keeps it on its CPU.
+    #[must_use]
+    pub fn is_atomic(&self, task: u8) -> bool {
+        self.tasks[usize::from(task)].off > 0
+    }
+
     /// The entries that sections have changed.
     #[must_use]
     pub fn deferral(&self) -> &Deferral {
