@@ -9,7 +9,7 @@ use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::{Op, Program};
 use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::subject::{Port, Subject};
-use lazy_mmu_engine::trace::Event;
+use lazy_mmu_engine::trace::{Event, What};
 use lazy_mmu_engine::zoo;
 
 use super::alphabet::Alphabet;
@@ -54,7 +54,9 @@ fn continued(
     // A `between` at the start would belong to the call before it.
     let ops: Vec<Op> = first.ops().iter().chain(&[Op::Query]).chain(then.ops()).copied().collect();
     let (_, prefix) = space.run(&Program::new(ops).expect("two programs are one"), before);
-    let start = space.events().partition_point(|event| (event.op as usize) < before);
+    // Whom a switch hook put aside at boot says no program, not even one without operations.
+    let boot = space.events().iter().take_while(|event| matches!(event.what, What::Away { .. })).count();
+    let start = space.events().partition_point(|event| (event.op as usize) < before).max(boot);
     let shifted = |event: &Event| Event { op: event.op.wrapping_sub(before as u32), ..*event };
     let verdict = prefix.ended.as_ref().unwrap_or(&prefix.so_far);
     let broken = verdict.violations.iter().filter(|found| whole(found.invariant));
@@ -185,7 +187,8 @@ fn bounds_are_kept() {
 }
 
 /// What is seeded is found, with the steps that the shortest path needs: by the alphabet `full`, or by `memory`, which alone
-/// clears pages of two sizes.
+/// clears pages of two sizes. Not here: callers, which are no subjects, older generations, whose defects are known findings
+/// here, and batches of 191 entries and more. The whole zoo is searched by `lazymmu zoo --baselines exhaustive`.
 #[test]
 fn what_is_seeded_is_found() {
     let mut found = String::new();
@@ -201,14 +204,14 @@ fn what_is_seeded_is_found() {
         let Some((alphabet, failure)) = failed else { panic!("{} is not found", specimen.name) };
         let (steps, invariant) = (failure.steps, failure.invariant.id());
         found.push_str(&format!("{} {steps} {invariant} {}\n", alphabet.name(), specimen.name));
-        // The program breaks it on the specimen, and nothing of the kind on the faithful subject.
-        let on = |subject: &dyn Subject| {
+        // The program breaks it on the specimen, and nothing of the kind on its fix.
+        let on = |subject: &dyn Subject, base| {
             let (_, prefix) = Space::new(judged(subject, base), Vec::new(), true).run(&failure.program, 0);
             let verdict = prefix.ended.unwrap_or(prefix.so_far);
             verdict.violations.iter().any(|violation| violation.invariant == failure.invariant)
         };
-        assert!(on(&*subject), "{}:\n{}", specimen.name, failure.program);
-        assert!(!on(&*base.make(Port::Model)), "{}:\n{}", specimen.name, failure.program);
+        assert!(on(&*subject, base), "{}:\n{}", specimen.name, failure.program);
+        assert!(!on(&*specimen.make_fixed(Port::Model), specimen.fixed()), "{}:\n{}", specimen.name, failure.program);
     }
     assert_eq!(found, FOUND);
 }
@@ -218,19 +221,17 @@ const FOUND: &str = "\
 full 2 I4 zoo/arm64-softirq-pte
 full 3 I5 zoo/arm64-pending-flag-atomic
 full 1 I8 zoo/arm64-contpte-get
-full 4 I1 zoo/call-vmalloc-error-return
 full 3 I2 zoo/gen-pause-twice
 full 3 model zoo/gen-nested-disable-no-flush
 full 2 I15 zoo/arm64-paused-enable-warn
 full 1 model zoo/gen-order-v3
-full 5 I5 zoo/ppc-mm-change-mid-batch
 full 1 I7 zoo/ppc-flush-missing-radix
 full 4 I14 zoo/ppc-mmu-gather-flush
 full 1 I7 zoo/sparc-no-preempt-disable
 full 3 I4 zoo/sparc-batch-in-interrupt
+memory 5 I10 zoo/sparc-mm-change-mid-batch
 memory 5 I10 zoo/sparc-hugepage-shift-mid-batch
 full 3 I6 zoo/xen-mc-issue-mode-no-switch-flush
-full 5 I9 zoo/call-pagemap-flush-before-disable
 full 1 I12 zoo/xen-switch-no-resume
 ";
 

@@ -82,6 +82,12 @@ const ENTRIES: &[&str] = &[
     "gen-sleep-constraint",
 ];
 
+/// What a fix breaks itself, and why.
+const FIX_BREAKS: &[(&str, Invariant, &str)] = &[
+    ("zoo/ppc-switch-reactivate-lost", Invariant::I7, "before 6.1 preemption was on in a section"),
+    ("zoo/ppc-switch-reactivate-unflushed", Invariant::I7, "before 6.1 preemption was on in a section"),
+];
+
 /// Each specimen with its program.
 fn each(mut f: impl FnMut(&'static Specimen, &Program)) {
     for specimen in zoo::all() {
@@ -104,12 +110,22 @@ fn on_fix(runner: &mut Runner, specimen: &Specimen, program: &Program) -> Verdic
     runner.run_on(&*specimen.make_fixed(Port::Model), specimen.fixed().rules(), &program).1
 }
 
-/// Whether nothing broke on the fix, but for what the program itself misuses where it is about that.
+/// Whether nothing broke on the fix, but for what it is known to break itself, and what the program misuses where the defect
+/// is about that.
 fn is_silent(specimen: &Specimen, verdict: &Verdict) -> bool {
     if ABOUT_MISUSE.contains(&specimen.name) {
         return verdict.violations.iter().all(|violation| violation.invariant != specimen.breaks);
     }
-    *verdict == Verdict::default()
+    let known = |invariant| FIX_BREAKS.iter().any(|known| known.0 == specimen.name && known.1 == invariant);
+    let mut left = verdict.clone();
+    left.violations.retain(|violation| !known(violation.invariant));
+    left == Verdict::default()
+}
+
+/// What its program breaks first.
+fn breaks_first(specimen: &Specimen) -> Invariant {
+    let other = SOMETHING_FIRST.iter().find(|other| other.0 == specimen.name);
+    other.map_or(specimen.breaks, |other| other.1)
 }
 
 /// The name of the operation at which it was found.
@@ -160,9 +176,7 @@ fn the_table_is_as_reviewed() {
 fn each_specimen_breaks_its_invariant_first() {
     each(|specimen, program| {
         let first = Trial::new(specimen).run(program).map(|found| found.invariant);
-        let other = SOMETHING_FIRST.iter().find(|other| other.0 == specimen.name);
-        let expected = other.map_or(specimen.breaks, |other| other.1);
-        assert_eq!(first, Some(expected), "{}", specimen.name);
+        assert_eq!(first, Some(breaks_first(specimen)), "{}", specimen.name);
         let on_the_way = killed(specimen, program);
         assert_eq!(on_the_way.invariant, specimen.breaks, "{}", specimen.name);
     });
@@ -174,10 +188,15 @@ fn the_fix_holds() {
     each(|specimen, program| {
         let verdict = on_fix(&mut runner, specimen, program);
         assert!(is_silent(specimen, &verdict), "{} on {}: {verdict}", specimen.program, specimen.fixed);
+        for (_, known, _) in FIX_BREAKS.iter().filter(|known| known.0 == specimen.name) {
+            let broken = verdict.violations.iter().any(|violation| violation.invariant == *known);
+            assert!(broken, "{}: its fix holds", specimen.name);
+        }
     });
 }
 
-/// No operation can be left out: what is left would not kill it there, or would break something on the fix.
+/// No operation can be left out: what is left would not kill it there, or would break something else before, or something on
+/// the fix.
 #[test]
 fn the_programs_are_minimal() {
     let mut too_long = String::new();
@@ -187,7 +206,8 @@ fn the_programs_are_minimal() {
         let small = minimise(program, |candidate| {
             let found = trial.of(candidate, specimen.breaks);
             let there = found.is_some_and(|found| at(specimen, candidate, found) == where_it_is);
-            there && is_silent(specimen, &on_fix(&mut runner, specimen, candidate))
+            let first = trial.run(candidate).is_some_and(|found| found.invariant == breaks_first(specimen));
+            there && first && is_silent(specimen, &on_fix(&mut runner, specimen, candidate))
         });
         if small.ops().len() != program.ops().len() {
             too_long.push_str(&format!("{}, {}:\n{small}\n", specimen.program, specimen.name));

@@ -10,11 +10,11 @@ use lazy_mmu_arches::page::{LINEAR_PAGE, Mm, SHADOW_PAGE, Size};
 use crate::program::{Allocation, Block, Op, Pages, Protection};
 
 /// The page-table lock of `U`.
-pub(super) const PTL: u8 = 0;
+pub(crate) const PTL: u8 = 0;
 /// The page-table lock of `V`, or the second one of `U`.
-pub(super) const PTL2: u8 = 1;
+pub(crate) const PTL2: u8 = 1;
 /// `init_mm.page_table_lock`
-pub(super) const INIT_MM: u8 = 3;
+pub(crate) const INIT_MM: u8 = 3;
 
 /// Entries of one address space from some slot on, all of one size.
 #[derive(Clone, Copy, Debug)]

@@ -30,6 +30,7 @@ use lazy_mmu_arches::mmu::Mmu;
 
 use crate::program::Program;
 use builder::Builder;
+pub(crate) use builder::{INIT_MM, PTL, PTL2};
 pub use parameter::{BadParameter, DEFAULT_LEN, Parameter, Parameters};
 
 /// One call site, or one chain of them.

@@ -115,7 +115,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "stateless (6.18-rc1)",
         },
         about: "Splitting the linear map takes a mutex, also for an allocation in a softirq.",
-        form: Form::Caller(Caller { wrong: rewrite::takes_a_mutex, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::takes_a_mutex, right: None, on: None }),
         fixed: "counted/aarch64",
     },
 ];

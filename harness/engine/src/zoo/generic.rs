@@ -89,7 +89,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "counted",
         },
         about: "A caller in a loop never disables: the 256th enable wraps the count to 0, inside a section.",
-        form: Form::Caller(Caller { wrong: rewrite::never_disables, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::never_disables, right: None, on: None }),
         fixed: "counted/none",
     },
     Specimen {
@@ -103,7 +103,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "counted",
         },
         about: "A disable without its enable: the count wraps to 255, active for ever.",
-        form: Form::Caller(Caller { wrong: rewrite::never_enables, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::never_enables, right: None, on: None }),
         fixed: "counted/none",
     },
     Specimen {
@@ -117,7 +117,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "counted",
         },
         about: "A caller in a loop never resumes: the 256th pause wraps the count to 0.",
-        form: Form::Caller(Caller { wrong: rewrite::never_resumes, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::never_resumes, right: None, on: None }),
         fixed: "counted/none",
     },
     Specimen {
@@ -131,7 +131,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "counted",
         },
         about: "A resume without its pause: the count wraps to 255, never active again.",
-        form: Form::Caller(Caller { wrong: rewrite::never_pauses, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::never_pauses, right: None, on: None }),
         fixed: "counted/none",
     },
     Specimen {
@@ -140,7 +140,7 @@ pub(super) const FAMILY: &[Specimen] = &[
         breaks: Invariant::I1,
         history: History { ids: "v3 thread", status: Status::Hazard, grade: Grade::C, lived: "counted" },
         about: "An error path disables a second time.",
-        form: Form::Caller(Caller { wrong: rewrite::disables_twice, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::disables_twice, right: None, on: None }),
         fixed: "counted/none",
     },
     Specimen {
@@ -224,7 +224,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "counted",
         },
         about: "A section sleeps where its batch is the CPU's.",
-        form: Form::Caller(Caller { wrong: rewrite::sleeps, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::sleeps, right: None, on: None }),
         fixed: "counted/powerpc64-hash",
     },
 ];

@@ -157,7 +157,8 @@ mod tests {
             // The model says what happens then, too.
             ("zoo/gen-pause-twice", "enable; fork T4; pause; pause", Some((Invariant::Model, Some(3)))),
             // The end of the trace is no operation.
-            ("zoo/call-vmalloc-error-return", "enable; enable; disable; disable", Some((Invariant::I1, None))),
+            ("zoo/call-vmalloc-error-return", "set K 0; set K 0", Some((Invariant::I1, None))),
+            ("zoo/call-vmalloc-error-return", "set K 0; set K 1", None),
         ] {
             assert_eq!(found(specimen, program), expected, "{specimen}: {program}");
         }

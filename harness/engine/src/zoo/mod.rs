@@ -69,6 +69,13 @@ pub enum Form {
     BentOlder(&'static str, fn(Port) -> Box<dyn Subject>),
     /// A subject of the registry that had the defect itself, by its name there.
     Older(&'static str),
+    /// A faithful form that the registry does not have, with one thing bent: that form is its fix.
+    Mutant {
+        /// Makes the defect.
+        mutant: fn(Port) -> Box<dyn Subject>,
+        /// Makes what it is a mutant of.
+        of: fn(Port) -> Box<dyn Subject>,
+    },
     /// The faithful subject, with code of a caller around the input.
     Caller(Caller),
 }
@@ -78,6 +85,7 @@ impl fmt::Debug for Form {
         match self {
             Form::Bent(_) => f.write_str("Bent"),
             Form::BentOlder(name, _) => f.debug_tuple("BentOlder").field(name).finish(),
+            Form::Mutant { .. } => f.write_str("Mutant"),
             Form::Older(name) => f.debug_tuple("Older").field(name).finish(),
             Form::Caller(_) => f.write_str("Caller"),
         }
@@ -91,6 +99,8 @@ pub struct Caller {
     pub wrong: fn(&Program) -> Program,
     /// That of the same caller without it; the input as it is, if there is none.
     pub right: Option<fn(&Program) -> Program>,
+    /// Makes what both run on, where no subject of the registry can show the defect.
+    pub on: Option<fn(Port) -> Box<dyn Subject>>,
 }
 
 impl Specimen {
@@ -102,7 +112,7 @@ impl Specimen {
     pub fn base(&self) -> &'static Descriptor {
         match self.form {
             Form::Older(name) | Form::BentOlder(name, _) => named(name),
-            Form::Bent(_) | Form::Caller(_) => named(self.fixed),
+            Form::Bent(_) | Form::Mutant { .. } | Form::Caller(_) => named(self.fixed),
         }
     }
 
@@ -125,7 +135,10 @@ impl Specimen {
     #[must_use]
     pub fn make(&self, port: Port) -> Box<dyn Subject> {
         match self.form {
-            Form::Bent(make) | Form::BentOlder(_, make) => make(port),
+            Form::Bent(make)
+            | Form::BentOlder(_, make)
+            | Form::Mutant { mutant: make, .. }
+            | Form::Caller(Caller { on: Some(make), .. }) => make(port),
             Form::Older(_) | Form::Caller(_) => self.base().make(port),
         }
     }
@@ -133,7 +146,10 @@ impl Specimen {
     /// Makes its fix.
     #[must_use]
     pub fn make_fixed(&self, port: Port) -> Box<dyn Subject> {
-        self.fixed().make(port)
+        match self.form {
+            Form::Mutant { of: make, .. } | Form::Caller(Caller { on: Some(make), .. }) => make(port),
+            _ => self.fixed().make(port),
+        }
     }
 
     /// What is run for an input: the input, or what the caller with the defect makes of it.

@@ -257,5 +257,15 @@ impl<W: Hooked> Backend for Form<W> {
 
 /// A subject of the counted generation on the backend as `W` has it.
 pub fn hooked<W: Hooked + 'static>(port: Port) -> Box<dyn Subject> {
-    Box::new(Ours::<Counted, Form<W>>::new(port))
+    hooked_on::<Counted, W>(port)
+}
+
+/// The same of another generation.
+pub fn hooked_on<G: Generation<Form<W>> + 'static, W: Hooked + 'static>(port: Port) -> Box<dyn Subject> {
+    subject::<G, Form<W>>(port)
+}
+
+/// A generation on a form of a backend that the registry does not have.
+pub fn subject<G: Generation<B> + 'static, B: Backend + 'static>(port: Port) -> Box<dyn Subject> {
+    Box::new(Ours::<G, B>::new(port))
 }

@@ -1,7 +1,6 @@
 //! Defects of x86 under Xen PV: the multicall buffer and the context-switch hooks.
 
 use lazy_mmu_arches::backend::Backend;
-use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::PteRef;
 use lazy_mmu_arches::x86_64::pte::xen_set_ptes;
 use lazy_mmu_arches::x86_64::{Xen, queue};
@@ -28,22 +27,6 @@ pub(super) const FAMILY: &[Specimen] = &[
         about: "The end of a context switch does not flush the buffer. Of a task that is preempted amid its disable the \
                 pause sees count 0 and does nothing, so its updates stay on the CPU (xen-mc-issue-mode).",
         form: Form::Bent(hooked::<SwitchNoFlush>),
-        fixed: "counted/x86_64-xen",
-    },
-    Specimen {
-        name: "zoo/call-pagemap-flush-before-disable",
-        program: "broken/i9-flush-before-change",
-        breaks: Invariant::I9,
-        history: History {
-            ids: "52526ca7fdb9; fix proposed 2025-05-30 (RFC 1/6), not in 7.2.13",
-            status: Status::Open,
-            grade: Grade::C,
-            lived: "stateless, counted (6.7 to 7.2)",
-        },
-        about: "The calls of a buffer are made from the last to the first: a backend that defers users' updates and \
-                not their flush. pagemap_scan_pmd_entry() flushes its range before it ends the section, and the TLB is \
-                refilled with the entry that is not changed yet.",
-        form: Form::Bent(|port| bend("counted/x86_64-xen", port, FlushBeforeUpdates)),
         fixed: "counted/x86_64-xen",
     },
     Specimen {
@@ -128,7 +111,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "stateless (6.6)",
         },
         about: "set_ptes() opens a section of its own inside its callers', and the second enter is a BUG.",
-        form: Form::Caller(Caller { wrong: rewrite::set_ptes_opens_a_section, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::set_ptes_opens_a_section, right: None, on: None }),
         fixed: "stateless/x86_64-xen",
     },
     Specimen {
@@ -198,7 +181,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "every generation",
         },
         about: "A caller reads back what its section has set and decides on the old value.",
-        form: Form::Caller(Caller { wrong: rewrite::reads_back, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::reads_back, right: None, on: None }),
         fixed: "counted/x86_64-xen",
     },
     Specimen {
@@ -212,7 +195,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "every generation",
         },
         about: "vmap's test that a slot is empty, run twice on one address in a section, finds it empty twice.",
-        form: Form::Caller(Caller { wrong: rewrite::looks_twice, right: None }),
+        form: Form::Caller(Caller { wrong: rewrite::looks_twice, right: None, on: None }),
         fixed: "counted/x86_64-xen",
     },
     Specimen {
@@ -278,18 +261,6 @@ impl Hooked for SwitchNoResume {
     fn end_context_switch<C: At<Xen>>(cx: &mut C, _next: C::Task) {
         queue::flush(cx);
         cx.this_cpu().cpu_lazy.set(false);
-    }
-}
-
-struct FlushBeforeUpdates;
-
-impl Bend for FlushBeforeUpdates {
-    fn execute(&self, env: &mut dyn Env, insn: Insn) -> u64 {
-        if insn.op != Op::HcMulticall {
-            return env.execute(insn);
-        }
-        let entries = (insn.a..insn.a + insn.b).rev();
-        entries.fold(0, |failed, entry| failed | env.execute(Insn { a: entry, b: 1, ..insn }))
     }
 }
 
