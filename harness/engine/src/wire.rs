@@ -288,10 +288,11 @@ impl Reader<'_> {
             7 => Frame::Replay(self.text()?),
             8 => Frame::ReplayData(self.bytes()?),
             9 => Frame::ReplayEnd,
-            10 => match self.u8()? {
-                0 => Frame::Replayed(Err(self.text()?)),
-                _ => Frame::Replayed(Ok(self.text()?)),
-            },
+            10 => {
+                let held = self.flag()?;
+                let text = self.text()?;
+                Frame::Replayed(if held { Ok(text) } else { Err(text) })
+            }
             11 => Frame::Panicked { program: self.u32()?, message: self.text()? },
             12 => Frame::Bye,
             _ => return Err(WireError::Garbled("an unknown kind of frame")),
@@ -417,5 +418,6 @@ mod tests {
             bytes(&Frame::Generate { subject: 1, port: 0, seed: 5, count: 6, length: 7, legal: true })[4..].to_vec();
         *flag.last_mut().expect("the flag") = 2;
         assert!(parse(&flag).is_err(), "a second form of one frame");
+        assert!(parse(&[10, 7, 0, 0, 0, 1, b'a']).is_err(), "a second form of another");
     }
 }
