@@ -211,7 +211,7 @@ fn an_unknown_subject_is_refused_with_the_known_ones() {
 #[test]
 fn a_specimen_of_the_zoo_is_refused_elsewhere() {
     let folder = Folder::new("bad-specimens");
-    let subject = "zoo/arm64-softirq-pte";
+    let subject = "zoo/arm64-softirq-pte-mutant";
     let elsewhere = Target::ALL.iter().find(|target| !target.is_native()).expect("another target").short();
     let ran = folder.run(&["run", "broken/i4-softirq", "--subject", subject, "--target", elsewhere]);
     ran.is_refused(subject, 2);

@@ -43,7 +43,7 @@ fn what_breaks_exits_with_1_and_can_be_replayed() {
 #[test]
 fn without_a_file_the_command_has_the_program() {
     let folder = Folder::new("explore-stdin");
-    let subject = "zoo/gen-pause-twice";
+    let subject = "zoo/gen-pause-twice-mutant";
     for how in [&["--depth", "4"][..], &["--closed"]] {
         let ran = folder.run(&[&["explore", "--subject", subject], how].concat());
         ran.is_result(subject, 1);
@@ -103,7 +103,8 @@ fn what_cannot_be_explored_is_refused() {
 #[test]
 fn a_file_that_cannot_be_written_costs_nothing_that_was_found() {
     let folder = Folder::new("explore-unwritable");
-    let ran = folder.run(&["explore", "--depth", "3", "--subject", "zoo/gen-order-v3", "--out", "no/folder/x.lmm"]);
+    let ran =
+        folder.run(&["explore", "--depth", "3", "--subject", "zoo/gen-order-v3-mutant", "--out", "no/folder/x.lmm"]);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stdout.contains("\nBROKEN: model, ") && ran.stdout.contains(" <<'END'\n"), "{}", ran.stdout);
     assert!(

@@ -12,7 +12,7 @@ use crate::settings;
 /// A nested section, a softirq, a handler in a batch, and a switch between the halves of a call.
 const SHOWN: [&str; 4] = [
     "zoo/gen-nested-disable-no-flush",
-    "zoo/arm64-softirq-pte",
+    "zoo/arm64-softirq-pte-mutant",
     "zoo/sparc-batch-in-interrupt",
     "zoo/xen-mc-issue-mode-no-switch-flush",
 ];

@@ -9,6 +9,7 @@ mod collection;
 mod finding;
 mod generated;
 mod known;
+mod record;
 mod tables;
 
 /// Where the snapshots lie, and how they are named: after their program.

@@ -49,7 +49,7 @@ mod tests {
             ("counted/aarch64 without isb", "set K 0", true),
             ("counted/aarch64", "set K 0", false),
             ("counted/aarch64 without isb", "enable; pause; set K 0; resume; disable", true),
-            ("zoo/arm64-softirq-pte", "enable; softirq { set K 40 }; disable", true),
+            ("zoo/arm64-softirq-pte-mutant", "enable; softirq { set K 40 }; disable", true),
             ("counted/aarch64", "enable; softirq { set K 40 }; disable", false),
             ("counted/sparc64 without tsb_flush", "set U 0; access U 0; clear U 0", true),
             ("counted/x86_64-xen without hypercall mmu_update", "set U 0", true),

@@ -1,5 +1,7 @@
 //! Defects of arm64's deferral: one pending flag per task, two barriers.
 
+use lazy_mmu_arches::aarch64::pte::is_valid_kernel;
+use lazy_mmu_arches::aarch64::queue::flush_pending;
 use lazy_mmu_arches::aarch64::{Aarch64, Aarch64Stateless};
 use lazy_mmu_arches::backend::Backend;
 use lazy_mmu_arches::page::{PteRef, Size};
@@ -9,11 +11,11 @@ use lazy_mmu_core::kernel::{TaskState, WarnSite};
 use lazy_mmu_core::state::LazyMmuState;
 
 use super::bent::Bend;
-use super::types::{At, Counting, Form as Bended, Hooked, counting, hooked};
+use super::types::{At, Counting, Form as Bended, Hooked, counting};
 use super::{Caller, Form, Grade, History, Specimen, Status, bend, rewrite};
 use crate::contract::Invariant;
 use crate::subject::adapter::Ours;
-use crate::subject::generations::Stateless;
+use crate::subject::generations::{NestingV4, Stateless};
 use crate::subject::{Env, Subject};
 
 pub(super) const FAMILY: &[Specimen] = &[
@@ -27,8 +29,22 @@ pub(super) const FAMILY: &[Specimen] = &[
             grade: Grade::C,
             lived: "stateless (6.16, linux-next)",
         },
-        about: "The one question does not ask for interrupt context. A softirq that hits a section and changes an entry \
-                leaves its barriers to the interrupted task (what b81c688426a9 repaired in another way).",
+        about: "The first arm64 version does not ask for interrupt context. A softirq that hits a section and changes \
+                an entry (KFENCE, DEBUG_PAGEALLOC) leaves its barriers to the interrupted task.",
+        form: FIRST,
+        fixed: "stateless/aarch64",
+    },
+    Specimen {
+        name: "zoo/arm64-softirq-pte-mutant",
+        program: "broken/i4-softirq",
+        breaks: Invariant::I4,
+        history: History {
+            ids: "is_lazy_mmu_mode_active(), include/linux/pgtable.h",
+            status: Status::Hazard,
+            grade: Grade::S,
+            lived: "counted",
+        },
+        about: "Today's question forgets interrupt context, and a softirq's change waits for the interrupted task.",
         form: Form::Bent(counting::<SoftirqPte, Aarch64>),
         fixed: "counted/aarch64",
     },
@@ -44,8 +60,10 @@ pub(super) const FAMILY: &[Specimen] = &[
         },
         about: "The pending flag is set without a test whether it is: an atomic for each entry of a section in place of \
                 one, as in v4 of the nesting series.",
-        form: Form::Bent(hooked::<PendingFlagAtomic>),
-        fixed: "counted/aarch64",
+        form: Form::BentOlder("nesting-v4/aarch64", |port| {
+            Box::new(Ours::<NestingV4, Bended<PendingFlagAtomic>>::new(port))
+        }),
+        fixed: "nesting-v4/aarch64",
     },
     Specimen {
         name: "zoo/arm64-contpte-get",
@@ -73,7 +91,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "stateless (6.16, linux-next)",
         },
         about: "DEBUG_PAGEALLOC opens a section inside the caller's, and the first arm64 version warns of that.",
-        form: Form::BentOlder("stateless/aarch64", |port| Box::new(Ours::<Stateless, Bended<NestWarns>>::new(port))),
+        form: FIRST,
         fixed: "counted/aarch64",
     },
     Specimen {
@@ -88,6 +106,21 @@ pub(super) const FAMILY: &[Specimen] = &[
         },
         about: "The inner leave ends the mode: the rest of the outer section pays barriers for each entry.",
         form: Form::Older("stateless/aarch64"),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/arm64-paused-enable-warn",
+        program: "broken/arm64-paused-enable-warn",
+        breaks: Invariant::I15,
+        history: History {
+            ids: "v3, v4; Ryan Roberts, Kevin Brodsky, 2025-11-11; v5 has two counters",
+            status: Status::Review,
+            grade: Grade::C,
+            lived: "nesting-v3, nesting-v4",
+        },
+        about: "KASAN frees a page of shadow while paused; DEBUG_PAGEALLOC opens a section there, which v4 declares \
+                illegal: it warns, counts, and flushes.",
+        form: Form::Older("nesting-v4/aarch64"),
         fixed: "counted/aarch64",
     },
     Specimen {
@@ -134,8 +167,10 @@ impl Hooked for PendingFlagAtomic {
     type Base = Aarch64;
 
     fn set_ptes<C: At<Aarch64>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
-        // What the test would find.
-        cx.thread(cx.current()).pending.set(false);
+        if is_valid_kernel(word) && cx.is_lazy_mmu_mode_active() {
+            // What the test would find.
+            cx.thread(cx.current()).pending.set(false);
+        }
         Aarch64::set_ptes(cx, at, word, n);
     }
 }
@@ -149,16 +184,41 @@ impl Bend for ContpteGet {
     }
 }
 
-enum NestWarns {}
+/// The first arm64 version (5fdd05efa1cd, linux-next before 6.16), for which `VM_WARN_ON` alone speaks against interrupt
+/// context and nesting. That of `queue_pte_barriers()` is left out: there is no site of a warning outside calls.
+const FIRST: Form =
+    Form::BentOlder("stateless/aarch64", |port| Box::new(Ours::<Stateless, Bended<FirstVersion>>::new(port)));
 
-impl Hooked for NestWarns {
+enum FirstVersion {}
+
+impl Hooked for FirstVersion {
     type Base = Aarch64Stateless;
 
     fn enter<C: At<Aarch64Stateless>>(cx: &mut C) {
-        if cx.thread(cx.current()).active.get() {
+        if cx.in_interrupt() || cx.thread(cx.current()).active.get() {
             cx.warn_once(WarnSite::Enable);
         }
-        Aarch64Stateless::enter(cx);
+        cx.thread(cx.current()).active.set(true);
+    }
+
+    fn flush<C: At<Aarch64Stateless>>(cx: &mut C) {
+        flush_pending(cx);
+    }
+
+    fn leave<C: At<Aarch64Stateless>>(cx: &mut C) {
+        if cx.in_interrupt() {
+            cx.warn_once(WarnSite::Disable);
+        }
+        flush_pending(cx);
+        cx.thread(cx.current()).active.set(false);
+    }
+
+    fn arch_mode<C: At<Aarch64Stateless>>(cx: &C) -> Option<bool> {
+        Some(cx.thread(cx.current()).active.get())
+    }
+
+    fn ignores_hooks<C: At<Aarch64Stateless>>(_cx: &C) -> bool {
+        false
     }
 }
 

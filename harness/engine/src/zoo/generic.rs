@@ -1,31 +1,51 @@
 //! Defects of the generic layer, most of them from the reviews of the nesting series.
 
 use lazy_mmu_arches::aarch64::Aarch64;
+use lazy_mmu_arches::backend::Backend;
 use lazy_mmu_arches::none::NoMode;
-use lazy_mmu_core::generation::counted;
+use lazy_mmu_core::generation::nesting::V4;
+use lazy_mmu_core::generation::{counted, nesting};
 use lazy_mmu_core::hooks::Hooks;
-use lazy_mmu_core::kernel::{TaskState, WarnSite};
-use lazy_mmu_core::state::LazyMmuState;
+use lazy_mmu_core::kernel::{Kernel, TaskState, WarnSite};
+use lazy_mmu_core::state::{LazyMmuState, NestingState};
 
 use super::bent::Bend;
 use super::types::{Counting, counting};
 use super::{Caller, Form, Grade, History, Specimen, Status, bend, rewrite};
 use crate::contract::Invariant;
 use crate::subject::Env;
+use crate::subject::adapter::{Cx, Generation, Ours};
+use crate::subject::generations::NestingV4;
+use crate::trace::{Call, Counters};
 
 pub(super) const FAMILY: &[Specimen] = &[
     Specimen {
         name: "zoo/gen-pause-twice",
-        program: "broken/i2-pause-twice",
-        breaks: Invariant::I2,
+        program: "broken/gen-pause-twice",
+        breaks: Invariant::I4,
         history: History {
             ids: "v3 and v4; option D adopted in v5",
             status: Status::Review,
             grade: Grade::C,
             lived: "nesting-v3, nesting-v4",
         },
+        about: "A pause in a pause is not counted: the inner resume turns batching on inside the outer pause, and two \
+                leaves run.",
+        form: Form::Older("nesting-v4/aarch64"),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/gen-pause-twice-mutant",
+        program: "broken/i2-pause-twice",
+        breaks: Invariant::I2,
+        history: History {
+            ids: "lazy_mmu_mode_pause(), include/linux/pgtable.h",
+            status: Status::Hazard,
+            grade: Grade::S,
+            lived: "counted",
+        },
         about: "Each pause inside a section runs the leave hook, not the first alone: a nested pause leaves a mode that \
-                was left (v3 and v4, before option D).",
+                was left.",
         form: Form::Bent(counting::<PauseTwice, NoMode>),
         fixed: "counted/none",
     },
@@ -40,17 +60,16 @@ pub(super) const FAMILY: &[Specimen] = &[
         fixed: "counted/aarch64",
     },
     Specimen {
-        name: "zoo/arm64-paused-enable-warn",
+        name: "zoo/arm64-paused-enable-warn-mutant",
         program: "broken/i15-paused-enable",
         breaks: Invariant::I15,
         history: History {
-            ids: "v3, v4; Ryan Roberts, Kevin Brodsky, 2025-11-11; v5 has two counters",
-            status: Status::Review,
-            grade: Grade::C,
-            lived: "nesting-v3, nesting-v4",
+            ids: "lazy_mmu_mode_enable(), include/linux/pgtable.h",
+            status: Status::Hazard,
+            grade: Grade::S,
+            lived: "counted",
         },
-        about: "A section opened while paused warns, as v3 and v4 did; KASAN with DEBUG_PAGEALLOC opens one there \
-                (arm64-paused-enable-warn).",
+        about: "A section opened while paused has no effect but for a warning.",
         form: Form::Bent(counting::<PausedEnableWarns, NoMode>),
         fixed: "counted/none",
     },
@@ -59,8 +78,22 @@ pub(super) const FAMILY: &[Specimen] = &[
         program: "broken/model-order-v3",
         breaks: Invariant::Model,
         history: History { ids: "v3; v4 marks first", status: Status::Review, grade: Grade::C, lived: "nesting-v3" },
-        about: "The outermost enable runs its hook before it counts, as v3 did: inside the hook the question is \
-                answered with no.",
+        about: "The outermost enable runs its hook before it marks: inside the hook the question is answered with no, \
+                and an entry that the hook set would be in effect at once. Nothing but the specification's order breaks.",
+        form: Form::Older("nesting-v3/none"),
+        fixed: "counted/none",
+    },
+    Specimen {
+        name: "zoo/gen-order-v3-mutant",
+        program: "broken/model-order-v3",
+        breaks: Invariant::Model,
+        history: History {
+            ids: "lazy_mmu_mode_enable(), include/linux/pgtable.h",
+            status: Status::Hazard,
+            grade: Grade::S,
+            lived: "counted",
+        },
+        about: "The outermost enable runs its hook before it counts.",
         form: Form::Bent(counting::<OrderV3, NoMode>),
         fixed: "counted/none",
     },
@@ -159,29 +192,32 @@ pub(super) const FAMILY: &[Specimen] = &[
     },
     Specimen {
         name: "zoo/gen-pause-outside-section",
-        program: "broken/gen-u8-overflow-resume",
-        breaks: Invariant::I2,
+        program: "broken/gen-pause-outside-section",
+        breaks: Invariant::I4,
         history: History {
             ids: "v3, v4; David Hildenbrand on v4 patch 7, 2025-11-01; v5 allows it",
             status: Status::Review,
             grade: Grade::C,
             lived: "nesting-v3, nesting-v4",
         },
-        about: "A pause outside a section warns, and leaves a mode that is off.",
+        about: "A pause outside a section warns, and leaves a mode that is off; its resume enters, and the mode stays on \
+                with no section open.",
         form: Form::Older("nesting-v4/aarch64"),
         fixed: "counted/aarch64",
     },
     Specimen {
         name: "zoo/gen-token-default-misuse",
-        program: "broken/gen-u8-overflow-resume",
-        breaks: Invariant::I2,
+        program: "broken/gen-token-default-misuse",
+        breaks: Invariant::I7,
         history: History {
             ids: "v2 patch 2; Alexander Gordeev, David Hildenbrand 2025-09-09",
             status: Status::Review,
             grade: Grade::C,
             lived: "token",
         },
-        about: "KASAN leaves with DEFAULT whatever the depth, and throws away what enter returned.",
+        about: "KASAN leaves with DEFAULT whatever the depth, and throws away what enter returned. Each enter of a \
+                nested section turned preemption off once more, and the one leave gives back one: KASAN's allocation \
+                sleeps while atomic.",
         form: Form::Older("token/powerpc64-hash"),
         fixed: "counted/powerpc64-hash",
     },
@@ -195,8 +231,24 @@ pub(super) const FAMILY: &[Specimen] = &[
             grade: Grade::C,
             lived: "nesting-v4 (bisection)",
         },
-        about: "The helpers act in interrupt context: a handler moves the interrupted task's counters.",
-        form: Form::Bent(|port| bend("counted/aarch64", port, NoBailout)),
+        about: "The helpers act in interrupt context, as in v3 and v4 before the series' last patch: a handler's section \
+                counts as one of the interrupted task's, and its change is deferred.",
+        form: Form::BentOlder("nesting-v4/aarch64", |port| bend("nesting-v4/aarch64", port, NoBailout)),
+        fixed: "counted/aarch64",
+    },
+    Specimen {
+        name: "zoo/gen-helpers-before-counters",
+        program: "broken/gen-pause-twice",
+        breaks: Invariant::I4,
+        history: History {
+            ids: "0a096ab7a3a6 to 5ab246749569 (7.0, bisection)",
+            status: Status::MergedLatent,
+            grade: Grade::D,
+            lived: "stateless (7.0, between two commits)",
+        },
+        about: "Between two commits of the merged series the helpers exist and nothing counts: a pause is a leave and a \
+                resume is an enter, also inside another pause.",
+        form: Form::Older("stateless/aarch64"),
         fixed: "counted/aarch64",
     },
     Specimen {
@@ -210,7 +262,7 @@ pub(super) const FAMILY: &[Specimen] = &[
             lived: "nesting-v4 (s390 tree)",
         },
         about: "The question is answered by the depth, not by activity: a change in a pause is deferred.",
-        form: Form::Bent(counting::<NameConfusion, Aarch64>),
+        form: Form::BentOlder("nesting-v4/aarch64", |port| Box::new(Ours::<NameConfusion, Aarch64>::new(port))),
         fixed: "counted/aarch64",
     },
     Specimen {
@@ -291,10 +343,36 @@ impl Bend for NoBailout {
     }
 }
 
+/// v4, whose question is answered by the level.
 enum NameConfusion {}
 
-impl Counting for NameConfusion {
-    fn is_active<C: TaskState<LazyMmuState>>(cx: &C) -> bool {
-        !cx.in_interrupt() && cx.current_state().enable_count.get() > 0
+impl<B: Backend> Generation<B> for NameConfusion {
+    type State = NestingState;
+    const KEEPS_COUNTERS: bool = true;
+
+    fn call(cx: &mut Cx<'_, '_, Self, B>, call: Call) {
+        match call {
+            Call::Enable => nesting::lazy_mmu_mode_enable::<V4, _>(cx),
+            Call::Disable => nesting::lazy_mmu_mode_disable::<V4, _>(cx),
+            Call::Pause => nesting::lazy_mmu_mode_pause::<V4, _>(cx),
+            Call::Resume => nesting::lazy_mmu_mode_resume::<V4, _>(cx),
+            Call::TaskPause(_) | Call::TaskResume(_) => {}
+        }
+    }
+
+    fn is_active(cx: &Cx<'_, '_, Self, B>) -> bool {
+        !cx.in_interrupt() && cx.current_state().count.get() > 0
+    }
+
+    fn task_active(cx: &Cx<'_, '_, Self, B>, task: u8) -> bool {
+        cx.state(task).count.get() > 0
+    }
+
+    fn counters(state: &NestingState) -> Counters {
+        <NestingV4 as Generation<B>>::counters(state)
+    }
+
+    fn copy(from: Option<&NestingState>, to: &NestingState) {
+        <NestingV4 as Generation<B>>::copy(from, to);
     }
 }

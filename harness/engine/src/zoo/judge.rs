@@ -148,14 +148,18 @@ mod tests {
     #[test]
     fn what_counts_breaks_on_the_defect_alone_and_is_not_the_programs_own_fault() {
         for (specimen, program, expected) in [
-            ("zoo/gen-pause-twice", "enable; pause; pause; resume; resume; disable", Some((Invariant::I2, Some(2)))),
-            ("zoo/gen-pause-twice", "enable; pause; resume; disable", None),
+            (
+                "zoo/gen-pause-twice-mutant",
+                "enable; pause; pause; resume; resume; disable",
+                Some((Invariant::I2, Some(2))),
+            ),
+            ("zoo/gen-pause-twice-mutant", "enable; pause; resume; disable", None),
             // The program's own misuse, and what the fix breaks as well.
-            ("zoo/gen-pause-twice", "disable", None),
-            ("zoo/gen-pause-twice", "disable; enable; pause; pause; resume; resume; disable", None),
-            ("zoo/gen-pause-twice", "enable; fork T4; pause; resume; disable", None),
+            ("zoo/gen-pause-twice-mutant", "disable", None),
+            ("zoo/gen-pause-twice-mutant", "disable; enable; pause; pause; resume; resume; disable", None),
+            ("zoo/gen-pause-twice-mutant", "enable; fork T4; pause; resume; disable", None),
             // The model says what happens then, too.
-            ("zoo/gen-pause-twice", "enable; fork T4; pause; pause", Some((Invariant::Model, Some(3)))),
+            ("zoo/gen-pause-twice-mutant", "enable; fork T4; pause; pause", Some((Invariant::Model, Some(3)))),
             // The end of the trace is no operation.
             ("zoo/call-vmalloc-error-return", "set K 0; set K 0", Some((Invariant::I1, None))),
             ("zoo/call-vmalloc-error-return", "set K 0; set K 1", None),
@@ -167,7 +171,7 @@ mod tests {
     /// A trial does not depend on the one before it.
     #[test]
     fn a_trial_is_repeatable() {
-        let specimen = zoo::find("zoo/arm64-softirq-pte").expect("a specimen");
+        let specimen = zoo::find("zoo/arm64-softirq-pte-mutant").expect("a specimen");
         let mut kept = Trial::new(specimen);
         for seed in 0..200 {
             let program = crate::program::generate::any(seed, 24);

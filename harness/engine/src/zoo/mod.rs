@@ -125,10 +125,10 @@ impl Specimen {
         named(self.fixed)
     }
 
-    /// What its oracles may expect.
+    /// What its oracles may expect: of an older generation that breaks the model, what its fix's may.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        self.base().rules()
+        if self.breaks == Invariant::Model { self.fixed().rules() } else { self.base().rules() }
     }
 
     /// Makes what is judged.

@@ -133,6 +133,16 @@ pub trait Hooked {
     fn end_context_switch<C: At<Self::Base>>(cx: &mut C, next: C::Task) {
         Self::Base::end_context_switch(cx, next);
     }
+
+    /// [`Backend::arch_mode`]
+    fn arch_mode<C: At<Self::Base>>(cx: &C) -> Option<bool> {
+        Self::Base::arch_mode(cx)
+    }
+
+    /// [`Backend::ignores_hooks`]
+    fn ignores_hooks<C: At<Self::Base>>(cx: &C) -> bool {
+        Self::Base::ignores_hooks(cx)
+    }
 }
 
 /// A context that keeps a backend's state.
@@ -203,11 +213,11 @@ impl<W: Hooked> Backend for Form<W> {
     }
 
     fn arch_mode<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &C) -> Option<bool> {
-        W::Base::arch_mode(cx)
+        W::arch_mode(cx)
     }
 
     fn ignores_hooks<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &C) -> bool {
-        W::Base::ignores_hooks(cx)
+        W::ignores_hooks(cx)
     }
 
     fn deferred(cpu: &Self::PerCpu, thread: &Self::Thread) -> Deferred {

@@ -124,7 +124,9 @@ pub(super) const FAMILY: &[Specimen] = &[
             grade: Grade::C,
             lived: "nesting-v3",
         },
-        about: "A task that is taken off its CPU before its flush flushes another CPU's buffer, or none: the flush of the switch hook, which hides it, is taken away.",
+        about: "A task that is taken off its CPU between the test of the mode and the flush flushes another CPU's \
+                buffer. The switch hook hides that, and is taken away. Without it every change of CPU loses updates, so \
+                the window itself, inside a hook, is not modelled: between the halves of a call serves as well.",
         form: Form::Bent(hooked::<SwitchNoFlush>),
         fixed: "counted/x86_64-xen",
     },

@@ -44,7 +44,7 @@ fn what_is_seeded_in_the_counters_is_found() {
         assert!(model, "{}: {verdict}\n{}", specimen.name, failure.program);
         found.push(specimen.name);
     }
-    assert_eq!(found, ["zoo/gen-pause-twice", "zoo/arm64-paused-enable-warn", "zoo/gen-order-v3"]);
+    assert_eq!(found, ["zoo/gen-pause-twice-mutant", "zoo/arm64-paused-enable-warn-mutant", "zoo/gen-order-v3-mutant"]);
 }
 
 /// The program of a transition makes that call in that state.

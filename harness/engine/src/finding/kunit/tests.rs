@@ -36,7 +36,8 @@ fn a_call_is_expected_to_do_what_the_model_says() {
 #[test]
 fn the_failing_run_is_not_what_is_expected() {
     let program = "enable; pause; enable; disable; resume; disable";
-    let [bent, faithful] = ["zoo/arm64-paused-enable-warn", "counted/none"].map(|subject| case(subject, program));
+    let [bent, faithful] =
+        ["zoo/arm64-paused-enable-warn-mutant", "counted/none"].map(|subject| case(subject, program));
     let lines = |text: &str| body(text).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert!(!bent.contains("warns"), "{bent}");
     let (bent, faithful) = (lines(&bent), lines(&faithful));
@@ -94,7 +95,7 @@ fn what_was_set_is_looked_at_where_it_must_be_in_effect() {
     let look = "enable_count, 1);\n\tKUNIT_EXPECT_EQ(test, lmm_access(&lmm.k, 0, 1), 0);\n";
     assert!(body(&nested).contains(look), "{nested}");
     assert_eq!(body(&nested).matches("lmm_access").count(), 1, "{nested}");
-    let handler = case("zoo/arm64-softirq-pte", "enable; irq { set K 0 }; disable");
+    let handler = case("zoo/arm64-softirq-pte-mutant", "enable; irq { set K 0 }; disable");
     assert!(handler.contains("lmm_note(lmm_access(&lmm.k, 0, 1) == 0);"), "{handler}");
     // A changed translation may be found until its flush.
     let changed = case("counted/aarch64", "set K 0; access K 0; set K 0");
