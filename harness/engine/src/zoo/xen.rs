@@ -117,16 +117,16 @@ pub(super) const FAMILY: &[Specimen] = &[
     Specimen {
         name: "zoo/xen-flush-preempt-window",
         program: "broken/xen-flush-preempt-window",
-        breaks: Invariant::I6,
+        breaks: Invariant::I3,
         history: History {
             ids: "v3 patch 2/13, Dave Hansen 2025-10-15; 66bdd779d344; d85cf93da66c (2009)",
             status: Status::Review,
             grade: Grade::C,
             lived: "nesting-v3",
         },
-        about: "A task that is taken off its CPU between the test of the mode and the flush flushes another CPU's \
-                buffer. The switch hook hides that, and is taken away. Without it every change of CPU loses updates, so \
-                the window itself, inside a hook, is not modelled: between the halves of a call serves as well.",
+        about: "A task that moves to another CPU between the test of the mode and the flush flushes that CPU's buffer. The \
+                switch hook hides it, and is taken away here. Without it any move loses updates, so the window inside \
+                a hook is not modelled: the one between the halves of a call serves as well.",
         form: Form::Bent(hooked::<SwitchNoFlush>),
         fixed: "counted/x86_64-xen",
     },
