@@ -218,13 +218,12 @@ fn what_is_seeded_is_found() {
 
 /// The alphabet, steps, what breaks first, and the specimen.
 const FOUND: &str = "\
-full 2 I4 zoo/arm64-softirq-pte
-full 3 I5 zoo/arm64-pending-flag-atomic
+full 2 I4 zoo/arm64-softirq-pte-mutant
 full 1 I8 zoo/arm64-contpte-get
-full 3 I2 zoo/gen-pause-twice
+full 3 I2 zoo/gen-pause-twice-mutant
 full 3 model zoo/gen-nested-disable-no-flush
-full 2 I15 zoo/arm64-paused-enable-warn
-full 1 model zoo/gen-order-v3
+full 2 I15 zoo/arm64-paused-enable-warn-mutant
+full 1 model zoo/gen-order-v3-mutant
 full 1 I7 zoo/ppc-flush-missing-radix
 full 4 I14 zoo/ppc-mmu-gather-flush
 full 1 I7 zoo/sparc-no-preempt-disable

@@ -191,7 +191,8 @@ fn every_fix_of_the_windows_holds() {
         let entry = lazy_mmu_snapshots::find(&format!("broken/xen-switch-mid{call}")).expect("a program");
         let program = parse(entry.text).expect("a program");
         let own_flag: Box<dyn Subject> = Box::new(Ours::<Counted, XenStateless>::new(Port::Model));
-        let merged = ["counted/x86_64-xen@7.1", "counted/x86_64-xen"].map(|name| registry::find(name).expect("a subject"));
+        let merged =
+            ["counted/x86_64-xen@7.1", "counted/x86_64-xen"].map(|name| registry::find(name).expect("a subject"));
         let fixes = merged.map(|fix| (fix.name, fix.make(Port::Model), fix.rules()));
         for (name, fix, rules) in fixes.into_iter().chain([("its own flag", own_flag, merged[0].rules())]) {
             let verdict = runner.run_on(&*fix, rules, &program).1;

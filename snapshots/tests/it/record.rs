@@ -34,6 +34,7 @@ const RECORD: &[(&str, &[Invariant])] = &[
     // powerpc64
     ("ppc-batch-outside-ptl", &[I3, I14]),
     ("ppc-hash-kernel-preempt", &[I6, I12, I7]),
+    ("ppc-switch-reactivate", &[I5, I3, I6]),
     ("ppc-set-ptes-nested", &[I5, I2]),
     ("ppc-flush-missing-radix", &[I13, I7]),
     ("ppc-mm-change-mid-batch", &[I10, I3]),
@@ -61,21 +62,30 @@ const RECORD: &[(&str, &[Invariant])] = &[
     ("gen-sleep-constraint", &[I7]),
     // Callers
     ("call-vmalloc-error-return", &[I1, I4]),
+    ("call-kasan-alloc-in-section", &[I7]),
+    ("call-kasan-shadow-pause", &[I3, I8]),
+    ("call-apply-range-allocator", &[I4, I3, I5]),
+    ("call-zap-next-batch", &[I5, I3]),
     ("call-pagemap-flush-before-disable", &[I9]),
+    ("call-migrate-flush-before-disable", &[I9, I14]),
+    ("call-early-return", &[I1]),
 ];
 
 /// Specimens that break something that the record does not name, and why.
-const OTHERWISE: &[(&str, Invariant, &str)] = &[(
-    "zoo/sparc-no-preempt-disable",
-    I7,
-    "that preemption is on is seen at the enter, before anything is lost by it",
-)];
+const OTHERWISE: &[(&str, Invariant, &str)] = &[
+    ("zoo/ppc-switch-reactivate-lost", I12, "that the mode is off after the switch is seen before what is lost by it"),
+    ("zoo/ppc-batch-192-flushes-191", I5, "no entry is lost: a batch with room for one more is flushed"),
+    ("zoo/sparc-no-preempt-disable", I7, "that preemption is on is seen at the enter, before anything is lost by it"),
+    ("zoo/call-apply-range-allocator", I2, "before 7.0 the section inside the section is seen before what it costs"),
+    ("zoo/call-zap-next-batch", I2, "before 7.0 the section inside the section is seen before what it costs"),
+];
 
 /// Specimens that are no entry's, and what they are.
 const OF_NO_ENTRY: &[(&str, &str)] = &[
     ("zoo/xen-switch-no-resume", "the other half of the fix of the windows, left out"),
     ("zoo/arm64-contpte-get", "a read that no barrier mends"),
     ("zoo/gen-helpers-before-counters", "a state between two commits of the merged series"),
+    ("zoo/sparc-mm-change-mid-batch", "ppc-mm-change-mid-batch, whose record says that sparc64 has the same rule"),
     ("zoo/sparc-batch-in-interrupt", "the rule of powerpc64 that a handler leaves a batch alone, broken"),
 ];
 
