@@ -103,7 +103,7 @@ impl<S: FnMut(&Program) -> bool> Search<S> {
         let mut first = 0;
         while first < self.best.ops().len() {
             let mut second = self.best.after(first);
-            while self.best.ops()[first] != Op::Close && second < self.best.ops().len() {
+            while second < self.best.ops().len() && self.best.ops()[first] != Op::Close {
                 let mut ops = self.best.ops().to_vec();
                 let to = self.best.after(second);
                 let removes = ops[second] != Op::Close && {

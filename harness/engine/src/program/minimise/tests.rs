@@ -26,6 +26,13 @@ fn a_block_that_does_not_matter_goes_and_what_is_in_it_stays() {
 }
 
 #[test]
+fn a_pair_that_is_all_the_rest_goes() {
+    let program = parse("enable; irq { query }; disable").unwrap();
+    let only = parse("enable").unwrap();
+    assert_eq!(minimise(&program, |program| *program == only), only);
+}
+
+#[test]
 fn an_empty_program_is_never_the_answer() {
     let program = parse("enable; disable").unwrap();
     assert_eq!(minimise(&program, |_| true).ops().len(), 1);
