@@ -16,6 +16,7 @@ pub mod output;
 pub mod agent;
 pub mod check;
 pub mod cli;
+pub mod container;
 pub mod corpus;
 pub mod doctor;
 pub mod error;

@@ -309,9 +309,9 @@ fn commands_in_documents_are_commands() {
     let mut seen = 0;
     for file in sources("", &[".md"]) {
         for (number, line) in file.lines() {
-            // On a line of its own it ends at a comment, in a sentence at the closing backtick.
+            // On a line of its own it ends at a comment or where its output goes, in a sentence at the closing backtick.
             let commands =
-                line.split("cargo lazymmu ").skip(1).map(|rest| rest.split(['`', '#']).next().unwrap_or(rest));
+                line.split("cargo lazymmu ").skip(1).map(|rest| rest.split(['`', '#', '>']).next().unwrap_or(rest));
             for command in commands.filter(|command| command.starts_with(|c: char| c.is_ascii_lowercase() || c == '-'))
             {
                 seen += 1;

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod check;
 pub mod corpus;
+pub mod cross;
 pub mod doctor;
 pub mod explore;
 pub mod fuzz;
@@ -47,6 +48,7 @@ enum Subcommands {
     Setup(setup::Setup),
     Test(test::Test),
     Matrix(matrix::Matrix),
+    Cross(cross::Cross),
     Bench(bench::Bench),
 }
 
@@ -69,6 +71,7 @@ impl Cli {
             Subcommands::Setup(setup) => setup.run(),
             Subcommands::Test(test) => test.run(),
             Subcommands::Matrix(matrix) => matrix.run(),
+            Subcommands::Cross(cross) => cross.run(),
             Subcommands::Bench(bench) => bench.run(),
         }
     }

@@ -39,17 +39,17 @@ pub struct Test {
 
 /// How one target's tests went.
 #[derive(Debug)]
-struct Outcome {
-    target: Target,
+pub(super) struct Outcome {
+    pub target: Target,
     /// What ran; nothing when the target was skipped.
-    tally: Tally,
-    seconds: f64,
-    state: State,
-    about: String,
+    pub tally: Tally,
+    pub seconds: f64,
+    pub state: State,
+    pub about: String,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Passed,
     Failed(String),
     Skipped(Missing),
@@ -98,41 +98,42 @@ impl Test {
         command.env("INSTA_WORKSPACE_ROOT", root).env("INSTA_UPDATE", "no");
         command.env("INSTA_FORCE_PASS", "0").env("CI", "1");
         let mut tally = Tally::default();
-        let ended = self.stream(command, &mut tally)?;
+        let ended = stream(command, self.timeout, &mut tally)?;
         let state = judge(&tally, &ended);
         let about = format!("{}: {}; {}", ready.target, ready.runner_text(), ready.toolchain.about);
         Ok(Outcome { target: ready.target, tally, seconds: start.elapsed().as_secs_f64(), state, about })
     }
+}
 
-    /// Passes cargo's output on while counting in it. Says how cargo ended: nothing to complain about, or what.
-    fn stream(&self, command: Command, tally: &mut Tally) -> Result<Option<String>> {
-        let mut child = Child::spawn(command)?;
-        child.close_stdin();
-        let patience = Duration::from_secs(self.timeout);
-        loop {
-            match child.read(Instant::now() + patience) {
-                Ok(chunk) if chunk.is_empty() => break,
-                Ok(chunk) => {
-                    tally.feed(&chunk);
-                    let mut stdout = std::io::stdout().lock();
-                    // A reader that left early, such as `head`, does not stop the tests.
-                    let _ = stdout.write_all(&chunk).and_then(|()| stdout.flush());
-                }
-                Err(crate::process::Error::Deadline { .. }) => {
-                    child.kill_and_reap();
-                    return Ok(Some(format!("printed nothing for {} s and was killed", self.timeout)));
-                }
-                Err(error) => return Err(Error::Process(error)),
+/// Passes cargo's output on while counting in it. Says how cargo ended: nothing to complain about, or what.
+pub(super) fn stream(command: Command, timeout: u64, tally: &mut Tally) -> Result<Option<String>> {
+    let mut child = Child::spawn(command)?;
+    child.close_stdin();
+    let patience = Duration::from_secs(timeout);
+    loop {
+        match child.read(Instant::now() + patience) {
+            Ok(chunk) if chunk.is_empty() => break,
+            Ok(chunk) => {
+                tally.feed(&chunk);
+                let mut stdout = std::io::stdout().lock();
+                // A reader that left early, such as `head`, does not stop the tests.
+                let _ = stdout.write_all(&chunk).and_then(|()| stdout.flush());
             }
+            Err(crate::process::Error::Deadline { .. }) => {
+                child.kill_and_reap();
+                return Ok(Some(format!("printed nothing for {timeout} s and was killed")));
+            }
+            Err(error) => return Err(Error::Process(error)),
         }
-        let status = child.wait(Instant::now() + patience)?;
-        Ok((!status.success()).then(|| format!("cargo ended with {}", child.status_text())))
     }
+    let status = child.wait(Instant::now() + patience)?;
+    Ok((!status.success()).then(|| format!("cargo ended with {}", child.status_text())))
 }
 
 /// The runner that makes the kernel kill a test binary when cargo dies.
 ///
-/// Cargo dies with this command, whatever ends it; what cargo started would go on, under init.
+/// Cargo dies with this command, whatever ends it; what cargo started would go on, under init. One case is left: a test
+/// binary that cargo starts in the very moment in which SIGKILL ends this command, before `setpriv` has asked the kernel.
 fn guarded(ready: &Ready) -> Option<String> {
     const GUARD: &str = "setpriv --pdeathsig KILL";
     which("setpriv")?;
@@ -141,7 +142,7 @@ fn guarded(ready: &Ready) -> Option<String> {
 }
 
 /// Whether a target's tests passed. Nothing at all is no success.
-fn judge(tally: &Tally, ended: &Option<String>) -> State {
+pub(super) fn judge(tally: &Tally, ended: &Option<String>) -> State {
     match ended {
         _ if tally.failed > 0 => State::Failed(format!("{} failed", tally.failed)),
         Some(how) if tally.cut_short() > 0 => State::Failed(format!("a test binary ended without a result; {how}")),
@@ -157,7 +158,7 @@ fn skipped(target: Target, missing: Missing) -> Outcome {
     Outcome { target, tally: Tally::default(), seconds: 0.0, state: State::Skipped(missing), about }
 }
 
-fn exit(outcomes: &[Outcome]) -> Exit {
+pub(super) fn exit(outcomes: &[Outcome]) -> Exit {
     let any = |test: fn(&State) -> bool| outcomes.iter().any(|outcome| test(&outcome.state));
     if any(|state| matches!(state, State::Failed(_))) {
         Exit::Broke
@@ -168,7 +169,7 @@ fn exit(outcomes: &[Outcome]) -> Exit {
     }
 }
 
-fn report(outcomes: &[Outcome]) -> String {
+pub(super) fn report(outcomes: &[Outcome]) -> String {
     let heading = ["target", "ran", "failed", "ignored", "time", "state"].map(str::to_owned).to_vec();
     let row = |outcome: &Outcome| {
         let Tally { failed, ignored, .. } = &outcome.tally;
