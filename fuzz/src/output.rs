@@ -77,8 +77,7 @@ impl Output {
     fn write(&self, stats: &Stats) {
         let Some(path) = &self.counts else { return };
         // Counts that cannot be written are missed by `lazymmu fuzz`, which says so.
-        let new = path.with_extension("new");
-        let _ = fs::write(&new, lines(stats)).and_then(|()| fs::rename(&new, path));
+        let _ = put(&path.with_extension("new"), path, lines(stats).as_bytes());
     }
 }
 
@@ -92,12 +91,16 @@ fn keep(folder: &Path, data: &[u8], found: &Found) -> io::Result<()> {
     if place.exists() {
         return Ok(());
     }
-    let new = folder.join(format!(".{}.{}", found.slug, std::process::id()));
-    let kept = fs::write(&new, data).and_then(|()| fs::rename(&new, &place));
-    if kept.is_err() {
-        let _ = fs::remove_file(&new);
+    put(&folder.join(format!(".{}.{}", found.slug, std::process::id())), &place, data)
+}
+
+/// Writes a file under another name first, and leaves neither where that fails: a full disk stays as full as it was.
+fn put(new: &Path, place: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = fs::write(new, bytes).and_then(|()| fs::rename(new, place));
+    if written.is_err() {
+        let _ = fs::remove_file(new);
     }
-    kept
+    written
 }
 
 /// What a person reads who ran the target without `lazymmu`.

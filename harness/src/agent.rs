@@ -15,6 +15,22 @@ use crate::process::{self, Child};
 /// How long one answer may take. Generous: an emulator on a loaded machine is slow, and a hang is a hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The variable that sets another, in seconds.
+const PATIENCE_VARIABLE: &str = "LAZYMMU_PATIENCE";
+
+/// An agent that did not answer is asked less the next time, and is given this part of the time, until it answers again.
+const SECOND_PATIENCE: u32 = 8;
+
+/// How often in a row the agent may fail before it is given up: more than the halvings which lead to one program of the
+/// largest batch. An emulator that is gone, or hangs whatever it is asked, must not be asked about every program.
+const FAILURES: u32 = 24;
+
+/// How often it may fail in all, however well it answers in between: a program that kills it is made smaller within a hundred.
+const ALL_FAILURES: u32 = 500;
+
+/// How often it may not answer at all, in all. Each of these costs the whole patience.
+const HANGS: u32 = 24;
+
 /// Why the agent did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -27,11 +43,23 @@ pub enum AgentError {
         said: String,
     },
     /// It did not answer in time and was killed.
-    #[error("the agent did not answer within {0} s and was killed")]
-    Silent(u64),
+    #[error("the agent did not answer within {0:?} and was killed")]
+    Silent(Duration),
     /// It answered, but not what was asked.
     #[error("the agent answered what was not asked: {0}")]
     Garbled(String),
+    /// It failed too often, in a row or in all, and is not started again.
+    #[error(
+        "the agent was given up: it failed {all} times, {row} of them in a row, and {hung} times it did not answer at all"
+    )]
+    GivenUp {
+        /// Failures of any kind.
+        all: u32,
+        /// Those since its last answer.
+        row: u32,
+        /// Those in which it was killed for its silence.
+        hung: u32,
+    },
 }
 
 /// What became of one program of a batch.
@@ -60,6 +88,11 @@ pub struct Batch<'p> {
 pub struct Agent {
     start: Box<dyn Fn() -> Command + Send>,
     patience: Duration,
+    /// Answers in a row that did not come.
+    failures: u32,
+    /// The same, in a row or not, and those of them that were silent.
+    all: u32,
+    hung: u32,
     child: Option<Child>,
     arch: String,
 }
@@ -71,9 +104,11 @@ impl fmt::Debug for Agent {
 }
 
 impl Agent {
-    /// An agent that `start` starts.
+    /// An agent that `start` starts. Its deadline per answer is two minutes, or what `LAZYMMU_PATIENCE` says.
     pub fn new(start: impl Fn() -> Command + Send + 'static) -> Agent {
-        Agent { start: Box::new(start), patience: PATIENCE, child: None, arch: String::new() }
+        let wanted = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
+        let patience = wanted.map_or(PATIENCE, Duration::from_secs);
+        Agent { start: Box::new(start), patience, failures: 0, all: 0, hung: 0, child: None, arch: String::new() }
     }
 
     /// The same with another deadline per answer.
@@ -98,10 +133,20 @@ impl Agent {
     /// No answer came; the child is dead then, and the next question starts another.
     pub fn ask(&mut self, question: &Frame) -> Result<Frame, AgentError> {
         self.tell(question)?;
-        let deadline = Instant::now() + self.patience;
+        let deadline = self.deadline();
         let child = self.running()?;
-        let answer = receive(child, deadline);
-        answer.map_err(|error| self.give_up(error))
+        let answer = receive(child, deadline).map_err(|error| self.give_up(error))?;
+        self.failures = 0;
+        Ok(answer)
+    }
+
+    /// When the next answer must be there.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.now_patient()
+    }
+
+    fn now_patient(&self) -> Duration {
+        self.patience / if self.failures == 0 { 1 } else { SECOND_PATIENCE }
     }
 
     /// Sends a frame that is not answered: a part of a stream.
@@ -109,7 +154,7 @@ impl Agent {
     /// # Errors
     /// The child is dead.
     pub fn tell(&mut self, frame: &Frame) -> Result<(), AgentError> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = self.deadline();
         let bytes = wire::bytes(frame);
         let sent = self.running()?.write_all(&bytes, deadline);
         sent.map_err(|error| self.give_up(Receive::Process(error)))
@@ -153,32 +198,73 @@ impl Agent {
     /// The child, started and greeted if need be.
     fn running(&mut self) -> Result<&mut Child, AgentError> {
         if self.child.is_none() {
-            let mut child = Child::spawn((self.start)()).map_err(|error| died(error.to_string(), ""))?;
-            let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() };
-            let deadline = Instant::now() + self.patience;
-            let greeted = child.write_all(&wire::bytes(&hello), deadline).map_err(Receive::Process);
-            match greeted.and_then(|()| receive(&mut child, deadline)) {
-                Ok(Frame::Hello { version, arch, subjects }) if (version, subjects) == (VERSION, subjects_digest()) => {
-                    self.arch = arch;
-                    self.child = Some(child);
-                }
-                Ok(other) => return Err(AgentError::Garbled(format!("{other:?} for a greeting"))),
-                Err(error) => {
-                    self.child = Some(child);
-                    return Err(self.give_up(error));
-                }
+            let spent = self.all >= ALL_FAILURES || self.hung >= HANGS;
+            if spent || (self.failures >= FAILURES && !self.still_answers()) {
+                return Err(AgentError::GivenUp { all: self.all, row: self.failures, hung: self.hung });
             }
+            self.start()?;
         }
         self.child.as_mut().ok_or_else(|| died("it is gone".to_owned(), ""))
     }
 
+    /// Whether it is the questions that kill the agent, as when a program that does is being made smaller: then it answers
+    /// one that is empty. The child does not stay.
+    fn still_answers(&mut self) -> bool {
+        let nothing = wire::bytes(&Frame::Batch { subject: 0, port: 0, programs: Vec::new() });
+        let deadline = self.deadline();
+        let Some(mut child) = self.start().ok().and_then(|()| self.child.take()) else { return false };
+        let sent = child.write_all(&nothing, deadline).map_err(Receive::Process);
+        let answers = sent.and_then(|()| receive(&mut child, deadline)).is_ok();
+        if answers {
+            self.failures = 0;
+        }
+        answers
+    }
+
+    /// Starts a child and greets it.
+    fn start(&mut self) -> Result<(), AgentError> {
+        let mut child = match Child::spawn((self.start)()) {
+            Ok(child) => child,
+            Err(error) => {
+                self.failed();
+                return Err(died(error.to_string(), ""));
+            }
+        };
+        let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() };
+        let deadline = self.deadline();
+        let greeted = child.write_all(&wire::bytes(&hello), deadline).map_err(Receive::Process);
+        match greeted.and_then(|()| receive(&mut child, deadline)) {
+            Ok(Frame::Hello { version, arch, subjects }) if (version, subjects) == (VERSION, subjects_digest()) => {
+                self.arch = arch;
+                self.child = Some(child);
+                Ok(())
+            }
+            Ok(other) => {
+                self.failed();
+                Err(AgentError::Garbled(format!("{other:?} for a greeting")))
+            }
+            Err(error) => {
+                self.child = Some(child);
+                Err(self.give_up(error))
+            }
+        }
+    }
+
+    fn failed(&mut self) {
+        self.failures += 1;
+        self.all += 1;
+    }
+
     /// Ends the child that did not answer, and says why it did not.
     fn give_up(&mut self, error: Receive) -> AgentError {
+        let waited = self.now_patient();
+        self.failed();
         let Some(mut child) = self.child.take() else { return died("it is gone".to_owned(), "") };
         match error {
             Receive::Process(process::Error::Deadline { .. }) => {
                 child.kill_and_reap();
-                AgentError::Silent(self.patience.as_secs())
+                self.hung += 1;
+                AgentError::Silent(waited)
             }
             Receive::Process(process::Error::Ended { .. } | process::Error::Pipe { .. }) => {
                 // It is ending by itself; only if it does not is it killed, and then its status says so.
@@ -280,6 +366,39 @@ mod tests {
         let outcomes = agent.batch(Batch { subject: 0, port: 0, programs: &programs }).expect("outcomes");
         assert!(outcomes.iter().all(|o| matches!(o, Outcome::Crashed(how) if how.contains("killed"))), "{outcomes:?}");
         assert_eq!(outcomes.len(), 2);
+    }
+
+    #[test]
+    fn an_agent_that_fails_whatever_it_is_asked_is_given_up() {
+        let mut agent = pretender("exit 1").with_patience(Duration::from_secs(60));
+        let programs: Vec<_> = (0..100).map(|byte| vec![byte; 6]).collect();
+        let error = agent.batch(Batch { subject: 0, port: 0, programs: &programs }).expect_err("no outcomes");
+        assert!(matches!(error, AgentError::GivenUp { .. }), "{error}");
+        assert!(matches!(agent.ask(&Frame::Tables), Err(AgentError::GivenUp { .. })), "it is not started again");
+    }
+
+    #[test]
+    fn an_agent_that_answers_once_and_hangs_is_given_up() {
+        // Its one answer, to nothing asked, ends every row of failures.
+        let once = r"head -c 8 > /dev/null; printf '\000\000\000\005\002\000\000\000\000'; sleep 1000";
+        let mut agent = pretender(once).with_patience(Duration::from_millis(250));
+        let nothing = Frame::Batch { subject: 0, port: 0, programs: Vec::new() };
+        let error = loop {
+            match agent.ask(&nothing) {
+                Ok(_) | Err(AgentError::Silent(_)) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, AgentError::GivenUp { hung: HANGS, row: ..HANGS, .. }), "{error}");
+    }
+
+    #[test]
+    fn programs_that_kill_the_agent_do_not_make_it_given_up() {
+        let mut agent = pretender(MORTAL).with_patience(Duration::from_secs(60));
+        for _ in 0..=FAILURES {
+            let outcomes = agent.batch(Batch { subject: 0, port: 0, programs: &[vec![99; 6]] }).expect("an outcome");
+            assert!(matches!(outcomes[..], [Outcome::Crashed(_)]), "{outcomes:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use lazy_mmu_snapshots::PROGRAMS;
 
 use crate::cli::replay::rendered;
 use crate::error::{Error, Result};
+use crate::output;
 use crate::trace_file::{self, TraceError};
 
 /// A dictionary: its file's name, and what makes its text.
@@ -38,8 +39,6 @@ const LONGEST_TEXT: usize = 16 * 1024;
 /// Events of each piece of a trace, and pieces of each trace at most.
 const EVENTS: usize = 200;
 const PIECES: usize = 12;
-/// What the name of a file begins with that is not whole yet.
-const PART: &str = ".part-";
 
 /// What was written for one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +110,7 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool> {
     if fs::read(&path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
-    let part = folder.join(format!("{PART}{name}"));
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, &path));
-    written.map_err(|error| {
-        // What is left of it is of no use; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&part);
-        Error::io("write the file", path)(error)
-    })?;
+    output::file(&path, bytes).map_err(Error::io("write the file", path))?;
     Ok(true)
 }
 

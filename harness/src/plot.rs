@@ -14,6 +14,7 @@ use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
 use crate::error::{Error, Result};
+use crate::output;
 
 /// The picture's width, and the height of one panel, in pixels.
 const SIZE: (u32, u32) = (960, 360);
@@ -75,7 +76,7 @@ impl Plot {
         };
         let pictures = [self.svg().map(String::into_bytes).map_err(failed)?, self.png().map_err(failed)?];
         for (path, picture) in paths.iter().zip(pictures) {
-            fs::write(path, picture).map_err(Error::io("write the plot", path))?;
+            output::file(path, picture).map_err(Error::io("write the plot", path))?;
         }
         Ok(paths)
     }

@@ -213,17 +213,21 @@ impl Suites<'_> {
                 continue;
             }
             let mut lost = None;
-            let small = minimise(&batch.program(seed), |program| match self.differs(&mut runner, at, program) {
-                Ok(outcome) => outcome.is_some(),
-                Err(error) => {
-                    lost = Some(error);
-                    false
+            let small = minimise(&batch.program(seed), |program| {
+                // An agent that was given up while it was made smaller leaves the smallest so far.
+                if lost.is_some() {
+                    return false;
                 }
+                self.differs(&mut runner, at, program).map_or_else(
+                    |error| {
+                        lost = Some(Outcome::Crashed(error.to_string()));
+                        false
+                    },
+                    |outcome| outcome.is_some(),
+                )
             });
-            if let Some(error) = lost {
-                return Err(error);
-            }
-            let Some(outcome) = self.differs(&mut runner, at, &small)? else { continue };
+            let outcome = if lost.is_some() { lost } else { self.differs(&mut runner, at, &small)? };
+            let Some(outcome) = outcome else { continue };
             let known = Known {
                 command: "run PROGRAM".to_owned(),
                 bytes: encode(&small),

@@ -108,7 +108,7 @@ impl Explore {
         let Some(found) = found else { return Ok(()) };
         let written = self.out.as_ref().map(|path| {
             let about = format!("# {name} breaks {}: {}\n", found.invariant.name(), found.text);
-            let written = std::fs::write(path, about + &found.program.to_string());
+            let written = crate::output::file(path, about + &found.program.to_string());
             written.map(|()| path.display().to_string()).map_err(Error::io("write", path))
         });
         let file = written.as_ref().and_then(|written| written.as_ref().ok());

@@ -4,6 +4,7 @@ use lazy_mmu_engine::program::text::parse_bytes;
 use lazy_mmu_engine::replay::Replay;
 
 use super::*;
+use crate::output::PART;
 
 fn sources() -> Sources {
     let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::counts::Counts;
 use super::pulse::Pulse;
 use crate::error::{Error, Result};
+use crate::output;
 
 /// A moment of a run: all of its processes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,9 +67,7 @@ impl State {
     /// # Errors
     /// The folder cannot be written, or the disk is full.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let new = path.with_extension("new");
-        let written = fs::write(&new, self.text()).and_then(|()| fs::rename(&new, path));
-        written.map_err(Error::io("write how far the run has come", path))
+        output::file(path, self.text()).map_err(Error::io("write how far the run has come", path))
     }
 }
 

@@ -18,7 +18,7 @@ use super::FAMILY;
 use super::select::Chosen;
 use super::weigh::Scales;
 use crate::error::{Error, Result};
-use crate::workspace;
+use crate::{output, workspace};
 
 /// Backends that a comment names.
 const NAMED: usize = 4;
@@ -43,12 +43,7 @@ pub fn program(
     let folder = programs.join(FAMILY);
     fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
     let path = folder.join(format!("{}.lmm", slug(rarest.unwrap_or("calls"), &chosen.program)));
-    let part = path.with_extension("part");
-    let written = fs::write(&part, text(chosen, &kinds)).and_then(|()| fs::rename(&part, &path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&part);
-        Error::io("write the program", &path)(error)
-    })?;
+    output::file(&path, text(chosen, &kinds)).map_err(Error::io("write the program", &path))?;
     Ok(path)
 }
 

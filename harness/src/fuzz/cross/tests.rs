@@ -201,7 +201,7 @@ fn a_lost_agent_and_an_empty_corpus_are_wrong() {
             Err(AgentError::Garbled("nonsense".to_owned()))
         }
         fn show(&mut self, _: usize, _: Port, _: &Program) -> Result<String, AgentError> {
-            Err(AgentError::Silent(1))
+            Err(AgentError::Silent(Duration::from_secs(1)))
         }
     }
     let folder = Folder::new("gone");
