@@ -4,10 +4,15 @@
 //! Not here: what a change of a program is (`lazy_mmu_engine::program::mutate`). Called by libFuzzer through
 //! [`crate::target!`].
 
+use std::sync::LazyLock;
+
 use lazy_mmu_engine::fuzz::{Input, find};
 use lazy_mmu_engine::program::generate::Random;
 use lazy_mmu_engine::program::mutate::{crossover, mutate};
 use lazy_mmu_engine::program::{Program, bytes, text};
+
+/// Whether all changes are libFuzzer's own: the environment has `LAZYMMU_FUZZ_BYTES`. `lazymmu zoo` compares with that.
+static IN_BYTES: LazyLock<bool> = LazyLock::new(|| std::env::var_os("LAZYMMU_FUZZ_BYTES").is_some());
 
 /// Operations a mutant may have: a run takes no more steps than a few thousand anyway.
 const MAX_OPS: usize = 512;
@@ -17,7 +22,7 @@ pub fn mutated(name: &str, data: &mut [u8], size: usize, max_size: usize, seed: 
     let mut random = Random::new(seed.into());
     let in_bytes = |data: &mut [u8]| libfuzzer_sys::fuzzer_mutate(data, size, max_size);
     // Bytes too: they come to programs that no operation's change does.
-    if random.below(32) == 0 {
+    if *IN_BYTES || random.below(32) == 0 {
         return in_bytes(data);
     }
     let input = find(name).map(|target| target.input);
@@ -52,6 +57,10 @@ pub fn mutated(name: &str, data: &mut [u8], size: usize, max_size: usize, seed: 
 
 /// Puts a mixture of two inputs into `out`; yields how many bytes it has.
 pub fn crossed(name: &str, first: &[u8], second: &[u8], out: &mut [u8], seed: u32) -> usize {
+    // Nothing was made: libFuzzer turns to mutation, of which its own crossover is a part.
+    if *IN_BYTES {
+        return 0;
+    }
     let mut random = Random::new(seed.into());
     let room = out.len();
     let mixed = match find(name).map(|target| target.input) {

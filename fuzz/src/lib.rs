@@ -96,6 +96,10 @@ pub fn run(case: &Case) {
     };
     if let Err(found) = session.judge(&case.0, hit) {
         output.found(target, &case.0, &found);
+        if output.is_the_last(&found) {
+            output.finish(session.stats());
+            output::leave();
+        }
     }
     output.now_and_then(session.stats());
 }

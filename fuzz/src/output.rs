@@ -20,18 +20,21 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Output {
     findings: Option<PathBuf>,
     counts: Option<PathBuf>,
+    until: Option<String>,
     seen: HashSet<String>,
     written: Instant,
     calls: u64,
 }
 
 impl Output {
-    /// What the environment says: `LAZYMMU_FINDINGS` a folder, `LAZYMMU_STATS` a file.
+    /// What the environment says: `LAZYMMU_FINDINGS` a folder, `LAZYMMU_STATS` a file, `LAZYMMU_FUZZ_UNTIL` the id of
+    /// the invariant whose first finding ends the process.
     pub fn of_environment() -> Output {
         let path = |name| std::env::var_os(name).map(PathBuf::from);
         Output {
             findings: path("LAZYMMU_FINDINGS"),
             counts: path("LAZYMMU_STATS"),
+            until: std::env::var("LAZYMMU_FUZZ_UNTIL").ok(),
             seen: HashSet::new(),
             written: Instant::now(),
             calls: 0,
@@ -54,6 +57,13 @@ impl Output {
         }
         eprintln!("\n{}\n", report(target, data, found));
         panic!("found {}", found.slug);
+    }
+
+    /// Whether what was found is what was looked for, so that nothing more is.
+    #[must_use]
+    pub fn is_the_last(&self, found: &Found) -> bool {
+        let invariant = found.signature.as_ref().map(|signature| signature.invariant.id());
+        self.until.is_some() && self.until.as_deref() == invariant
     }
 
     /// Writes the counts, if it is time.
@@ -122,6 +132,16 @@ fn report(target: &Description, data: &[u8], found: &Found) -> String {
 pub fn end(why: &str) -> ! {
     eprintln!("lazymmu fuzz target: {why}");
     std::process::exit(2)
+}
+
+/// Ends the process from inside the target, with success: libFuzzer takes every other way out for a crash.
+pub fn leave() -> ! {
+    // SAFETY: this is the C library's own declaration, `void _exit(int)`.
+    unsafe extern "C" {
+        fn _exit(status: i32) -> !;
+    }
+    // SAFETY: C's _exit may be called at any time; what has to be written was.
+    unsafe { _exit(0) }
 }
 
 /// Calls `f` when the process ends by itself.

@@ -35,3 +35,4 @@ pub mod tally;
 pub mod target;
 pub mod trace_file;
 pub mod workspace;
+pub mod zoo;

@@ -3,13 +3,16 @@
 //! The font is compiled in, so that the pictures need nothing of the system and are the same everywhere; in an SVG the
 //! viewer's own sans-serif is used. What it is not: it knows nothing of what is drawn.
 //!
-//! Who calls it: `lazymmu fuzz --plot`.
+//! Who calls it: `lazymmu fuzz --plot` and `lazymmu zoo --plot`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use plotters::coord::Shift;
+use plotters::coord::combinators::LogCoord;
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
@@ -41,13 +44,25 @@ pub struct Series {
     pub steps: bool,
 }
 
-/// One pair of axes, both from 0; several lines have a legend, of one the vertical axis tells enough.
+/// How a horizontal axis goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Axis {
+    /// From 0, evenly.
+    #[default]
+    Linear,
+    /// By factors, from the least x above 0; other points are left out.
+    Logarithmic,
+}
+
+/// One pair of axes, the vertical one from 0; several lines have a legend, of one the vertical axis tells enough.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Panel {
     /// What the horizontal axis shows, with its unit.
     pub x: String,
     /// What the vertical axis shows, with its unit.
     pub y: String,
+    /// How the horizontal axis goes.
+    pub axis: Axis,
     /// The lines.
     pub series: Vec<Series>,
 }
@@ -133,17 +148,34 @@ impl Panel {
         &self,
         area: &DrawingArea<B, Shift>,
     ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let points = || self.series.iter().flat_map(Series::finite);
+        let points = || self.series.iter().flat_map(|series| series.finite(self.axis));
         let most = |of: fn((f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
         // Axes of no length cannot be drawn.
         let end = |most: f64| if most > 0.0 { most } else { 1.0 };
         let (right, top) = (end(most(|point| point.0)), end(most(|point| point.1)) * 1.08);
+        match self.axis {
+            Axis::Linear => self.draw_along::<_, RangedCoordf64>(area, (0.0..right).into(), top),
+            Axis::Logarithmic => {
+                let left = points().map(|point| point.0).fold(right, f64::min);
+                let left = if left < right { left } else { right / 10.0 };
+                self.draw_along::<_, LogCoord<f64>>(area, (left..right).log_scale().into(), top)
+            }
+        }
+    }
+
+    /// The panel with this horizontal axis, and a vertical one up to `top`.
+    fn draw_along<'a, B: DrawingBackend + 'a, X: Ranged<ValueType = f64> + ValueFormatter<f64>>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        x: X,
+        top: f64,
+    ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .margin_right(28)
             .x_label_area_size(46)
             .y_label_area_size(78)
-            .build_cartesian_2d(0.0..right, 0.0..top)?;
+            .build_cartesian_2d(x, 0.0..top)?;
         chart
             .configure_mesh()
             .x_desc(&self.x)
@@ -156,15 +188,15 @@ impl Panel {
             .y_label_formatter(&|value| short(*value))
             .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
-            let line = LineSeries::new(series.line(), colour.stroke_width(2));
-            let nothing = if series.finite().next().is_none() { ": nothing" } else { "" };
+            let line = LineSeries::new(series.line(self.axis), colour.stroke_width(2));
+            let nothing = if series.finite(self.axis).next().is_none() { ": nothing" } else { "" };
             let name = format!("{}{nothing}", series.name);
             let colour = *colour;
             let sample = move |(x, y)| PathElement::new(vec![(x, y), (x + 22, y)], colour.stroke_width(2));
             chart.draw_series(line)?.label(name).legend(sample);
             // A line from a point to itself cannot be seen.
-            if series.finite().nth(1).is_none() {
-                chart.draw_series(series.finite().map(|point| Circle::new(point, 4, colour.filled())))?;
+            if series.finite(self.axis).nth(1).is_none() {
+                chart.draw_series(series.finite(self.axis).map(|point| Circle::new(point, 4, colour.filled())))?;
             }
         }
         if self.series.len() < 2 {
@@ -178,14 +210,16 @@ impl Panel {
 }
 
 impl Series {
-    fn finite(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite())
+    /// The points that can be drawn along an axis.
+    fn finite(&self, axis: Axis) -> impl Iterator<Item = (f64, f64)> {
+        let fits = move |x: f64| axis == Axis::Linear || x > 0.0;
+        self.points.iter().copied().filter(move |(x, y)| x.is_finite() && y.is_finite() && fits(*x))
     }
 
     /// The points of the line, with the corners of its steps.
-    fn line(&self) -> Vec<(f64, f64)> {
+    fn line(&self, axis: Axis) -> Vec<(f64, f64)> {
         let mut line: Vec<(f64, f64)> = Vec::new();
-        for (x, y) in self.finite() {
+        for (x, y) in self.finite(axis) {
             if let Some(&(_, before)) = line.last().filter(|_| self.steps) {
                 line.push((x, before));
             }
@@ -212,8 +246,9 @@ mod tests {
     }
 
     fn plot(series: Vec<Series>) -> Plot {
-        let panel = Panel { x: "time (s)".to_owned(), y: "edges".to_owned(), series };
-        Plot { title: "a < b & c".to_owned(), panels: vec![panel.clone(), panel] }
+        let panel = Panel { x: "time (s)".to_owned(), y: "edges".to_owned(), axis: Axis::Linear, series };
+        let other = Panel { axis: Axis::Logarithmic, ..panel.clone() };
+        Plot { title: "a < b & c".to_owned(), panels: vec![panel, other] }
     }
 
     /// Every element is closed, in order, and nothing in the text could be taken for one.
@@ -275,7 +310,7 @@ mod tests {
     #[test]
     fn steps_hold_their_value() {
         let steps = Series { steps: true, ..series("s", &[(0.0, 1.0), (2.0, 5.0)]) };
-        assert_eq!(steps.line(), [(0.0, 1.0), (2.0, 1.0), (2.0, 5.0)]);
+        assert_eq!(steps.line(Axis::Linear), [(0.0, 1.0), (2.0, 1.0), (2.0, 5.0)]);
         assert_eq!([0.0, 950.0, 1500.0, 2e7, 0.25].map(short), ["0", "950", "1.5k", "20M", "0.25"]);
     }
 }

@@ -288,8 +288,19 @@ impl Child {
         while self.take_output().is_ok_and(|took| took) {}
     }
 
+    /// The processor time, user and system, of the child's first thread so far; what it started itself is not counted.
+    /// Exact until the child is reaped, 0 afterwards.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        // The first number: nanoseconds on a CPU (Linux, Documentation/scheduler/sched-stats.rst).
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.id())).unwrap_or_default();
+        let first = text.split_whitespace().next().and_then(|number| number.parse().ok());
+        Duration::from_nanos(first.unwrap_or(0))
+    }
+
     /// Whether the child has exited; it is not reaped by the question.
-    fn has_exited(&self) -> bool {
+    #[must_use]
+    pub fn has_exited(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         // An error means there is no such child any more, which `wait` then finds out in full.
         waitid(WaitId::Pid(self.group), options).map_or(true, |status| status.is_some())

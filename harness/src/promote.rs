@@ -94,7 +94,7 @@ pub fn run(plan: &Plan) -> Result<Promoted> {
     if promoted.before >= plan.most {
         return Ok(promoted);
     }
-    let binaries = build::build(&plan.root, Sanitizer::None)?;
+    let binaries = build::build(&plan.root, Sanitizer::None, None)?;
     let mut scales = Scales::new();
     let mut selection = Selection::default();
     let known: Vec<Program> = collection.iter().map(|(_, program)| program.clone()).chain(workloads()).collect();

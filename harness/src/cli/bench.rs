@@ -211,7 +211,7 @@ fn check(root: &Path) -> Result<()> {
 
 /// Executions per second of fuzz targets, as a share of the empty one's.
 fn fuzz(root: &Path) -> Result<Exit> {
-    let binaries = fuzz_build::build(root, Sanitizer::None)?;
+    let binaries = fuzz_build::build(root, Sanitizer::None, None)?;
     let racer = |target, subject, wanted| Racer { target, subject, wanted };
     let mut racers = vec![racer("empty", None, 1.0)];
     let current = SUBJECTS.iter().filter(|subject| subject.is_current());

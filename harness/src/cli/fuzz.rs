@@ -77,7 +77,7 @@ impl Fuzz {
         let root = workspace::root()?;
         let folder = root.join("fuzz");
         self.can_cross(&targets, subject)?;
-        let binaries = build::build(&root, self.sanitizer)?;
+        let binaries = build::build(&root, self.sanitizer, None)?;
         let mut cross = if self.cross { Some(Cross::prepare(&root)?) } else { None };
         write_seeds(&folder.join("corpus"), &root.join("harness/traces"))?;
         write_dictionaries(&folder.join("dictionaries"))?;
@@ -168,7 +168,7 @@ impl Fuzz {
 }
 
 /// `90`, `60s`, `10m`, `1h`.
-fn duration(text: &str) -> std::result::Result<Duration, String> {
+pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let unit = match &text[digits.len()..] {
         "" | "s" => 1,

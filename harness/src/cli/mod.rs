@@ -19,6 +19,7 @@ pub mod run;
 pub mod setup;
 pub mod test;
 pub mod workload;
+pub mod zoo;
 
 use clap::{Parser, Subcommand};
 
@@ -43,6 +44,7 @@ enum Subcommands {
     Explore(explore::Explore),
     Replay(replay::Replay),
     Fuzz(fuzz::Fuzz),
+    Zoo(zoo::Zoo),
     Corpus(corpus::Corpus),
     Doctor(doctor::Doctor),
     Setup(setup::Setup),
@@ -66,6 +68,7 @@ impl Cli {
             Subcommands::Explore(explore) => explore.run(),
             Subcommands::Replay(replay) => replay.run(),
             Subcommands::Fuzz(fuzz) => fuzz.run(),
+            Subcommands::Zoo(zoo) => zoo.run(),
             Subcommands::Corpus(corpus) => corpus.run(),
             Subcommands::Doctor(doctor) => doctor.run(),
             Subcommands::Setup(setup) => setup.run(),

@@ -1,7 +1,7 @@
 //! The fuzz targets' binaries: built by cargo-fuzz.
 //!
 //! Without a sanitizer the project's own toolchain will do; AddressSanitizer needs a nightly one. Not here: what the
-//! binaries do. Called by `lazymmu fuzz` and `lazymmu bench fuzz`.
+//! binaries do. Called by `lazymmu fuzz`, `lazymmu bench fuzz` and `lazymmu zoo`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,11 +21,11 @@ pub enum Sanitizer {
     Address,
 }
 
-/// Builds all targets and yields the folder of their binaries.
+/// Builds all targets, or `only` one, and yields the folder of their binaries.
 ///
 /// # Errors
 /// cargo-fuzz, or a nightly toolchain for AddressSanitizer, is not there, or the build fails.
-pub fn build(root: &Path, sanitizer: Sanitizer) -> Result<PathBuf> {
+pub fn build(root: &Path, sanitizer: Sanitizer, only: Option<&str>) -> Result<PathBuf> {
     let toolchain = match sanitizer {
         Sanitizer::None => None,
         Sanitizer::Address => Some(nightly()?),
@@ -57,6 +57,7 @@ pub fn build(root: &Path, sanitizer: Sanitizer) -> Result<PathBuf> {
         let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         command.env("RUSTFLAGS", format!("{flags} -Cllvm-args=-sanitizer-coverage-level=1"));
     }
+    command.args(only);
     eprintln!("building the fuzz targets (cargo fuzz build; about a minute the first time)");
     let output = command.output().map_err(Error::io("start", "cargo"))?;
     if !output.status.success() {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::process::Child;
 
 /// The longest input a target is given: a choosing byte and 512 operations.
-const MAX_LEN: usize = 1 + 512 * 6;
+pub(crate) const MAX_LEN: usize = 1 + 512 * 6;
 
 /// An input that takes longer than this is a finding, in seconds.
 const TIMEOUT: u32 = 20;
@@ -23,7 +23,7 @@ const TIMEOUT: u32 = 20;
 /// how often is told by the features of a run, and eight features for each edge make a corpus of thousands and most of
 /// an execution libFuzzer's. And what takes longer than others is mutated less: without it a corpus drifts to programs
 /// that fill batches again and again, an eighth of which take five sixths of the time.
-pub(super) const OPTIONS: [&str; 2] = ["-use_counters=0", "-entropic_scale_per_exec_time=1"];
+pub(crate) const OPTIONS: [&str; 2] = ["-use_counters=0", "-entropic_scale_per_exec_time=1"];
 
 /// Where one process reads and writes.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::pulse::Pulse;
 use super::state::State;
 use crate::error::Result;
-use crate::plot::{Panel, Plot, Series};
+use crate::plot::{Axis, Panel, Plot, Series};
 
 /// Writes the picture of a target's run into a folder, as SVG and PNG, and yields where they are.
 ///
@@ -22,7 +22,8 @@ fn plot(state: &State, target: &str) -> Plot {
         let point = |sample: &super::state::Sample| (sample.at as f64 / 1000.0, value(&sample.pulse) as f64);
         Series { name: name.to_owned(), points: state.samples.iter().map(point).collect(), steps }
     };
-    let panel = |y: &str, series: Vec<Series>| Panel { x: "time (s)".to_owned(), y: y.to_owned(), series };
+    let panel =
+        |y: &str, series: Vec<Series>| Panel { x: "time (s)".to_owned(), y: y.to_owned(), axis: Axis::Linear, series };
     Plot {
         title: format!("fuzz target {target}"),
         panels: vec![

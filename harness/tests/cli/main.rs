@@ -16,6 +16,7 @@ mod machine;
 mod random;
 mod replay;
 mod workload;
+mod zoo;
 
 /// A trace that every kernel could have recorded: one section in task context.
 const TRACE: &str = "# lazy MMU mode trace: arm64\n\

@@ -17,9 +17,11 @@ mod session;
 mod stats;
 mod subjects;
 mod transitions;
+mod zoo;
 
 pub use session::{Session, Settings};
 pub use stats::Stats;
+pub use zoo::signature;
 
 use crate::finding::Signature;
 use crate::program::{Program, bytes};
@@ -102,10 +104,13 @@ pub const TARGETS: [Description; 9] = [
     parsers::FRAMES,
 ];
 
-/// Finds a target by its name.
+/// What searches the zoo: it needs a specimen to be named, and is in no list.
+pub const ZOO: Description = zoo::DESCRIPTION;
+
+/// Finds a target by its name: one of [`TARGETS`], or [`ZOO`].
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Description> {
-    TARGETS.iter().find(|target| target.name == name)
+    TARGETS.iter().chain([&ZOO]).find(|target| target.name == name)
 }
 
 /// What a target found.

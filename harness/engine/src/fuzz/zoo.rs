@@ -1,0 +1,63 @@
+//! `zoo`: a program on one specimen of the zoo, judged beside its faithful side.
+//!
+//! What the faithful side shows too is no finding, so that nothing needs to be known of either. Not one of the
+//! [`super::TARGETS`]: it runs the specimen that the settings name, and is there to be measured. Called by `lazymmu zoo`.
+
+use super::{Description, Found, Input, Settings, Stats, Target};
+use crate::finding::{Signature, keyword};
+use crate::program::{Program, bytes};
+use crate::zoo;
+use crate::zoo::judge::{self, Trial};
+
+pub(super) const DESCRIPTION: Description = Description {
+    name: "zoo",
+    about: "all oracles, on the specimen that is named",
+    input: Input::Program(0),
+    kinds: &[],
+    make: |settings| Ok(Box::new(Zoo::new(settings)?)),
+};
+
+struct Zoo {
+    trial: Trial,
+    stats: Stats,
+}
+
+impl Zoo {
+    fn new(settings: &Settings) -> Result<Zoo, String> {
+        let name = settings.subject.ok_or("the fuzz target zoo needs LAZYMMU_FUZZ_SUBJECT, a specimen's name")?;
+        let specimen = zoo::find(name).ok_or_else(|| format!("there is no specimen {name}"))?;
+        let mut trial = Trial::new(specimen);
+        trial.set_limit(super::LIMIT);
+        Ok(Zoo { trial, stats: Stats::default() })
+    }
+}
+
+impl Target for Zoo {
+    fn judge(&mut self, data: &[u8], hit: &mut dyn FnMut(u32)) -> Result<(), Found> {
+        self.stats.execution();
+        let program = bytes::decode(data);
+        let found = self.trial.run(&program);
+        self.stats.run(&program, self.trial.events(), hit);
+        let Some(found) = found else { return Ok(()) };
+        let signature = signature(&self.trial, &program, found);
+        Err(Found {
+            slug: signature.slug(),
+            what: signature.to_string(),
+            subject: Some(self.trial.specimen().name),
+            signature: Some(signature),
+        })
+    }
+
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+/// The signature of what a trial found: the operation is of the program that ran.
+#[must_use]
+pub fn signature(trial: &Trial, input: &Program, found: judge::Found) -> Signature {
+    let specimen = trial.specimen();
+    let ran = specimen.program_of(input);
+    let op = found.op.map_or_else(|| "end".to_owned(), |at| keyword(&ran, at as usize));
+    Signature { subject: specimen.name.to_owned(), invariant: found.invariant, op }
+}
