@@ -1,8 +1,9 @@
 //! CI's workflow, made from the targets' descriptions: which job runs what, on which target, as which CPU.
 //!
 //! A pull request has a small set: the repository's rules, tests and check on every target of tier 1 under each of its CPU
-//! models, a minute of fuzzing. Nightly has all: the full profile, the corpora on all targets, every mutant of `core`, tests
-//! in cross's containers. Jobs call commands that a person runs too; one last job says whether all that had to pass did.
+//! models, a minute of fuzzing. Nightly has all: the full profile, the corpora on all targets, the search for
+//! every specimen of the zoo, every mutant of `core`, tests in cross's containers. Jobs call commands that a person runs too;
+//! one last job says whether all that had to pass did.
 //!
 //! What it is not: it runs nothing, and knows no architecture; [`crate::target::data`] does.
 //!
@@ -154,6 +155,13 @@ fn jobs(specs: &[Spec]) -> Vec<Job<'static>> {
                 Run("cargo lazymmu fuzz all --cross --time 5m --jobs 2"),
                 Keep("fuzz/findings"),
             ],
+        ),
+        job(
+            "zoo",
+            Nightly,
+            none(),
+            60,
+            vec![Run("cargo install cargo-fuzz --locked"), Run("cargo lazymmu zoo"), Keep("fuzz/runs/zoo")],
         ),
         job(
             "mutants",

@@ -1,10 +1,12 @@
 //! `contract`: a program on the subject that the first byte chooses, all oracles on.
 //!
 //! A finding is a violation that is the subject's own fault ([`crate::contract::Verdict::faults`]) and that no known finding explains.
-//! Not here: the oracles. One of the [`super::TARGETS`].
+//! A specimen of the zoo is judged beside its fix instead ([`crate::zoo::judge`]): there a caller's misuse counts, and nothing
+//! needs to be known. Not here: the oracles. One of the [`super::TARGETS`].
 
 use super::session::Unexplained;
 use super::subjects::Subjects;
+use super::zoo::Zoo;
 use super::{Description, Found, Input, Settings, Stats, Target};
 use crate::contract::{Invariant, Violation};
 use crate::finding;
@@ -16,7 +18,10 @@ pub(super) const DESCRIPTION: Description = Description {
     about: "all oracles, on the subject that the first byte chooses",
     input: Input::Program(1),
     kinds: &crate::exercise::KINDS,
-    make: |settings| Ok(Box::new(Contract::new(settings)?)),
+    make: |settings| match settings.subject.and_then(crate::zoo::find) {
+        Some(specimen) => Ok(Box::new(Zoo::new(specimen, DESCRIPTION.input))),
+        None => Ok(Box::new(Contract::new(settings)?)),
+    },
 };
 
 struct Contract {

@@ -1,41 +1,46 @@
 //! `zoo`: a program on one specimen of the zoo, judged beside its faithful side.
 //!
 //! What the faithful side shows too is no finding, so that nothing needs to be known of either. Not one of the
-//! [`super::TARGETS`]: it runs the specimen that the settings name, and is there to be measured. Called by `lazymmu zoo`.
+//! [`super::TARGETS`]: it runs the specimen that the settings name, and is there to be measured. Called by `lazymmu zoo`,
+//! and by `contract` where its subject is a specimen.
 
-use super::{Description, Found, Input, Settings, Stats, Target};
+use super::{Description, Found, Input, Stats, Target};
 use crate::finding::{Signature, keyword};
-use crate::program::{Program, bytes};
-use crate::zoo;
+use crate::program::Program;
 use crate::zoo::judge::{self, Trial};
+use crate::zoo::{self, Specimen};
 
 pub(super) const DESCRIPTION: Description = Description {
     name: "zoo",
     about: "all oracles, on the specimen that is named",
     input: Input::Program(0),
     kinds: &[],
-    make: |settings| Ok(Box::new(Zoo::new(settings)?)),
+    make: |settings| {
+        let name = settings.subject.ok_or("the fuzz target zoo needs LAZYMMU_FUZZ_SUBJECT, a specimen's name")?;
+        let specimen = zoo::find(name).ok_or_else(|| format!("there is no specimen {name}"))?;
+        Ok(Box::new(Zoo::new(specimen, DESCRIPTION.input)))
+    },
 };
 
-struct Zoo {
+pub(super) struct Zoo {
+    input: Input,
     trial: Trial,
     stats: Stats,
 }
 
 impl Zoo {
-    fn new(settings: &Settings) -> Result<Zoo, String> {
-        let name = settings.subject.ok_or("the fuzz target zoo needs LAZYMMU_FUZZ_SUBJECT, a specimen's name")?;
-        let specimen = zoo::find(name).ok_or_else(|| format!("there is no specimen {name}"))?;
+    /// Judges inputs of this form, whose choosing bytes choose nothing.
+    pub(super) fn new(specimen: &'static Specimen, input: Input) -> Zoo {
         let mut trial = Trial::new(specimen);
         trial.set_limit(super::LIMIT);
-        Ok(Zoo { trial, stats: Stats::default() })
+        Zoo { input, trial, stats: Stats::default() }
     }
 }
 
 impl Target for Zoo {
     fn judge(&mut self, data: &[u8], hit: &mut dyn FnMut(u32)) -> Result<(), Found> {
         self.stats.execution();
-        let program = bytes::decode(data);
+        let Some((_, program)) = self.input.split(data) else { return Ok(()) };
         let found = self.trial.run(&program);
         self.stats.run(&program, self.trial.events(), hit);
         let Some(found) = found else { return Ok(()) };
