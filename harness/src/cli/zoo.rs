@@ -174,7 +174,7 @@ fn keep(rows: &[Row], folder: &Path) -> Result<()> {
     for row in rows {
         let Some(small) = row.own.program() else { continue };
         let mut trial = trial(row.specimen);
-        let Some(found) = trial.run(small) else { continue };
+        let Some(found) = trial.hunt(small) else { continue };
         let signature = signature(&trial, small, found);
         let path = folder.join(format!("{}.lmm", row.specimen.name.trim_start_matches(PREFIX)));
         let verdict = violation(small, &signature);

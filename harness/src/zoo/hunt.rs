@@ -1,8 +1,8 @@
 //! One hunt: one specimen, one searcher and one seed, from nothing to the first program that breaks what the specimen
 //! is said to break.
 //!
-//! Every searcher's programs are judged here, by the zoo's own [`Trial`]; what breaks another invariant is noted, and the
-//! search goes on. Not here: where programs come from (the searchers), and what many hunts come to (`summary`).
+//! Every searcher's programs are judged here, by the zoo's own [`Trial`]; what breaks another invariant alone is noted, and
+//! the search goes on. Not here: where programs come from (the searchers), and what many hunts come to (`summary`).
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -147,9 +147,9 @@ pub fn trial(specimen: &'static Specimen) -> Trial {
     trial
 }
 
-/// The id of the invariant that a program shows to be broken on the specimen, if it does.
+/// The id of the invariant that a program shows to be broken on the specimen, if it does: the specimen's own, if that is one.
 fn shown(trial: &mut Trial, program: &Program) -> Option<&'static str> {
-    trial.run(program).map(|found| found.invariant.id())
+    trial.hunt(program).map(|found| found.invariant.id())
 }
 
 /// The smallest program that breaks the same; none if this one does not break it.

@@ -41,7 +41,7 @@ impl Target for Zoo {
     fn judge(&mut self, data: &[u8], hit: &mut dyn FnMut(u32)) -> Result<(), Found> {
         self.stats.execution();
         let Some((_, program)) = self.input.split(data) else { return Ok(()) };
-        let found = self.trial.run(&program);
+        let found = self.trial.hunt(&program);
         self.stats.run(&program, self.trial.events(), hit);
         let Some(found) = found else { return Ok(()) };
         let signature = signature(&self.trial, &program, found);

@@ -89,12 +89,19 @@ impl Trial {
 
     /// The first violation that counts: by its event, then in the order of the invariants.
     pub fn run(&mut self, input: &Program) -> Option<Found> {
-        self.first(input, |_| true)
+        self.first(input, |_| true, |_| false)
+    }
+
+    /// The violation of what the specimen breaks, if it counts; else the first that does. One defect may break an invariant on
+    /// every way to the one that it is known by, so that a search that took the first alone would never be done.
+    pub fn hunt(&mut self, input: &Program) -> Option<Found> {
+        let breaks = self.specimen.breaks;
+        self.first(input, |_| true, |violation| violation.invariant == breaks)
     }
 
     /// The violation of this invariant, if it counts.
     pub fn of(&mut self, input: &Program, invariant: Invariant) -> Option<Found> {
-        self.first(input, |violation| violation.invariant == invariant)
+        self.first(input, |violation| violation.invariant == invariant, |_| false)
     }
 
     /// The operation at which it was found, of the program that ran.
@@ -103,7 +110,13 @@ impl Trial {
         found.op.map(|at| self.specimen.program_of(input).ops()[at as usize])
     }
 
-    fn first(&mut self, input: &Program, wanted: impl Fn(&Violation) -> bool) -> Option<Found> {
+    /// The first that is wanted and counts: by what is preferred, by its event, in the order of the invariants.
+    fn first(
+        &mut self,
+        input: &Program,
+        wanted: impl Fn(&Violation) -> bool,
+        preferred: impl Fn(&Violation) -> bool,
+    ) -> Option<Found> {
         let program = self.specimen.program_of(input);
         let verdict = self.defect.run(&mut self.machine, &mut self.judge, &program);
         if !verdict.violations.iter().any(|violation| wanted(violation) && self.may_count(&verdict, violation)) {
@@ -118,7 +131,7 @@ impl Trial {
             let on_both = fixed.violations.iter().any(|other| other.invariant == violation.invariant);
             !on_both && wanted(violation) && self.may_count(&verdict, violation)
         });
-        let first = counts.min_by_key(|violation| (violation.event, violation.invariant))?;
+        let first = counts.min_by_key(|violation| (!preferred(violation), violation.event, violation.invariant))?;
         let op = self.machine.events().get(first.event).map(|event| event.op);
         Some(Found { invariant: first.invariant, event: first.event, op })
     }
@@ -166,6 +179,20 @@ mod tests {
         ] {
             assert_eq!(found(specimen, program), expected, "{specimen}: {program}");
         }
+    }
+
+    /// What every program that shows the defect breaks before it is not taken for it.
+    #[test]
+    fn a_hunt_prefers_what_the_specimen_breaks() {
+        let mut trial = Trial::new(zoo::find("zoo/arm64-paused-enable-activates").expect("a specimen"));
+        let mut both = |program: &str| {
+            let program = parse(program).expect("a program");
+            [trial.run(&program), trial.hunt(&program)].map(|found| found.map(|found| (found.invariant, found.op)))
+        };
+        let (at_enable, at_set) = (Some((Invariant::Model, Some(1))), Some((Invariant::I4, Some(2))));
+        assert_eq!(both("pause; enable; set K 0; disable; resume"), [at_enable, at_set]);
+        assert_eq!(both("pause; enable; disable; resume")[1].map(|found| found.0 == Invariant::I4), Some(false));
+        assert_eq!(both("enable; disable"), [None, None]);
     }
 
     /// A trial does not depend on the one before it.
