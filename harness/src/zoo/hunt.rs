@@ -91,7 +91,11 @@ impl Search {
             }
             _ => {}
         }
-        if self.found.is_some() || self.executions % LOOK == 0 { self.go_on() } else { ControlFlow::Continue(()) }
+        if self.found.is_some() || self.executions.is_multiple_of(LOOK) {
+            self.go_on()
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Counts a program that was run and judged elsewhere, and broke nothing.

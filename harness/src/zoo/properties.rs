@@ -142,7 +142,7 @@ impl ReferenceStateMachine for Callers {
     fn preconditions(state: &Open, step: &Step) -> bool {
         match step {
             Step::Open(Bracket::Task(_), _) => !state.is_atomic() && !state.0.iter().any(is_task) && !full(state),
-            Step::Open(bracket, _) => !full(state) && !(bracket.is_atomic() && state.0.contains(bracket)),
+            Step::Open(bracket, _) => !(full(state) || bracket.is_atomic() && state.0.contains(bracket)),
             Step::Close(_) => !state.0.is_empty(),
             Step::Do(Op::Sleep) => !state.is_atomic() && !state.in_section(),
             // What an open section has changed may not be looked at.

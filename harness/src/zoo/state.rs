@@ -67,8 +67,8 @@ impl State {
         let line = json!({
             "hunt": key(hunt),
             "found": found.as_ref().map(text),
-            "cpu": micros(took.cpu),
-            "wall": micros(took.wall),
+            "cpu": nanos(took.cpu),
+            "wall": nanos(took.wall),
             "executions": executions,
             "others": others.iter().map(|(id, program)| json!([id, text(program)])).collect::<Vec<_>>(),
             "broke": broke,
@@ -80,15 +80,16 @@ impl State {
 
 /// What tells hunts apart.
 fn key(hunt: &Hunt) -> Value {
-    json!([hunt.specimen.name, hunt.searcher.name(), hunt.seed, micros(hunt.limit)])
+    json!([hunt.specimen.name, hunt.searcher.name(), hunt.seed, nanos(hunt.limit)])
 }
 
-fn micros(time: Duration) -> u64 {
-    time.as_micros() as u64
+/// Whole: a resumed run says the same as one that was not interrupted.
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos() as u64
 }
 
 fn hunted(line: &Value) -> Option<Hunted> {
-    let time = |name: &str| line[name].as_u64().map(Duration::from_micros);
+    let time = |name: &str| line[name].as_u64().map(Duration::from_nanos);
     let program = |text: &Value| text.as_str().and_then(|text| parse(text).ok());
     let other = |pair: &Value| Some((pair[0].as_str()?.to_owned(), program(&pair[1])?));
     Some(Hunted {
