@@ -14,7 +14,7 @@ fn zoo(folder: &Folder, arguments: &[&str]) -> Ran {
 
 #[test]
 fn an_easy_specimen_is_found_kept_and_drawn() {
-    let folder = Folder::new("zoo");
+    let folder = Folder::new("zoo-easy");
     let ran = zoo(&folder, &["--out", "kept", "--plot", "--baselines", "exhaustive,proptest"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(ran.stdout.contains("\ngen-order-v3  model   2/2 "), "{}", ran.stdout);
