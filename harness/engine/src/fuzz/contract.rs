@@ -44,8 +44,7 @@ impl Target for Contract {
         let Some((&choice, rest)) = data.split_first() else { return Ok(()) };
         let program = bytes::decode(rest);
         let (chosen, events, verdict, judged) = self.subjects.run(choice, &program);
-        let program = &*chosen.program_of(&program);
-        self.stats.run(program, events, hit);
+        self.stats.run(&program, events, hit);
         self.stats.judged(&verdict, &judged);
         if verdict.holds() {
             return Ok(());
@@ -54,7 +53,7 @@ impl Target for Contract {
         // something open shows as little of them as one that was cut.
         let part = if verdict.open || verdict.misuse.is_some() { CUT } else { 0 };
         let whole = summarise(&[], &verdict).broken & !MISUSED | part;
-        let left = (self.unexplained)(chosen.faithful, program, whole);
+        let left = (self.unexplained)(chosen.faithful, &program, whole);
         let is_open = |violation: &&Violation| {
             let op = events.get(violation.event).and_then(|event| program.ops().get(event.op as usize));
             op.is_some_and(|op| (self.is_open)(chosen.faithful, violation.invariant, op))
@@ -65,7 +64,7 @@ impl Target for Contract {
             self.stats.add("runs that show a known finding", u64::from(verdict.faults().next().is_some()));
             return Ok(());
         };
-        let signature = finding::signed(chosen.name, program, events, first);
+        let signature = finding::signed(chosen.name, &program, events, first);
         Err(Found {
             slug: signature.slug(),
             what: format!("{signature}: {}", first.text),
