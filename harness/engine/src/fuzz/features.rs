@@ -52,16 +52,16 @@ fn told(event: &Event, open: &mut u32) -> Option<(u32, u32)> {
         What::Refused(why) => (9, why as u32),
         What::Warn(site) => (10, site as u32),
         What::Note(note) => (11, note_detail(note)),
-        What::Late(late) => (12, (late.point as u32) * 8 + log2(u32::from(late.count))),
+        What::Late(late) => (12, (late.point as u32) * 8 + few(late.count)),
         What::Burst(burst) => {
             let flags = u32::from(burst.idle) | u32::from(burst.mixed) << 1 | u32::from(burst.other) << 2;
-            (13, flags * 32 + log2(u32::from(burst.updates)))
+            (13, flags * 32 + few(burst.updates))
         }
         What::Walk(_, walked) => {
             let same = u32::from(walked.found == walked.asked);
             (14, same | u32::from(walked.unflushed) << 1 | u32::from(walked.freed) << 2)
         }
-        What::Held(held) => (15, log2(held_count(&held))),
+        What::Held(held) => (15, few(held.entries)),
         What::Open(block, at) => (16, block_number(block) * 64 + depth(at.enable) * 8 + depth(at.pause)),
         What::Freed(..) => (17, 0),
         What::Fork { .. } => (18, 0),
@@ -129,8 +129,10 @@ fn block_number(block: crate::program::Block) -> u32 {
     }
 }
 
-fn held_count(held: &lazy_mmu_arches::backend::Deferred) -> u32 {
-    held.entries as u32
+/// None, one, more. How full a batch is is told by notes; telling it here too, by powers of two, draws programs into the
+/// corpus that only differ in how many pages they are about, and take long.
+fn few(count: u16) -> u32 {
+    count.min(2).into()
 }
 
 fn log2(n: u32) -> u32 {

@@ -48,6 +48,24 @@ impl Seen {
     }
 }
 
+/// Whether an event is neither of a kind nor worth a feature: the most frequent ones, known by one look.
+#[inline(always)]
+fn is_plain(what: &What) -> bool {
+    matches!(
+        what,
+        What::Asked(..)
+            | What::Store(..)
+            | What::Insn(_)
+            | What::Op(_)
+            | What::Hook(..)
+            | What::Read { .. }
+            | What::Close(..)
+            | What::SwitchIn { .. }
+            | What::Away { .. }
+            | What::Answer(_)
+    )
+}
+
 impl Stats {
     /// Counts one execution.
     pub fn execution(&mut self) {
@@ -61,8 +79,7 @@ impl Stats {
         let mut at_point = 0;
         let mut reader = Reader::default();
         for event in events {
-            // The most frequent are neither of a kind nor worth a feature.
-            if matches!(event.what, What::Asked(..) | What::Store(..) | What::Insn(_) | What::Op(_) | What::Hook(..)) {
+            if is_plain(&event.what) {
                 continue;
             }
             self.exercised.add_event(event, &mut at_point);

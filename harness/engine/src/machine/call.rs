@@ -10,7 +10,7 @@ impl Run<'_> {
     /// The call at `at`, and its `between` block if one follows. Yields where the program goes on.
     pub(super) fn call_at(&mut self, at: usize, call: Call) -> usize {
         let block = at + 1;
-        let between = (self.program.ops().get(block) == Some(&Op::Open(Block::Between)))
+        let between = matches!(self.program.ops().get(block), Some(Op::Open(Block::Between)))
             .then(|| (block + 1, self.program.close_of(block)));
         let after = between.map_or(block, |(_, close)| close + 1);
         match self.refused_call(call) {
