@@ -94,7 +94,7 @@ pub fn run(plan: &Plan) -> Result<Promoted> {
     if promoted.before >= plan.most {
         return Ok(promoted);
     }
-    let binaries = build::build(&plan.root, Sanitizer::None, None)?;
+    let binaries = build::targets(&plan.root, Sanitizer::None, &plan.targets)?;
     let mut scales = Scales::new();
     let mut selection = Selection::default();
     let known: Vec<Program> = collection.iter().map(|(_, program)| program.clone()).chain(workloads()).collect();
@@ -108,7 +108,7 @@ pub fn run(plan: &Plan) -> Result<Promoted> {
     for target in &plan.targets {
         eprintln!("{}: its corpus is merged and weighed", target.name);
         let corpus = fuzz.join("corpus").join(target.name);
-        let kept = merge::merge(&binaries.join(target.name), &corpus, &fuzz.join("runs/promote").join(target.name))?;
+        let kept = merge::merge(&binaries.of(target), &corpus, &fuzz.join("runs/promote").join(target.name))?;
         promoted.merged.push(Merged { target: target.name, inputs: files(&corpus)?.len(), kept: kept.len() });
         for data in kept {
             let Some((_, program)) = target.input.split(&data) else { continue };

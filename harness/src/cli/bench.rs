@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use lazy_mmu_engine::fuzz::Guide;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::generate;
 use lazy_mmu_engine::replay::Replay;
@@ -211,7 +212,7 @@ fn check(root: &Path) -> Result<()> {
 
 /// Executions per second of fuzz targets, as a share of the empty one's.
 fn fuzz(root: &Path) -> Result<Exit> {
-    let binaries = fuzz_build::build(root, Sanitizer::None, None)?;
+    let binaries = fuzz_build::build(root, Sanitizer::None, Guide::Functions, &["empty", "contract", "architectures"])?;
     let racer = |target, subject, wanted| Racer { target, subject, wanted };
     let mut racers = vec![racer("empty", None, 1.0)];
     let current = SUBJECTS.iter().filter(|subject| subject.is_current());

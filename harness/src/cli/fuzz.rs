@@ -77,7 +77,7 @@ impl Fuzz {
         let root = workspace::root()?;
         let folder = root.join("fuzz");
         self.can_cross(&targets, subject)?;
-        let binaries = build::build(&root, self.sanitizer, None)?;
+        let binaries = build::targets(&root, self.sanitizer, &targets)?;
         let mut cross = if self.cross { Some(Cross::prepare(&root)?) } else { None };
         write_seeds(&folder.join("corpus"), &root.join("harness/traces"))?;
         write_dictionaries(&folder.join("dictionaries"))?;
@@ -87,7 +87,7 @@ impl Fuzz {
         for target in targets {
             let plan = Plan {
                 target,
-                binary: binaries.join(target.name),
+                binary: binaries.of(target),
                 fuzz: folder.clone(),
                 time: self.time,
                 jobs: self.jobs.into(),

@@ -165,7 +165,7 @@ impl Zoo {
 
 /// The fuzz target, built.
 fn binary(root: &Path) -> Result<PathBuf> {
-    Ok(build::build(root, Sanitizer::None, Some(ZOO.name))?.join(ZOO.name))
+    Ok(build::targets(root, Sanitizer::None, &[&ZOO])?.of(&ZOO))
 }
 
 /// The smallest program of each specimen that was found, as a file of the collection.

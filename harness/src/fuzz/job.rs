@@ -4,10 +4,13 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use lazy_mmu_engine::fuzz::Guide;
+
+use super::Plan;
 use super::counts::Counts;
 use super::pulse::{Death, Pulse, death, pulse};
 use crate::error::{Error, Result};
@@ -19,9 +22,9 @@ pub(crate) const MAX_LEN: usize = 1 + 512 * 6;
 /// An input that takes longer than this is a finding, in seconds.
 const TIMEOUT: u32 = 20;
 
-/// What every process is told, measured or not. An edge counts once, not by how often it was run through: how deep and
-/// how often is told by the features of a run, and eight features for each edge make a corpus of thousands and most of
-/// an execution libFuzzer's. And what takes longer than others is mutated less: without it a corpus drifts to programs
+/// What every process that runs programs is told, measured or not. A function counts once, not by how often it was called:
+/// how deep and how often is told by the features of a run, and eight features for each make a corpus of thousands and
+/// most of an execution libFuzzer's. And what takes longer than others is mutated less: without it a corpus drifts to programs
 /// that fill batches again and again, an eighth of which take five sixths of the time.
 pub(crate) const OPTIONS: [&str; 2] = ["-use_counters=0", "-entropic_scale_per_exec_time=1"];
 
@@ -54,22 +57,15 @@ pub struct Job {
 }
 
 impl Job {
-    /// Starts the binary for so long. `number` tells the run's processes apart.
+    /// Starts the plan's binary for so long. `number` tells the run's processes apart.
     ///
     /// # Errors
     /// It cannot be started, or its log cannot be written.
-    pub fn start(
-        binary: &Path,
-        folders: &Folders,
-        number: usize,
-        seed: u32,
-        time: Duration,
-        subject: Option<&str>,
-    ) -> Result<Job> {
+    pub fn start(plan: &Plan, folders: &Folders, number: usize, seed: u32, time: Duration) -> Result<Job> {
         let log = folders.logs.join(format!("{number}.log"));
         let counts = folders.logs.join(format!("{number}.counts"));
         let file = File::create(&log).map_err(Error::io("write the log", &log))?;
-        let mut command = Command::new(binary);
+        let mut command = Command::new(&plan.binary);
         command.arg(&folders.corpus).args(&folders.seeds);
         // libFuzzer takes no time for no limit.
         command.arg(format!("-max_total_time={}", time.as_secs().max(1)));
@@ -79,13 +75,15 @@ impl Job {
             "-print_final_stats=0",
             "-len_control=0",
         ]);
-        command.args(OPTIONS);
+        if plan.target.guide == Guide::Functions {
+            command.args(OPTIONS);
+        }
         command.arg(format!("-artifact_prefix={}/", folders.artifacts.display()));
         if let Some(dictionary) = &folders.dictionary {
             command.arg(format!("-dict={}", dictionary.display()));
         }
         command.env("LAZYMMU_FINDINGS", &folders.raw).env("LAZYMMU_STATS", &counts).env_remove("RUST_BACKTRACE");
-        match subject {
+        match plan.subject {
             Some(name) => command.env("LAZYMMU_FUZZ_SUBJECT", name),
             None => command.env_remove("LAZYMMU_FUZZ_SUBJECT"),
         };

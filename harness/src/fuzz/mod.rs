@@ -259,7 +259,7 @@ impl<'p> Watch<'p> {
         let number = self.started;
         self.started += 1;
         let seed = self.plan.seed.wrapping_add(number as u32);
-        self.jobs.push(Job::start(&self.plan.binary, &self.folders, number, seed, time, self.plan.subject)?);
+        self.jobs.push(Job::start(self.plan, &self.folders, number, seed, time)?);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! architecture are left out altogether. A backend whose kernel dies is compared up to there, and so is a run that comes to
 //! its limit. Not here: any oracle. One of the [`super::TARGETS`].
 
-use super::{Description, Found, Input, Stats, Target};
+use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::finding;
 use crate::machine::Machine;
 use crate::program::{Block, Op, Program, bytes};
@@ -17,6 +17,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "architectures",
     about: "one program on all backends of 7.2: equal generic events",
     input: Input::Program(0),
+    guide: Guide::Functions,
     kinds: &[
         "nested sections",
         "nested pauses",

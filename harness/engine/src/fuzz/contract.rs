@@ -7,7 +7,7 @@
 use super::session::Unexplained;
 use super::subjects::Subjects;
 use super::zoo::Zoo;
-use super::{Description, Found, Input, Settings, Stats, Target};
+use super::{Description, Found, Guide, Input, Settings, Stats, Target};
 use crate::contract::{Invariant, Violation};
 use crate::finding;
 use crate::program::{Op, bytes};
@@ -17,6 +17,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "contract",
     about: "all oracles, on the subject that the first byte chooses",
     input: Input::Program(1),
+    guide: Guide::Functions,
     kinds: &crate::exercise::KINDS,
     make: |settings| match settings.subject.and_then(crate::zoo::find) {
         Some(specimen) => Ok(Box::new(Zoo::new(specimen, DESCRIPTION.input))),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Description, Found, Input, Stats, Target};
+use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::program::{Block, Op, Pages, Program, bytes};
 use crate::runner::Runner;
 use crate::subject::Port;
@@ -26,6 +26,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "generations",
     about: "one program on every generation of a backend: the same visible memory",
     input: Input::Program(1),
+    guide: Guide::Functions,
     kinds: &[
         "compared with nesting-v3",
         "compared with nesting-v4",

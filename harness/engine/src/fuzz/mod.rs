@@ -67,6 +67,16 @@ impl Input {
     }
 }
 
+/// What tells libFuzzer that an input is worth keeping, besides the features of a run ([`features`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guide {
+    /// Which functions ran: where programs run, states are many and code is little, and a thousand edges that every
+    /// program runs through would be most of an execution.
+    Functions,
+    /// Which edges ran, how often, and what was compared: a reader's states are its code.
+    Edges,
+}
+
 /// A target as the lists of them show it.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
@@ -76,6 +86,8 @@ pub struct Description {
     pub about: &'static str,
     /// What its bytes are.
     pub input: Input,
+    /// What guides it.
+    pub guide: Guide,
     /// What a run must have met ([`Stats::lines`]); a run in which one stayed at zero has not tested what it says.
     pub kinds: &'static [&'static str],
     make: fn(&Settings) -> Result<Box<dyn Target>, String>,

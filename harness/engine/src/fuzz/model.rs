@@ -4,7 +4,7 @@
 //! One of the [`super::TARGETS`].
 
 use super::subjects::Subjects;
-use super::{Description, Found, Input, Settings, Stats, Target};
+use super::{Description, Found, Guide, Input, Settings, Stats, Target};
 use crate::contract::Invariant;
 use crate::finding;
 use crate::program::bytes;
@@ -13,6 +13,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "model",
     about: "the counted generation against the independent model, misuse included",
     input: Input::Program(0),
+    guide: Guide::Functions,
     kinds: &[
         "nested sections",
         "nested pauses",

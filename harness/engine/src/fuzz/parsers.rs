@@ -3,7 +3,7 @@
 //!
 //! Not here: the readers. Four of the [`super::TARGETS`].
 
-use super::{Description, Found, Input, Stats, Target};
+use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::program::text::{parse, parse_bytes};
 use crate::program::{Program, bytes};
 use crate::replay::{Rejection, Replay, Summary};
@@ -13,6 +13,7 @@ pub(super) const TEXT: Description = Description {
     name: "program_text",
     about: "the text reader: what it accepts prints and reads back the same",
     input: Input::Text,
+    guide: Guide::Edges,
     kinds: &["texts that are a program", "texts that are none"],
     make: |_| Ok(Parser::boxed(text)),
 };
@@ -21,6 +22,7 @@ pub(super) const BYTES: Description = Description {
     name: "program_bytes",
     about: "the byte code: every input is a program, and comes back through bytes and text",
     input: Input::Program(0),
+    guide: Guide::Edges,
     kinds: &["programs", "programs with blocks"],
     make: |_| Ok(Parser::boxed(program_bytes)),
 };
@@ -29,6 +31,7 @@ pub(super) const TRACE: Description = Description {
     name: "trace",
     about: "the reader of kernel traces: the same answer in one piece and in many",
     input: Input::Trace,
+    guide: Guide::Edges,
     kinds: &["traces accepted", "traces rejected"],
     make: |_| Ok(Parser::boxed(trace)),
 };
@@ -37,6 +40,7 @@ pub(super) const FRAMES: Description = Description {
     name: "agent_wire",
     about: "frames: what is read is written the same, what is garbled is refused",
     input: Input::Frames,
+    guide: Guide::Edges,
     kinds: &["frames read", "streams refused"],
     make: |_| Ok(Parser::boxed(frames)),
 };

@@ -4,7 +4,7 @@
 //! ([`crate::table::check`]). One of the [`super::TARGETS`].
 
 use super::subjects::Subjects;
-use super::{Description, Found, Input, Settings, Stats, Target};
+use super::{Description, Found, Guide, Input, Settings, Stats, Target};
 use crate::program::bytes;
 use crate::subject::registry::GenerationName;
 use crate::table::check::Table;
@@ -13,6 +13,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "transitions",
     about: "each step of every generation against the reviewed transition tables",
     input: Input::Program(1),
+    guide: Guide::Functions,
     kinds: &[
         "steps held against a row",
         "nested sections",

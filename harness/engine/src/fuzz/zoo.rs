@@ -4,7 +4,7 @@
 //! [`super::TARGETS`]: it runs the specimen that the settings name, and is there to be measured. Called by `lazymmu zoo`,
 //! and by `contract` where its subject is a specimen.
 
-use super::{Description, Found, Input, Stats, Target};
+use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::finding::{Signature, keyword};
 use crate::program::Program;
 use crate::zoo::judge::{self, Trial};
@@ -14,6 +14,7 @@ pub(super) const DESCRIPTION: Description = Description {
     name: "zoo",
     about: "all oracles, on the specimen that is named",
     input: Input::Program(0),
+    guide: Guide::Functions,
     kinds: &[],
     make: |settings| {
         let name = settings.subject.ok_or("the fuzz target zoo needs LAZYMMU_FUZZ_SUBJECT, a specimen's name")?;
