@@ -156,7 +156,9 @@ impl Panel {
         match self.axis {
             Axis::Linear => self.draw_along::<_, RangedCoordf64>(area, (0.0..right).into(), top),
             Axis::Logarithmic => {
+                // From a power of ten on: those are what the axis is labelled with.
                 let left = points().map(|point| point.0).fold(right, f64::min);
+                let left = 10_f64.powf(left.log10().floor());
                 let left = if left < right { left } else { right / 10.0 };
                 self.draw_along::<_, LogCoord<f64>>(area, (left..right).log_scale().into(), top)
             }

@@ -398,17 +398,23 @@ pub fn line(what: &What) -> String {
         What::Denied(at) => format!("the update of {} is refused", place(*at)),
         What::PreemptCount(count) => format!("preempt_count {count}"),
         What::Preemptible(op) => format!("`{}` with preemption on", op.mnemonic()),
-        What::Left(held) => format!("the switch leaves {} entries in the batch", held.entries),
+        What::Left(held) => format!("the switch leaves {} in the batch", counted(held.entries, "entry", "entries")),
         What::Held(held) => match (held.pending, held.entries) {
             (false, 0) => "held back: nothing".to_owned(),
             (true, 0) => "held back: the barriers".to_owned(),
-            (_, n) => format!("held back: {n} entries"),
+            (_, n) => format!("held back: {}", counted(n, "entry", "entries")),
         },
         What::Mode { arch, task: Some(task) } => format!("mode: architecture {}, task {}", on(*arch), on(*task)),
         What::Mode { arch, task: None } => format!("mode: {}", on(*arch)),
         What::Atomic { count, voluntary: true } => format!("scheduling while atomic: preempt_count {count}"),
         What::Atomic { count, voluntary: false } => format!("preempted with preemption off: preempt_count {count}"),
     }
+}
+
+/// A number with what is counted, as a sentence has it.
+#[must_use]
+pub fn counted(n: u16, one: &str, more: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {more}") }
 }
 
 fn on(is: bool) -> &'static str {

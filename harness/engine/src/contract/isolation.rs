@@ -12,7 +12,7 @@ use lazy_mmu_arches::context::Note;
 
 use super::{Findings, Invariant};
 use crate::program::Block;
-use crate::trace::{Counters, Event, Refusal, What};
+use crate::trace::{Counters, Event, Refusal, What, counted};
 
 #[derive(Debug, Hash)]
 struct Handler {
@@ -104,8 +104,9 @@ fn check(found: &Handler, counters: Counters, left: Deferred, at: usize, finding
     if !batch_same && !forced_out {
         findings.report(Invariant::I11, at, || {
             format!(
-                "the handler found {} entries held back and left {}, others than these",
-                found.held.entries, left.entries
+                "the handler found {} held back and left {}, others than these",
+                counted(found.held.entries, "entry", "entries"),
+                left.entries
             )
         });
     }

@@ -6,7 +6,7 @@
 use lazy_mmu_arches::mmu::Mmu;
 
 use super::{Findings, Invariant, Rules};
-use crate::trace::{Event, What};
+use crate::trace::{Event, What, counted};
 
 /// Takes the next event in: there is no state.
 #[inline(always)]
@@ -16,7 +16,8 @@ pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
             findings.judged(Invariant::I6);
         }
         What::Left(left) => findings.report(Invariant::I6, at, || {
-            format!("the switch to T{} leaves {} entries in the batch of CPU {}", event.task, left.entries, event.cpu)
+            let entries = counted(left.entries, "entry", "entries");
+            format!("the switch to T{} leaves {entries} in the batch of CPU {}", event.task, event.cpu)
         }),
         _ => {}
     }

@@ -6,7 +6,7 @@
 use lazy_mmu_arches::mmu::Mmu;
 
 use super::{Findings, Invariant, Rules};
-use crate::trace::{Burst, Event, What};
+use crate::trace::{Burst, Event, What, counted};
 
 /// Takes the next event in: there is no state.
 #[inline(always)]
@@ -27,7 +27,8 @@ fn wrong(burst: Burst, mmu: Mmu) -> Option<String> {
     } else if burst.entries > 32 || burst.bytes > 512 {
         Some(format!("{} calls with {} bytes of arguments in a buffer of 32 and 512", burst.entries, burst.bytes))
     } else if burst.surplus > 0 {
-        Some(format!("{} changes went out, or were announced, that nobody had asked for, or twice", burst.surplus))
+        let changes = counted(burst.surplus, "change", "changes");
+        Some(format!("{changes} sent or announced that nobody had asked for, or twice"))
     } else {
         None
     }
