@@ -52,15 +52,11 @@ pub trait Kernel {
 
     /// `VM_WARN_ON_ONCE` fired at `site`. A kernel without `DEBUG_VM` keeps the default.
     #[inline(always)]
-    fn warn_once(&mut self, site: WarnSite) {
-        let _ = site;
-    }
+    fn warn_once(&mut self, _site: WarnSite) {}
 
     /// v3's `VM_BUG_ON` fired at `site`. A kernel without `DEBUG_VM` keeps the default and goes on.
     #[inline(always)]
-    fn vm_bug(&mut self, site: WarnSite) {
-        let _ = site;
-    }
+    fn vm_bug(&mut self, _site: WarnSite) {}
 
     /// A `BUG_ON` of a backend fired. It may return: what follows has no meaning then.
     fn bug(&mut self, site: BugSite);

@@ -30,3 +30,30 @@ pub fn lazy_mmu_mode_pause<C: Hooks>(cx: &mut C) {
 pub fn lazy_mmu_mode_resume<C: Hooks>(cx: &mut C) {
     cx.arch_enter_lazy_mmu_mode();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generation::bench_kernel::{Asked, Bench, Hook};
+
+    type Call = fn(&mut Bench);
+
+    /// Every call is its hook and nothing else, in any context.
+    #[test]
+    fn calls_are_hooks() {
+        let rows: [(Call, Hook); 4] = [
+            (lazy_mmu_mode_enable, Hook::Enter),
+            (lazy_mmu_mode_disable, Hook::Leave),
+            (lazy_mmu_mode_pause, Hook::Leave),
+            (lazy_mmu_mode_resume, Hook::Enter),
+        ];
+        for (call, hook) in rows {
+            for interrupt in [false, true] {
+                let mut bench = Bench::default();
+                bench.interrupt.set(interrupt);
+                call(&mut bench);
+                assert_eq!(bench.asked, Asked { hook: Some(hook), ..Asked::default() });
+            }
+        }
+    }
+}

@@ -29,3 +29,28 @@ pub fn lazy_mmu_mode_pause<C: TokenHooks>(cx: &mut C) {
 pub fn lazy_mmu_mode_resume<C: TokenHooks>(cx: &mut C) {
     let _ = cx.arch_enter_lazy_mmu_mode();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generation::bench_kernel::{Asked, Bench, Hook};
+
+    type Call = fn(&mut Bench);
+
+    /// The bench's enter gives NESTED; its leave counts as a flush with that token, as a leave with DEFAULT.
+    #[test]
+    fn calls_are_hooks_and_tokens_pass_through() {
+        let rows: [(Call, Hook); 5] = [
+            (|bench| assert_eq!(lazy_mmu_mode_enable(bench), Token::Nested), Hook::Enter),
+            (|bench| lazy_mmu_mode_disable(bench, Token::Nested), Hook::Flush),
+            (|bench| lazy_mmu_mode_disable(bench, Token::Default), Hook::Leave),
+            (lazy_mmu_mode_pause, Hook::Leave),
+            (lazy_mmu_mode_resume, Hook::Enter),
+        ];
+        for (row, (call, hook)) in rows.into_iter().enumerate() {
+            let mut bench = Bench::default();
+            call(&mut bench);
+            assert_eq!(bench.asked, Asked { hook: Some(hook), ..Asked::default() }, "row {row}");
+        }
+    }
+}

@@ -61,6 +61,18 @@ fn every_row_of_table_10_5() {
     check::<V4>(true);
 }
 
+/// The level too is set before the enter hook by v4 and after it by v3.
+#[test]
+fn the_level_inside_the_hook_of_the_outermost_enable() {
+    fn inside<V: Version>() -> bool {
+        let mut bench = Bench { query: Some(|bench| bench.nesting.count.get() > 0), ..Bench::default() };
+        call::<V>("enable", &mut bench);
+        assert_eq!((bench.asked.hook, bench.nesting.count.get()), (Some(Hook::Enter), 1));
+        bench.asked.inside
+    }
+    assert_eq!((inside::<V3>(), inside::<V4>()), (false, true));
+}
+
 #[test]
 fn a_call_in_interrupt_context_does_nothing() {
     for name in ["enable", "disable", "pause", "resume"] {
