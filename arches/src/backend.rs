@@ -91,29 +91,23 @@ pub trait Backend {
 
     /// `arch_start_context_switch(prev)`: before the CPU leaves `prev`, which is current. Preemption is off.
     #[inline(always)]
-    fn start_context_switch<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, prev: C::Task) {
-        let _ = (cx, prev);
-    }
+    fn start_context_switch<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(_cx: &mut C, _prev: C::Task) {}
 
     /// `arch_end_context_switch(next)`: the CPU is about to run `next`. Preemption is off.
     #[inline(always)]
-    fn end_context_switch<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, next: C::Task) {
-        let _ = (cx, next);
-    }
+    fn end_context_switch<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(_cx: &mut C, _next: C::Task) {}
 
     /// What the architecture itself keeps as "the mode is on", where a form keeps such a thing; else nothing.
     /// Before 7.0 it is the answer to the one question.
     #[inline(always)]
-    fn arch_mode<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &C) -> Option<bool> {
-        let _ = cx;
+    fn arch_mode<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(_cx: &C) -> Option<bool> {
         None
     }
 
     /// Whether a hook called now returns at once: the form has the mode switched off (I13), or bails out in interrupt
     /// context by itself, as arm64's did before 7.0.
     #[inline(always)]
-    fn ignores_hooks<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &C) -> bool {
-        let _ = cx;
+    fn ignores_hooks<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(_cx: &C) -> bool {
         false
     }
 
@@ -122,15 +116,12 @@ pub trait Backend {
 
     /// What a hypervisor reads at `address` of the guest memory that a hypercall of this CPU names (Xen; the
     /// layout is in `x86_64/queue.rs`).
-    fn guest_load(cpu: &Self::PerCpu, address: u64) -> u64 {
-        let _ = (cpu, address);
+    fn guest_load(_cpu: &Self::PerCpu, _address: u64) -> u64 {
         0
     }
 
     /// What a hypervisor writes there: the results of a multicall.
-    fn guest_store(cpu: &Self::PerCpu, address: u64, value: u64) {
-        let _ = (cpu, address, value);
-    }
+    fn guest_store(_cpu: &Self::PerCpu, _address: u64, _value: u64) {}
 
     /// Back to how a CPU boots.
     fn reset_cpu(cpu: &Self::PerCpu);
@@ -175,4 +166,19 @@ pub trait TokenBackend: Backend {
 #[must_use]
 pub fn mix(digest: u64, value: u64) -> u64 {
     (digest.rotate_left(5) ^ value.wrapping_add(1)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A digest whose bits are all set still takes in what follows.
+    #[test]
+    fn a_mixed_value_counts_whatever_came_before() {
+        for before in [0, 1, u64::MAX] {
+            let mixed = [0, 1, 2, 0xff, 1 << 63].map(|value| mix(before, value));
+            assert!(mixed.iter().enumerate().all(|(n, one)| !mixed[..n].contains(one)), "{before:#x}: {mixed:x?}");
+        }
+        assert_ne!(mix(mix(0, 1), 2), mix(mix(0, 2), 1));
+    }
 }

@@ -81,8 +81,7 @@ pub trait Context: Kernel {
     /// sparc64's `CTX_VALID()`: whether the address space has a number in the TLB; without one the TLB holds nothing
     /// of it. It has from its first switch-in until all numbers are used up and given out anew.
     #[inline(always)]
-    fn is_context_valid(&self, mm: crate::page::Mm) -> bool {
-        let _ = mm;
+    fn is_context_valid(&self, _mm: crate::page::Mm) -> bool {
         true
     }
 
@@ -94,9 +93,7 @@ pub trait Context: Kernel {
 
     /// Records what became of an update. A kernel keeps the default, which costs nothing.
     #[inline(always)]
-    fn note(&mut self, note: Note) {
-        let _ = note;
-    }
+    fn note(&mut self, _note: Note) {}
 
     /// Executes an instruction without operands.
     #[inline(always)]

@@ -204,3 +204,30 @@ impl Insn {
         Insn { op, a, b: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    #[test]
+    fn this_build_has_the_instruction_set_it_was_compiled_for() {
+        let expected = match std::env::consts::ARCH {
+            "aarch64" => Some(Isa::Aarch64),
+            "powerpc64" => Some(Isa::Powerpc64),
+            "sparc64" => Some(Isa::Sparc64),
+            "x86_64" => Some(Isa::X86_64),
+            _ => None,
+        };
+        assert_eq!(Isa::of_this_build(), expected);
+    }
+
+    #[test]
+    fn a_number_names_one_instruction() {
+        for &op in Op::ALL {
+            assert_eq!(Op::from_number(op as u8), Some(op));
+        }
+        assert_eq!(Op::from_number(Op::ALL.len() as u8), None);
+    }
+}

@@ -19,6 +19,7 @@
 pub mod aarch64;
 pub mod asm;
 pub mod backend;
+mod bits;
 pub mod context;
 pub mod insn;
 pub mod mmu;

@@ -73,3 +73,33 @@ impl Mmu {
         matches!(self, Mmu::Plain | Mmu::Radix | Mmu::Native)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// MMU, its name; whether a kernel's, a user's update invalidates; whether the mode batches per CPU, whether it
+    /// does nothing.
+    type Row = (Mmu, &'static str, [bool; 2], bool, bool);
+
+    #[rustfmt::skip]
+    const ROWS: [Row; 8] = [
+        (Mmu::Plain, "plain", [false, false], false, true),
+        (Mmu::Aarch64, "aarch64", [false, false], false, false),
+        (Mmu::Hash, "hash", [true, true], true, false),
+        (Mmu::Radix, "radix", [false, false], false, true),
+        (Mmu::Sun4u, "sun4u", [false, true], true, false),
+        (Mmu::Sun4v, "sun4v", [false, true], true, false),
+        (Mmu::Native, "native", [false, false], false, true),
+        (Mmu::Xen, "xen", [false, false], false, false),
+    ];
+
+    #[test]
+    fn what_is_said_of_each() {
+        for (mmu, (row, name, invalidates, batch, ignores)) in Mmu::ALL.into_iter().zip(ROWS) {
+            assert_eq!((mmu, mmu.name()), (row, name));
+            assert_eq!([true, false].map(|kernel| mmu.update_invalidates(kernel)), invalidates, "{name}");
+            assert_eq!((mmu.batch_needs_this_cpu(), mmu.ignores_mode()), (batch, ignores), "{name}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 use lazy_mmu_core::hooks::Token;
 
 use crate::backend::{Backend, Deferred, TokenBackend};
+use crate::bits::disjoint;
 use crate::context::Context;
 use crate::insn::Isa;
 use crate::mmu::Mmu;
@@ -15,13 +16,16 @@ use crate::page::{PteFlags, PteRef, Range, Size};
 #[derive(Clone, Copy, Debug)]
 pub struct NoMode;
 
-const VALID: u64 = 1 << 0;
+const VALID: u64 = 1;
 const WRITE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const EXEC: u64 = 1 << 3;
 const ACCESSED: u64 = 1 << 4;
 const DIRTY: u64 = 1 << 5;
 const FRAME_SHIFT: u32 = 12;
+// The flags and the frame; the number of an address space and a page's in an address.
+const _: () = assert!(disjoint(&[VALID, WRITE, USER, EXEC, ACCESSED, DIRTY, (u32::MAX as u64) << FRAME_SHIFT]));
+const _: () = assert!(disjoint(&[(u8::MAX as u64) << 40, (u16::MAX as u64) << FRAME_SHIFT]));
 
 impl Backend for NoMode {
     const NAME: &'static str = "none";
@@ -222,6 +226,42 @@ mod tests {
         NoMode::map_linear_page(&mut cx, at, Some(word));
         NoMode::map_linear_page(&mut cx, at, None);
         assert_eq!(cx.stores, [(at, word), (at, 0)]);
+    }
+
+    /// A run is consecutive frames; a write protection clears one flag.
+    #[test]
+    fn updates_are_stores_of_words() {
+        let mut cx = Page::default();
+        let at = PteRef { mm: Mm(3), page: 5, size: Size::Small };
+        let all = PteFlags { valid: true, write: true, user: true, exec: true, accessed: true, dirty: true };
+        let word = NoMode::pte_word(all, 7, Size::Small);
+        NoMode::set_ptes(&mut cx, at, word, 3);
+        let stored = [(5, 7), (6, 8), (7, 9)];
+        let stored = stored.map(|(page, frame)| (PteRef { page, ..at }, NoMode::pte_word(all, frame, Size::Small)));
+        assert_eq!(core::mem::take(&mut cx.stores), stored);
+        NoMode::wrprotect_pte(&mut cx, at);
+        assert_eq!(NoMode::get_pte(&mut cx, at), cx.stores[0].1);
+        let protected = NoMode::pte_word(PteFlags { write: false, ..all }, 9, Size::Small);
+        assert_eq!(cx.stores, [(at, protected)]);
+        NoMode::wrprotect_pte(&mut cx, at);
+        assert_eq!(cx.stores[1], (at, protected), "protected already");
+    }
+
+    #[test]
+    fn addresses() {
+        for (mm, page, address) in [(0, 0, 0), (0, 1, 0x1000), (1, 0, 1 << 40), (255, 2047, 0xff << 40 | 0x7f_f000)] {
+            assert_eq!(NoMode::virtual_address(PteRef { mm: Mm(mm), page, size: Size::Small }), address);
+        }
+    }
+
+    /// What a backend has that says nothing else, and what a port has.
+    #[test]
+    fn defaults() {
+        let mut cx = Page::default();
+        assert!(NoMode::ignores_hooks(&cx));
+        assert_eq!((NoMode::arch_mode(&cx), NoMode::guest_load(&(), 0)), (None, 0));
+        assert_eq!((NoMode::token_enter(&mut cx), NoMode::deferred(&(), &())), (Token::Default, Deferred::default()));
+        assert!(cx.is_context_valid(Mm(1)));
     }
 
     /// Every combination of flags: what goes in comes out. There is one size.

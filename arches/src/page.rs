@@ -59,6 +59,9 @@ pub const LINEAR_PAGE: u16 = 1024;
 /// The first kernel page of KASAN's shadow.
 pub const SHADOW_PAGE: u16 = 1536;
 
+// An address space's number and a page's, side by side in a machine address.
+const _: () = assert!(crate::bits::disjoint(&[(u8::MAX as u64) << 16, u16::MAX as u64]));
+
 impl PteRef {
     /// The slot `n` further on.
     #[inline(always)]
@@ -106,4 +109,21 @@ pub struct Range {
     pub first: PteRef,
     /// How many pages, at least 1.
     pub pages: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_one_machine_address_and_an_address_one_entry() {
+        for (mm, page, address) in [(0, 0, 0), (0, 1, 8), (1, 0, 0x8_0000), (2, 5, 0x10_0028), (255, 2047, 0x7f8_3ff8)]
+        {
+            let at = PteRef { mm: Mm(mm), page, size: Size::Small };
+            assert_eq!(at.machine_address(), address);
+            for kind in 0..8 {
+                assert_eq!(PteRef::at_machine_address(address + kind), at, "a hypercall's type is no part of it");
+            }
+        }
+    }
 }
