@@ -7,6 +7,7 @@
 //! instructions for TLB maintenance", for each operand. Kernel: `__TLBI_VADDR()`, `TLBI_TTL_MASK` of
 //! `arch/arm64/include/asm/tlbflush.h`, 7.2.
 
+use crate::bits::disjoint;
 use crate::insn::Op;
 
 /// An instruction word, taken apart.
@@ -71,6 +72,9 @@ pub struct Operand {
 
 /// VA\[55:12\] in bits 43:0.
 const VA_FIELD: u64 = (1 << 44) - 1;
+
+// ASID, TTL and VA; granule and level in a TTL.
+const _: () = assert!(disjoint(&[(u16::MAX as u64) << 48, 0xf << 44, VA_FIELD]) && disjoint(&[1 << 2, 3]));
 
 /// The TTL value of a level in a granule of 4K.
 ///

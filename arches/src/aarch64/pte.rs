@@ -9,12 +9,13 @@
 
 use super::queue::{self, ThreadFlags};
 use super::{decode, page_shift, virtual_address};
+use crate::bits::disjoint;
 use crate::context::Context;
 use crate::insn::{Insn, Op};
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// A walker may use the entry.
-pub const VALID: u64 = 1 << 0;
+pub const VALID: u64 = 1;
 /// Set in a page entry, clear in a block entry (a [`Size::Huge`] mapping).
 pub const PAGE: u64 = 1 << 1;
 /// AP\[1\]: user mode may use it.
@@ -40,6 +41,8 @@ pub const DIRTY: u64 = 1 << 55;
 
 /// The output address of an entry.
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+
+const _: () = assert!(disjoint(&[VALID, PAGE, USER, RDONLY, SHARED, AF, NG, WRITE, CONT, PXN, UXN, DIRTY, ADDRESS]));
 
 /// From so many steps on, one instruction for the whole address space takes the place of one per step.
 ///
@@ -106,8 +109,14 @@ pub fn flags(word: u64) -> PteFlags {
         user,
         exec: word & if user { UXN } else { PXN } == 0,
         accessed: word & AF != 0,
-        dirty: word & DIRTY != 0 || word & (WRITE | RDONLY) == WRITE,
+        dirty: word & DIRTY != 0 || is_hardware_dirty(word),
     }
+}
+
+/// Dirty by the hardware's state: `pte_hw_dirty()`, `arch/arm64/include/asm/pgtable.h`, 7.2.
+#[inline(always)]
+const fn is_hardware_dirty(word: u64) -> bool {
+    word & (WRITE | RDONLY) == WRITE
 }
 
 /// The frame a PTE word names.
@@ -136,7 +145,7 @@ pub const fn write_protected(word: u64) -> u64 {
     if word == 0 {
         return 0;
     }
-    let dirty = if word & (WRITE | RDONLY) == WRITE { DIRTY } else { 0 };
+    let dirty = if is_hardware_dirty(word) { DIRTY } else { 0 };
     (word | dirty | RDONLY) & !WRITE
 }
 

@@ -85,3 +85,25 @@ pub fn flush_pending<C: Context<Thread = ThreadFlags>>(cx: &mut C) {
         emit_pte_barriers(cx);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    /// Tasks that differ in a flag are not taken for one another where states are merged.
+    #[test]
+    fn both_flags_are_in_the_hash() {
+        let builder = std::hash::RandomState::new();
+        let hash = |(active, pending)| {
+            builder.hash_one(ThreadFlags { active: Cell::new(active), pending: Cell::new(pending) })
+        };
+        let all = [(false, false), (false, true), (true, false), (true, true)];
+        let hashes = all.map(hash);
+        assert_eq!(hashes, all.map(hash));
+        assert!(hashes.iter().enumerate().all(|(n, one)| !hashes[..n].contains(one)));
+    }
+}

@@ -167,5 +167,7 @@ fn a_page_has_one_address_and_an_address_one_page() {
     assert_eq!(at(0, SHADOW_PAGE + 1), 0xffff_7000_0020_0000);
     assert_eq!([at(1, 1), at(3, HIGH_PAGE)], [0x1020_0000, 1 << 40]);
     assert_eq!(page_at(Mm(1), 0), None);
+    // Behind the last page of a region that ends with the last of all.
+    assert_eq!([0, 1].map(|mm| page_at(Mm(mm), at(mm, PAGES - 1) + (1 << SLOT_SHIFT))), [None; 2]);
     assert_eq!(page_at(Mm::KERNEL, virtual_address(page(1, 5))), None);
 }

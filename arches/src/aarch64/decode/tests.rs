@@ -51,7 +51,7 @@ fn operand_vectors() {
     assert_eq!(operand_va(va, 0x23, ttl_4k(3)), 0x0023_700f_fff8_7654);
     assert_eq!(operand_va(0x0040_0000 + (66 << 12), 0x22, ttl_4k(3)), 0x0022_7000_0000_0442);
     assert_eq!(operand_asid(0x22), 0x0022_0000_0000_0000);
-    assert_eq!(ttl_4k(3), 0b0111);
+    assert_eq!([1, 2, 3].map(ttl_4k), [0b0101, 0b0110, 0b0111]);
 }
 
 #[test]

@@ -169,3 +169,18 @@ fn an_interrupt_inside_a_section_emits() {
     cx.interrupt = false;
     assert!(deferred(&mut cx));
 }
+
+/// In interrupt context the forms bail out by themselves; whether the mode is on says nothing.
+#[test]
+fn hooks_are_ignored_in_interrupt_context_alone() {
+    fn check<B: Backend<PerCpu = (), Thread = ThreadFlags>>() {
+        for (interrupt, active) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut cx = Mock::<B>::new();
+            cx.interrupt = interrupt;
+            cx.flags.active.set(active);
+            assert_eq!(B::ignores_hooks(&cx), interrupt, "{}", B::NAME);
+        }
+    }
+    check::<Aarch64Stateless>();
+    check::<Aarch64Token>();
+}

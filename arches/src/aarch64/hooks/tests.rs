@@ -5,6 +5,7 @@ extern crate std;
 use std::vec::Vec;
 
 use super::*;
+use crate::aarch64::earlier::{Aarch64Stateless, Aarch64Token};
 use crate::aarch64::tests::{Event, FLUSHED, Mock, PAIR, page};
 use crate::context::Note;
 use crate::insn::Op;
@@ -105,6 +106,24 @@ fn the_linear_map_takes_the_ordinary_path() {
         assert_eq!(cx.take(), expected, "active: {active}");
         assert_eq!(cx.flags.pending.get(), active, "the flush takes nothing off the task's flag");
     }
+}
+
+/// A switch executes a full `dsb` and nothing else, owed or not: the pair stays owed to the task.
+#[test]
+fn a_switch_waits_for_the_stores_and_leaves_the_flag() {
+    fn check<B: Backend<PerCpu = (), Thread = ThreadFlags>>() {
+        for pending in [false, true] {
+            let mut cx = Mock::<B>::new();
+            cx.flags.pending.set(pending);
+            B::start_context_switch(&mut cx, ());
+            assert_eq!(cx.take(), [], "{}", B::NAME);
+            B::end_context_switch(&mut cx, ());
+            assert_eq!((cx.take(), cx.flags.pending.get()), (Vec::from([Event::Op(Op::DsbIsh, 0)]), pending));
+        }
+    }
+    check::<Aarch64>();
+    check::<Aarch64Stateless>();
+    check::<Aarch64Token>();
 }
 
 #[test]

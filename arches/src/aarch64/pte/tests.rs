@@ -36,6 +36,13 @@ fn a_word_says_what_was_put_in() {
         }
     }
     assert_eq!(flags(0), PteFlags::default());
+    // An entry without a mark has no size to tell, unless it is a block that a walker may use.
+    assert_eq!([0, USER, VALID, VALID | USER].map(size), [Size::Small, Size::Small, Size::Huge, Size::Huge]);
+    // What the hardware's state says where the software bit does not.
+    let dirty = [(0, false), (WRITE, true), (RDONLY, false), (WRITE | RDONLY, false), (WRITE | RDONLY | DIRTY, true)];
+    for (bits, dirty) in dirty {
+        assert_eq!(flags(VALID | PAGE | bits).dirty, dirty, "{bits:#x}");
+    }
     assert!(!is_valid_kernel(VALID | PAGE | PXN), "execute-only for user mode: AP[1] is clear, UXN too");
 }
 
@@ -60,6 +67,7 @@ fn a_valid_word_says_its_size() {
             for said in all_flags().filter(|said| said.valid) {
                 for frame in [0, 1, 2047, 0x7ff_ffff] {
                     let word = B::pte_word(said, frame, size);
+                    assert_eq!(B::pte_flags(word), said, "{word:#x}");
                     for word in [word, B::touched(word), write_protected(word)] {
                         assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, frame), "{said:?} {word:#x}");
                     }
@@ -82,6 +90,11 @@ fn write_protection_keeps_the_dirty_state() {
     assert_eq!(write_protected(VALID | PAGE | USER | WRITE), VALID | PAGE | USER | RDONLY | DIRTY);
     assert_eq!(write_protected(VALID | PAGE | USER | WRITE | RDONLY), VALID | PAGE | USER | RDONLY, "clean");
     assert_eq!(write_protected(0), 0);
+    for said in all_flags() {
+        let once = write_protected(word(said, 9, Size::Small));
+        assert_eq!(write_protected(once), once, "{said:?}");
+    }
+    assert_eq!(write_protected(VALID | PAGE | WRITE | DIRTY), VALID | PAGE | RDONLY | DIRTY, "dirty twice over");
 }
 
 /// Whether a store calls for barriers is the last word's affair, and once per call; so is the flag that owes them.
@@ -168,6 +181,20 @@ fn tlb_streams() {
             expected.extend(isb.then_some(Op::Isb));
             assert_eq!(ops, expected, "mm {mm}, {size:?} x {pages}");
         }
+    }
+}
+
+/// The flush of an mmu_gather keeps the walk cache of a user range; else it is the other's stream.
+#[test]
+fn gather_streams() {
+    for (mm, op, isb) in [(2, Op::TlbiVale1is, false), (0, Op::TlbiVaale1is, true)] {
+        let mut cx = Mock::<Aarch64>::new();
+        let first = page(mm, 8);
+        Aarch64::gather_flush(&mut cx, Range { first, pages: 2 });
+        let operand = |n| decode::operand_va(virtual_address(first.step(n)), mm.into(), decode::NO_LEVEL);
+        let mut expected = vec![(Op::DsbIshst, 0), (op, operand(0)), (op, operand(1)), (Op::DsbIsh, 0)];
+        expected.extend(isb.then_some((Op::Isb, 0)));
+        assert_eq!(cx.take_ops(), expected);
     }
 }
 
