@@ -5,6 +5,7 @@
 //! (words). Refs: Power ISA 3.0B, book III, 5.9.3.3 (tlbie, tlbiel, tlbsync), book II, 4.6 (sync, eieio, isync).
 
 use super::queue::Segment;
+use crate::bits::disjoint;
 use crate::insn::{Insn, Op};
 use crate::page::Size;
 
@@ -18,6 +19,14 @@ pub const RIC_ALL: u64 = 2 << 18;
 /// `IS` = 1 in RB: everything of the process in RS.
 pub const IS_PID: u64 = 1 << 10;
 const FORM: u64 = 0xf << 16;
+
+// The form in `b`, under a process id; the fields of an RB: address (from the smallest page on that has a size in it),
+// size, segment size and, of a page number, AVAL and L; on radix address and AP.
+const _: () = assert!(disjoint(&[R, PRS, RIC_ALL]) && disjoint(&[!0 << 32, FORM]));
+const _: () = assert!(disjoint(&[!0 << 16, penc(Size::Large) << 12, (Segment::T1 as u64) << 8, 0xfe, 1]));
+const _: () = assert!(disjoint(&[!0 << 12, (Segment::T1 as u64) << 8]) && disjoint(&[!0 << 12, 7 << 5]));
+// The page number and the segment size in a hash entry's first word.
+const _: () = assert!(disjoint(&[!0 >> 11 << 7, (Segment::T1 as u64) << 62]));
 
 /// The page-size encoding of an actual page as large as its base page (`penc`): POWER7+ firmware's values.
 const fn penc(size: Size) -> u64 {
@@ -112,6 +121,9 @@ const PLAIN: [(u32, Op); 5] = [
 const WITH_RB: [(u32, Op); 2] = [(0x7c00_0264, Op::Tlbie), (0x7c00_0224, Op::Tlbiel)];
 const WITH_RB_MASK: u32 = !(0x1f << 21 | FORM as u32 | 0x1f << 11);
 
+// RS, the form and RB, in a word that has zeros there.
+const _: () = assert!(disjoint(&[0x1f << 21, FORM, 0x1f << 11, (WITH_RB[0].0 | WITH_RB[1].0) as u64]));
+
 /// What a word is, if it is one of the instructions this backend uses.
 #[must_use]
 pub fn decode(word: u32) -> Option<Decoded> {
@@ -137,7 +149,7 @@ impl Decoded {
     /// The instruction with its operands, `register` telling what each general register holds.
     #[must_use]
     pub fn insn(self, register: impl Fn(u8) -> u64) -> Insn {
-        let form = u64::from(self.form);
+        let form = u64::from(self.form) & FORM;
         match self.op {
             Op::Tlbie => Insn { op: self.op, a: register(self.rb), b: register(self.rs) & !FORM | form },
             Op::Tlbiel => Insn { op: self.op, a: register(self.rb), b: form },
@@ -192,6 +204,9 @@ mod tests {
         }
         assert_eq!(hash_rb(0x1_0001, Size::Huge, M256), 0x1000_0001);
         assert_eq!(hash_match(0x1800, Size::Huge, M256), 0x100);
+        // A group is told by the page's number in its segment, in units of its size.
+        assert_eq!(hash(0x5_a5a5_1230, Size::Large, M256), 0x5_a5a5 ^ 0x123);
+        assert_eq!(hash(0x5_a5a5_3000, Size::Huge, M256), 0x5_a5a5 ^ 0x3);
         assert_eq!(radix_rb(0x1_0000_2345, Size::Large), 0x1_0000_20a0);
         assert_eq!(radix_b(7, R | PRS | RIC_ALL), 0x7_000b_0000);
     }
@@ -226,6 +241,9 @@ mod tests {
         assert_eq!(radix, Insn { op: Op::Tlbie, a: 5 << 32 | 0x1000, b: 6 << 32 | 0x1000 | R | PRS | RIC_ALL });
         let local = decode(0x7c00_2a24).unwrap().insn(register);
         assert_eq!(local, Insn::with(Op::Tlbiel, 5 << 32 | 0x1000));
+        // What lies outside its place in the word is no part of the form, and RS has none.
+        let decoded = Decoded { op: Op::Tlbie, rb: 0, rs: 1, form: !0x2_0000 };
+        assert_eq!(decoded.insn(|_| u64::MAX).b, !PRS);
         assert_eq!(decode(0x7c00_046c).unwrap().insn(register), Insn::plain(Op::Tlbsync));
         assert_eq!(decode(0x7c00_046c).unwrap().destination(), None);
     }

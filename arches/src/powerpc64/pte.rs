@@ -9,6 +9,7 @@
 //! Source: `arch/powerpc/include/asm/book3s/64/{pgtable,hash,hash-64k}.h`, 7.2.
 
 use super::queue::{self, TlbBatch};
+use crate::bits::disjoint;
 use crate::context::Context;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
@@ -27,6 +28,9 @@ const PTE: u64 = 0x4000_0000_0000_0000;
 const PRESENT: u64 = 0x8000_0000_0000_0000;
 /// Bits 16 to 52: page frames are counted in units of their own size, but never less than 64K.
 const RPN: u64 = 0x001f_ffff_ffff_0000;
+
+const _: () =
+    assert!(disjoint(&[EXEC, WRITE, READ, PRIVILEGED, DIRTY, ACCESSED, COMBO, THP_HUGE, HASHPTE, PTE, PRESENT, RPN,]));
 
 /// The size a PTE word was made for: `pte_pagesize_index()` (`hash-64k.h`).
 #[inline]
@@ -160,9 +164,7 @@ pub fn hash_wrprotect<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
 
 /// `flush_tlb_range()` and `flush_tlb_kernel_range()` on hash: nothing, each PTE update sees to its own entry
 /// (`tlbflush-hash.h`).
-pub fn hash_flush_tlb_range<C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
-    let _ = (cx, range);
-}
+pub fn hash_flush_tlb_range<C: Context<PerCpu = TlbBatch>>(_cx: &mut C, _range: Range) {}
 
 /// `tlb_flush()` on hash: pages are about to be freed, so nothing may be left in the batch (`hash__tlb_flush()`).
 pub fn hash_gather_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
@@ -313,6 +315,8 @@ mod tests {
                     assert_eq!(pte_flags(hash_touched(word)).accessed, flags.accessed || flags.valid);
                     assert_eq!(hash_touched(word) & HASHPTE != 0, flags.valid);
                     assert_eq!(radix_touched(word) & HASHPTE, 0);
+                    assert_eq!(hash_touched(hash_touched(word)), hash_touched(word), "a second access changes nothing");
+                    assert_eq!(radix_touched(radix_touched(word)), radix_touched(word));
                 }
             }
         }
@@ -330,6 +334,7 @@ mod tests {
                     PteFlags { valid: true, write: on(0), user: on(1), exec: on(2), accessed: on(3), dirty: on(4) };
                 for size in [Size::Small, Size::Large, Size::Huge] {
                     let word = B::pte_word(flags, 511, size);
+                    assert_eq!(B::pte_flags(word), flags, "{} {word:#x}", B::NAME);
                     for word in [word, B::touched(word), B::touched(word) & !WRITE] {
                         assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, 511), "{} {word:#x}", B::NAME);
                     }

@@ -12,6 +12,7 @@ use core::hash::{Hash, Hasher};
 
 use super::{decode, page_shift, pte, virtual_address};
 use crate::backend::{Deferred, mix};
+use crate::bits::disjoint;
 use crate::context::{Context, Note};
 use crate::insn::{Insn, Op};
 use crate::page::{Mm, PteRef, Range, Size};
@@ -116,6 +117,15 @@ pub const fn context(mm: Mm, address: u64) -> u64 {
 
 /// Bits of an address that lie within one context: 512 TiB.
 const CONTEXT_SHIFT: u32 = 49;
+
+// A user's context number; the context and the segment in a VSID, the VSID and the page in a VPN, for both segment
+// sizes; a kernel address; both sizes in `b` of `hpte_invalidate`.
+const _: () = assert!(disjoint(&[0x100, u8::MAX as u64]));
+const _: () = assert!(disjoint(&[!0 << (CONTEXT_SHIFT - 28), ((1 << CONTEXT_SHIFT) - 1) >> 28]));
+const _: () = assert!(disjoint(&[!0 << (CONTEXT_SHIFT - 40), ((1 << CONTEXT_SHIFT) - 1) >> 40]));
+const _: () = assert!(disjoint(&[!0 << 16, (1 << 16) - 1]) && disjoint(&[!0 << 28, (1 << 28) - 1]));
+const _: () = assert!(disjoint(&[0xc << 60, 7 << CONTEXT_SHIFT, (1 << CONTEXT_SHIFT) - 1]));
+const _: () = assert!(disjoint(&[u8::MAX as u64, (u8::MAX as u64) << 8]));
 
 /// The segment's id: context number and segment number side by side.
 ///
@@ -312,34 +322,4 @@ pub fn radix_flush_range<C: Context>(cx: &mut C, range: Range) {
 const _: () = assert!(page_shift(Size::Huge) <= super::SLOT_SHIFT);
 
 #[cfg(test)]
-mod tests {
-    use super::super::page_at;
-    use super::*;
-    use crate::page::{HIGH_PAGE, LINEAR_PAGE, PAGES, SHADOW_PAGE};
-
-    const U: Mm = Mm(1);
-
-    #[test]
-    fn addresses_and_their_inverses() {
-        for mm in [Mm::KERNEL, U, Mm(255)] {
-            for page in 0..PAGES {
-                let at = PteRef { mm, page, size: Size::Small };
-                let address = virtual_address(at);
-                assert_eq!(page_at(mm, address), Some(at));
-                assert_eq!(address_space(vpn(mm, address)), Some((mm, address)));
-                assert_eq!(virtual_address(PteRef { size: Size::Huge, ..at }), address);
-                let low = !mm.is_kernel() && page < HIGH_PAGE;
-                assert_eq!(segment(address), if low { Segment::M256 } else { Segment::T1 }, "{address:#x}");
-            }
-        }
-        let kernel = |page| {
-            let address = virtual_address(PteRef { mm: Mm::KERNEL, page, size: Size::Small });
-            (address, context(Mm::KERNEL, address))
-        };
-        assert_eq!(kernel(0), (0xc008_0000_0000_0000, 5));
-        assert_eq!(kernel(LINEAR_PAGE + 2), (0xc000_0000_0200_0000, 1));
-        assert_eq!(kernel(SHADOW_PAGE), (0xc00e_0000_0000_0000, 8));
-        assert_eq!((page_at(U, 0), page_at(U, 0xfff_0000_0000)), (None, None));
-        assert_eq!((address_space(0), address_space(0x100 << 37)), (None, None));
-    }
-}
+mod tests;

@@ -53,7 +53,7 @@ impl<B: Backend> Mock<B> {
     }
 
     /// Maps a page and uses it, so that the translation is known to the hash table. Nothing is recorded.
-    fn touch(&mut self, mm: Mm, page: u16, size: Size) -> PteRef {
+    pub(super) fn touch(&mut self, mm: Mm, page: u16, size: Size) -> PteRef {
         let flags = PteFlags { valid: true, write: true, user: !mm.is_kernel(), ..PteFlags::default() };
         self.ptes.insert((mm, page), B::touched(B::pte_word(flags, u32::from(page), size)));
         PteRef { mm, page, size }
@@ -251,6 +251,20 @@ fn radix_defers_nothing() {
         assert_eq!((cx.take().as_str(), Radix::pte_frame(cx.ptes[&(U, 5)])), ("store 1:4; store 1:5", 41));
         assert_eq!(Radix::clear_pte(&mut cx, PteRef { page: 4, ..at }), word);
         assert_eq!(cx.ptes[&(U, 4)], 0);
+        assert!(Radix::ignores_hooks(&cx) && !Hash::ignores_hooks(&Mock::<Hash>::new(active)));
+        assert_eq!(Radix::deferred(&(), &()), Deferred::default());
+    }
+}
+
+/// A word and an address mean on radix what they mean on hash.
+#[test]
+fn words_and_addresses_of_radix() {
+    let flags = PteFlags { valid: true, user: true, dirty: true, ..PteFlags::default() };
+    let word = Radix::pte_word(flags, 40, Size::Small);
+    assert_eq!((word, Radix::pte_flags(word)), (Hash::pte_word(flags, 40, Size::Small), flags));
+    for (mm, page, address) in [(U, 1, 0x1100_0000), (Mm::KERNEL, 1, 0xc008_0000_0100_0000)] {
+        let at = PteRef { mm, page, size: Size::Small };
+        assert_eq!((Radix::virtual_address(at), Hash::virtual_address(at)), (address, address));
     }
 }
 

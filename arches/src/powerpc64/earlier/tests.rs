@@ -1,6 +1,7 @@
 //! Tables 10.2 and 10.3, and the forms that left preemption alone.
 
 extern crate std;
+use std::hash::{BuildHasher, RandomState};
 use std::vec;
 use std::vec::Vec;
 
@@ -113,6 +114,29 @@ fn before_the_mode_a_flush_of_the_tlb_sends_the_batch_out() {
     let first = PteRef { mm: U, page: 1, size: Size::Small };
     HashGather::flush_tlb_range(&mut cx, Range { first, pages: 2 });
     assert_eq!((cx.count("flush 2"), cx.count("flush")), (1, 1));
+    assert!(HashGather::ignores_hooks(&cx), "it has none");
+}
+
+/// A set and a write protection join the batch as a clear does; so that it is left to no other task, a switch sends it
+/// out.
+#[test]
+fn before_the_mode_every_change_joins_the_batch() {
+    let mut cx = Mock::<HashGather>::new(false);
+    cx.touch_and_clear(U, 1, Size::Small);
+    let at = cx.touch(U, 2, Size::Small);
+    cx.take();
+    HashGather::wrprotect_pte(&mut cx, at);
+    assert_eq!(cx.take(), "store 1:2; add 2");
+    let word = HashGather::get_pte(&mut cx, at);
+    assert!(!HashGather::pte_flags(word).write);
+    HashGather::set_ptes(&mut cx, at, word, 2);
+    assert_eq!(cx.take(), "store 1:2; add 3; store 1:3");
+    HashGather::start_context_switch(&mut cx, 0);
+    assert_eq!((cx.count("flush 3"), cx.count("flush")), (1, 1));
+    cx.take();
+    HashGather::end_context_switch(&mut cx, 0);
+    HashGather::start_context_switch(&mut cx, 0);
+    assert_eq!(cx.take(), "", "nothing waits any more");
 }
 
 /// The mode is the batch's; preemption is nobody's affair.
@@ -142,4 +166,16 @@ fn a_switch_takes_the_mode_off_the_cpu_and_puts_it_back() {
     HashPreemptible::leave(&mut cx);
     HashPreemptible::end_context_switch(&mut cx, 0);
     assert_eq!(HashPreemptible::arch_mode(&cx), Some(false));
+}
+
+/// The flag of a task that was switched out in a section tells it from others where states are merged; a task starts
+/// without it.
+#[test]
+fn the_flag_of_a_task() {
+    let builder = RandomState::new();
+    let hash = |lazy| builder.hash_one(LocalFlags { lazy_mmu: Cell::new(lazy) });
+    assert!(hash(true) != hash(false) && hash(true) == hash(true));
+    let flags = LocalFlags { lazy_mmu: Cell::new(true) };
+    HashPreemptible::reset_thread(&flags);
+    assert!(!flags.lazy_mmu.get());
 }
