@@ -6,6 +6,7 @@
 //! and A.57 (ldxa, stxa), A.61 (Tcc); UltraSPARC User's Manual, 15.10 (MMU demap) and table 8-1 (ASIs); UltraSPARC
 //! Virtual Machine Specification, MMU_UNMAP_ADDR.
 
+use crate::bits::disjoint;
 use crate::insn::{Insn, Op};
 
 /// `ASI_IMMU_DEMAP`.
@@ -28,6 +29,10 @@ pub const KERNBASE: u64 = 0x40_0000;
 pub const MMU_UNMAP_ADDR: u8 = 0x84;
 /// `HV_MMU_ALL`: of instructions and of data.
 pub const HV_MMU_ALL: u64 = 3;
+
+// A number and an address, in an operand; a page and a context; %o1 and %o2.
+const _: () = assert!(disjoint(&[(u8::MAX as u64) << 56, (1 << 56) - 1]) && disjoint(&[!0 << 8, 0xff]));
+const _: () = assert!(disjoint(&[!0x1fff, DEMAP_SECONDARY]) && disjoint(&[!0x1fff, DEMAP_NUCLEUS]));
 
 /// An address in the low 56 bits of an operand, under a number (an ASI or a trap's) in the high 8.
 ///
@@ -122,6 +127,11 @@ const RS1: u32 = 0x1f << 14;
 const I: u32 = 1 << 13;
 const LOW: u32 = 0x1fff;
 
+// The fields of a word: with a constant, with an ASI and a register, with a trap's number. The places of the registers
+// have room for all that fits in `rs1`.
+const _: () = assert!(disjoint(&[RD as u64, RS1 as u64, I as u64, LOW as u64]));
+const _: () = assert!(disjoint(&[RD as u64, (u8::MAX as u64) << 14, I as u64, (u8::MAX as u64) << 5, 0x1f]));
+
 const WORDS: [(u32, Form, Op); 9] = [
     (0x8143_e040, Form::Fixed, Op::MembarSync),
     (0x8143_e002, Form::Fixed, Op::MembarStoreLoad),
@@ -184,7 +194,7 @@ impl Decoded {
         };
         let fields = match form {
             Form::Trap => u32::from(self.number),
-            Form::Asi => u32::from(self.number) << 5 | second,
+            Form::Asi => u32::from(self.number) << 5 | second & 0x1f,
             _ => second,
         };
         let registers = u32::from(self.rd) << 25 | u32::from(self.rs1) << 14;
@@ -237,6 +247,9 @@ mod tests {
             assert_eq!((number(operand(0x57, vaddr)), address(operand(0x57, vaddr))), (0x57, vaddr));
         }
         assert_eq!(trap_arguments(0x1a5, HV_MMU_ALL), 0x1_a503);
+        let index = [0x7000_4000, 0x7000_6001, 0x703f_e000, 0x7040_0000].map(|vaddr| tsb_index(vaddr, 13, 512));
+        assert_eq!(index, [2, 3, 511, 0]);
+        assert!(TSB_INVALID == 0x4000_0000_0000 && tsb_tag(u64::MAX) < TSB_INVALID, "no address has that tag");
     }
 
     #[test]
@@ -265,6 +278,16 @@ mod tests {
         for word in others {
             assert_eq!(decode(word), None, "{word:#x}");
         }
+        // Operands lie where a word's fixed bits are zero.
+        assert!(WORDS.iter().all(|(base, form, _)| disjoint(&[u64::from(*base), u64::from(form.operands())])));
+        // An ASI has a register beside it, never a constant: what does not fit there is no part of the word.
+        for number in 0..=u8::MAX {
+            let decoded = Decoded { op: Op::Stxa, rd: 8, rs1: 12, second: Second::Register(5), number };
+            let word = 0xd0f3_0005 | u32::from(number) << 5;
+            assert_eq!((decoded.word(), decode(word)), (Some(word), Some(decoded)));
+            let constant = Decoded { second: Second::Immediate(-27), ..decoded };
+            assert_eq!(constant.word(), Some(word));
+        }
         let foreign = Decoded { op: Op::Isb, rd: 0, rs1: 0, second: Second::Register(0), number: 0 };
         assert_eq!(foreign.word(), None);
     }
@@ -285,6 +308,9 @@ mod tests {
         assert_eq!(insn(0x81db_3ff8), Insn::with(Op::Flush, (12 << 13) - 8));
         assert_eq!(insn(0x8f90_2001), Insn::with(Op::WrprTl, 1));
         assert_eq!(insn(0x8d90_8000), Insn::with(Op::WrprPstate, 2 << 13));
+        assert_eq!(insn(0x8d92_4008), Insn::with(Op::WrprPstate, 0x7000_41a5), "wrpr %o1, %o0: exclusive or");
+        assert_eq!(insn(0x8d92_4009), Insn::plain(Op::WrprPstate), "of one register with itself");
+        assert_eq!(insn(0xc4db_0b00), Insn::with(Op::Ldxa, 0x58 << 56 | 12 << 13));
         assert_eq!(insn(0x8143_e040), Insn::plain(Op::MembarSync));
         let destination = |word: u32| decode(word).unwrap().destination();
         assert_eq!(destination(0xc4db_0b00), Some(2));

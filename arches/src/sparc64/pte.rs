@@ -269,6 +269,33 @@ mod tests {
     use super::super::{Sparc64, SparcStateless, SparcToken, Sun4v};
     use super::*;
     use crate::backend::Backend;
+    use crate::bits::disjoint;
+
+    /// What a word is made of, each bit in one of its parts: 64K is one of the two bits of 4M.
+    #[test]
+    fn the_fields_of_a_layout_do_not_meet() {
+        for layout in [SUN4U, SUN4V] {
+            let Layout { base, read, write, hw_write, exec, accessed, dirty, privileged, sz64k, sz4m, paddr } = layout;
+            let marks = [VALID, PMD_HUGE, base, read, write, hw_write, exec, accessed, dirty, privileged, sz4m, paddr];
+            assert!(disjoint(&marks), "{layout:x?}");
+            assert!(sz64k & !sz4m == 0 && sz64k != 0 && sz64k != sz4m, "{layout:x?}");
+        }
+        assert!(disjoint(&[0x80, 0x20, 0x10]) && disjoint(&[0x10, 0x400, 0x200]), "what the bases are made of");
+    }
+
+    /// Bits of the hardware: a kernel page, a clean user page that may be executed, a page of 64K, a huge one.
+    #[test]
+    fn words_are_those_of_the_hardware() {
+        let kernel = PteFlags { valid: true, write: true, accessed: true, dirty: true, ..PteFlags::default() };
+        let user = PteFlags { user: true, exec: true, dirty: false, ..kernel };
+        let words = |layout: Layout| {
+            [(kernel, Size::Small), (user, Size::Small), (kernel, Size::Large), (kernel, Size::Huge)]
+                .map(|(flags, size)| layout.word(flags, 3, size))
+        };
+        let sun4u = [0x8000_0000_0000_6fb6, 0x8000_0000_0000_77b0, 0xa000_0000_0003_0fb6, 0xe100_0000_0180_0fb6];
+        let sun4v = [0xbc00_0000_0000_6750, 0x9c00_0000_0000_6690, 0xbc00_0000_0003_0751, 0xbd00_0000_0180_0753];
+        assert_eq!((words(SUN4U), words(SUN4V)), (sun4u, sun4v));
+    }
 
     /// Every combination of flags, every size, both families: what goes in comes out.
     #[test]
@@ -303,6 +330,7 @@ mod tests {
                     PteFlags { valid: true, write: on(0), user: on(1), exec: on(2), accessed: on(3), dirty: on(4) };
                 for size in [Size::Small, Size::Large, Size::Huge] {
                     let word = B::pte_word(flags, 511, size);
+                    assert_eq!(B::pte_flags(word), flags, "{} {word:#x}", B::NAME);
                     for word in [word, B::touched(word), layout.wrprotected(word)] {
                         assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, 511), "{} {word:#x}", B::NAME);
                     }
@@ -313,6 +341,8 @@ mod tests {
         check::<SparcStateless>(SUN4U);
         check::<SparcToken>(SUN4U);
         check::<Sun4v>(SUN4V);
+        let at = PteRef { mm: crate::page::Mm(1), page: 9, size: Size::Small };
+        assert_eq!([Sparc64::virtual_address(at), Sun4v::virtual_address(at)], [0x7481_2000; 2]);
     }
 
     #[test]

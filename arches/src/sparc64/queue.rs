@@ -14,6 +14,7 @@ use super::decode::{self, DEMAP_NUCLEUS, DEMAP_SECONDARY};
 use super::pte::{self, Layout};
 use super::virtual_address;
 use crate::backend::{Deferred, mix};
+use crate::bits::disjoint;
 use crate::context::{Context, Note};
 use crate::insn::{Insn, Op};
 use crate::page::{Mm, PteRef, Range, Size};
@@ -32,6 +33,10 @@ pub const XCALL_PAGE: u64 = 1;
 pub const XCALL_PENDING: u64 = 2;
 /// `b` of [`Op::Xcall`]: `xcall_flush_tlb_kernel_range`.
 pub const XCALL_KERNEL_RANGE: u64 = 3;
+
+// A page's address and the mark of an executable one; a hash shift and a context, a function and a count.
+const _: () = assert!(disjoint(&[!0 << PAGE_SHIFT, 1]) && disjoint(&[u8::MAX as u64, !0 << 8]));
+const _: () = assert!(REAL_HPAGE_SHIFT <= u8::MAX as u32 && XCALL_KERNEL_RANGE <= u8::MAX as u64);
 
 /// `struct tlb_batch` (`tlbflush_64.h`), one per CPU: touched with preemption off only.
 #[derive(Debug)]
@@ -350,37 +355,4 @@ pub fn flush_kernel_page_here<M: Family, C: Context>(cx: &mut C, at: PteRef) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{page_at, page_shift};
-    use super::*;
-    use crate::page::{HIGH_PAGE, LINEAR_PAGE, PAGES, SHADOW_PAGE};
-
-    const U: Mm = Mm(1);
-
-    #[test]
-    fn addresses_and_their_inverses() {
-        for mm in [Mm::KERNEL, U, Mm(255)] {
-            for page in 0..PAGES {
-                for size in [Size::Small, Size::Large, Size::Huge] {
-                    let at = PteRef { mm, page, size };
-                    let address = virtual_address(at);
-                    assert_eq!(address % (1 << page_shift(size)), 0);
-                    assert_eq!(page_at(mm, address), Some(PteRef { size: Size::Small, ..at }));
-                    assert_eq!(address >= 1 << 40, page >= HIGH_PAGE, "{address:#x}");
-                }
-            }
-            assert_eq!(context(mm), u64::from(mm.0));
-        }
-        let at = |mm, page, size| virtual_address(PteRef { mm, page, size });
-        assert_eq!(at(U, 9, Size::Small), 0x7481_2000);
-        assert_eq!(at(U, 9, Size::Large), 0x7481_0000);
-        assert_eq!(at(U, 9, Size::Huge), 0x7480_0000);
-        assert_eq!(at(Mm::KERNEL, 0, Size::Small), 0x1_0000_0000);
-        assert_eq!(at(Mm::KERNEL, LINEAR_PAGE, Size::Small), 0xffff_f800_0000_0000);
-        assert_eq!(at(Mm::KERNEL, SHADOW_PAGE, Size::Small), 0xffff_fc00_0000_0000);
-        assert_eq!((page_at(U, 0), page_at(U, 0xfff_0000_0000)), (None, None));
-        // Neighbours do not meet in a TSB of 512 entries.
-        let index = |page| decode::tsb_index(at(U, page, Size::Small), 13, 512);
-        assert!((1..512).all(|page| index(page) != index(page - 1)));
-    }
-}
+mod tests;

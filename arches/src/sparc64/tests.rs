@@ -151,6 +151,7 @@ impl<B: Backend> Context for Mock<B> {
         self.step("at");
         let Insn { op, a, b } = insn;
         let (number, address) = (decode::number(a), decode::address(a));
+        assert!(self.log.len() < 100_000, "a stream without an end");
         self.log.push(match op {
             Op::Stxa => format!("stxa {address:x} {number:x} {b:x}"),
             Op::Ldxa => format!("ldxa {address:x} {number:x}"),
@@ -463,6 +464,17 @@ fn explicit_flushes() {
     Sun4v::flush_tlb_range(&mut cx, kernel);
     let expected = "tsb 100802000 13 0; tsb 101004000 13 0; xcall 0 3 2; xcall 2 3 2; \
                     ta 84 101004000 0 3; ta 84 100802000 0 3";
+    assert_eq!(cx.take(), expected);
+    // A page of 64K is eight entries of the base TSB and one page to the TLB; a huge one is two pages of 4M to both.
+    let large = Range { first: PteRef { size: Size::Large, ..kernel.first }, pages: 2 };
+    Sun4v::flush_tlb_range(&mut cx, large);
+    assert_eq!((cx.count("tsb"), cx.count("xcall 0 3 2"), cx.count("ta")), (16, 1, 2));
+    cx.take();
+    let huge = Range { first: PteRef { size: Size::Huge, ..kernel.first }, pages: 2 };
+    Sun4v::flush_tlb_range(&mut cx, huge);
+    let expected = "tsb 100800000 22 0; tsb 100c00000 22 0; tsb 101000000 22 0; tsb 101400000 22 0; \
+                    xcall 0 3 4; xcall 2 3 4; \
+                    ta 84 101400000 0 3; ta 84 101000000 0 3; ta 84 100c00000 0 3; ta 84 100800000 0 3";
     assert_eq!(cx.take(), expected);
 }
 
