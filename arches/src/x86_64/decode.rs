@@ -7,6 +7,7 @@
 //! Refs: Intel SDM vol. 2, 2.1 "Instruction format" and the entries INVLPG, LFENCE, MFENCE, MOV (control registers),
 //! SFENCE, SYSCALL, XADD. Xen: `xen/include/public/xen.h`. Kernel: `include/xen/interface/xen.h`, 7.2.
 
+use crate::bits::disjoint;
 use crate::insn::Op;
 
 /// What the matcher found.
@@ -143,6 +144,8 @@ pub enum Update {
     /// As normal, the frame taken as it is.
     NoTranslate = 3,
 }
+
+const _: () = assert!(disjoint(&[!3, Update::NoTranslate as u64]));
 
 /// `ptr` of an `mmu_update`: where the PTE lies in machine memory, and what to do there.
 #[inline(always)]

@@ -14,13 +14,14 @@
 
 use super::decode::{INVLPG_MULTI, TLB_FLUSH_MULTI, Update, update_pointer};
 use super::queue::{self, PerCpu};
-use super::{page_shift, virtual_address};
+use super::{SLOT_SHIFT, page_shift, virtual_address};
+use crate::bits::disjoint;
 use crate::context::{Context, Note};
 use crate::insn::{Insn, Op};
 use crate::page::{PteFlags, PteRef, Range, Size};
 
 /// A walker may use the entry.
-pub const PRESENT: u64 = 1 << 0;
+pub const PRESENT: u64 = 1;
 /// Stores are allowed.
 pub const RW: u64 = 1 << 1;
 /// User mode may use it.
@@ -38,6 +39,10 @@ pub const NX: u64 = 1 << 63;
 
 /// The frame field of an entry.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+const _: () = assert!(disjoint(&[PRESENT, RW, USER, ACCESSED, DIRTY, PSE, SAVED_DIRTY, NX, ADDRESS]));
+// A slot's address and a number of pages, in `b` of a `flush_tlb_ipi`.
+const _: () = assert!(disjoint(&[!0 << SLOT_SHIFT, u16::MAX as u64]));
 
 /// Up to so many steps one `invlpg` each, beyond that everything: `tlb_single_page_flush_ceiling`.
 ///

@@ -290,5 +290,7 @@ fn a_page_has_one_address_and_an_address_one_page() {
     assert_eq!(at(0, SHADOW_PAGE + 1), 0xffff_ec00_0020_0000);
     assert_eq!([at(1, 1), at(3, HIGH_PAGE)], [0x200_1020_0000, 0x700_0000_0000]);
     assert_eq!(page_at(0), None);
+    // Behind the last page of a region that ends with the last of all.
+    assert_eq!([0, 1].map(|mm| page_at(at(mm, PAGES - 1) + (1 << SLOT_SHIFT))), [None; 2]);
     assert_eq!(page_at(1 << MM_SHIFT), None);
 }

@@ -45,20 +45,23 @@ fn code_of_an_assembler() {
     }
 }
 
-/// Nothing, ret, mov cr4, mov r, cr3, xadd without lock, lock cmpxchg, swapgs, invlpgb, tlbsync, clflush, pause.
+/// Nothing, ret, mov cr4, mov r, cr3, xadd without lock, lock cmpxchg, lock xadd of a register (which faults), swapgs,
+/// invlpgb, tlbsync, clflush, a fence with a prefix that it has no use for, pause, sgdt.
 #[test]
 fn other_code_is_nothing() {
-    let others: [&[u8]; 12] = [
+    let others: [&[u8]; 14] = [
         &[],
         &[0xc3],
         &[0x0f, 0x22, 0xe0],
         &[0x0f, 0x20, 0xd8],
         &[0x48, 0x0f, 0xc1, 0x07],
         &[0xf0, 0x48, 0x0f, 0xb1, 0x07],
+        &[0xf0, 0x48, 0x0f, 0xc1, 0xc7],
         &[0x0f, 0x01, 0xf8],
         &[0x0f, 0x01, 0xfe],
         &[0x0f, 0x01, 0xff],
         &[0x0f, 0xae, 0x3f],
+        &[0x48, 0x0f, 0xae, 0xf0],
         &[0xf3, 0x90],
         &[0x0f, 0x01, 0x00],
     ];

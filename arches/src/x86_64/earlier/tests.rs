@@ -197,6 +197,7 @@ fn table_10_3() {
         assert_eq!((did(&cx.take()), state(&cx)), (does, after), "{row:?}");
     }
     check::<XenToken>(&[
+        ("enter", false, NONE, Nothing, MMU),
         ("enter", false, MMU, Nothing, MMU),
         ("leave", false, MMU, Flush, NONE),
         ("flush", false, MMU, Flush, MMU),

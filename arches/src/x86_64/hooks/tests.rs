@@ -22,6 +22,19 @@ fn native_hooks_do_nothing() {
     X86Native::token_leave(&mut cx, Token::Nested);
     assert_eq!(cx.take(), []);
     assert_eq!(X86Native::arch_mode(&cx), None);
+    assert!(X86Native::ignores_hooks(&cx) && !Xen::ignores_hooks(&Mock::<Xen>::new()));
+    assert_eq!(X86Native::deferred(&(), &()), Deferred::default());
+}
+
+/// A word and an address mean on bare hardware what they mean under Xen.
+#[test]
+fn native_words_and_addresses() {
+    let flags = PteFlags { valid: true, user: true, dirty: true, ..PteFlags::default() };
+    let word = X86Native::pte_word(flags, 40, Size::Small);
+    assert_eq!((word, X86Native::pte_flags(word)), (Xen::pte_word(flags, 40, Size::Small), flags));
+    for (at, address) in [(page(1, 1), 0x200_1020_0000), (page(0, 1), 0xffff_c900_0020_0000)] {
+        assert_eq!((X86Native::virtual_address(at), Xen::virtual_address(at)), (address, address));
+    }
 }
 
 type Hook = fn(&mut Mock<Xen>);

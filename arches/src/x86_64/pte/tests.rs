@@ -43,6 +43,7 @@ fn a_valid_word_says_its_size() {
             for said in all_flags().filter(|said| said.valid) {
                 for frame in [0, 1, 2047, 0x7fff_ffff] {
                     let word = B::pte_word(said, frame, asked);
+                    assert_eq!(B::pte_flags(word), said, "{word:#x}");
                     for word in [word, B::touched(word), write_protected(word)] {
                         assert_eq!((B::pte_size(word), B::pte_frame(word)), (size, frame), "{said:?} {word:#x}");
                     }
@@ -77,6 +78,8 @@ fn write_protection_keeps_the_dirty_state_and_makes_no_shadow_stack() {
         assert_eq!(protected & (RW | DIRTY), 0);
     }
     assert_eq!(write_protected(0), 0);
+    assert_eq!(write_protected(PRESENT | RW | DIRTY | SAVED_DIRTY), PRESENT | SAVED_DIRTY, "dirty twice over");
+    assert_eq!(write_protected(PRESENT | SAVED_DIRTY), PRESENT | SAVED_DIRTY, "protected already");
 }
 
 fn kernel_word(frame: u32) -> u64 {
