@@ -2,8 +2,8 @@
 //!
 //! A pull request has a small set: the repository's rules, tests and check on every target of tier 1 under each of its CPU
 //! models, a minute of fuzzing. Nightly has all: the full profile, the corpora on all targets, the search for
-//! every specimen of the zoo, every mutant of `core`, tests in cross's containers. Jobs call commands that a person runs too;
-//! one last job says whether all that had to pass did.
+//! every specimen of the zoo, every mutant of `core` and `arches`, tests in cross's containers. Jobs call commands that a
+//! person runs too; one last job says whether all that had to pass did.
 //!
 //! What it is not: it runs nothing, and knows no architecture; [`crate::target::data`] does.
 //!
@@ -186,8 +186,8 @@ fn jobs(specs: &[Spec]) -> Vec<Job<'static>> {
     ]
 }
 
-const MUTANTS: &str = "cargo mutants --package lazy-mmu-core --test-package lazy-mmu-core --test-package lazy-mmu-engine \
-                       --test-package lazy-mmu-snapshots --shard ${{ matrix.shard }}/4";
+/// Which mutants and which tests: `.cargo/mutants.toml`.
+const MUTANTS: &str = "cargo mutants --shard ${{ matrix.shard }}/4";
 
 /// An entry for each way in which a target of this tier or a lower one is run.
 fn runs(specs: &[Spec], tier: u8) -> String {
