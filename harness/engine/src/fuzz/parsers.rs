@@ -41,7 +41,7 @@ pub(super) const FRAMES: Description = Description {
     about: "frames: what is read is written the same, what is garbled is refused",
     input: Input::Frames,
     guide: Guide::Edges,
-    kinds: &["frames read", "streams refused"],
+    kinds: &["frames read", "streams read to their end", "streams refused"],
     make: |_| Ok(Parser::boxed(frames)),
 };
 
@@ -154,7 +154,8 @@ fn frames(data: &[u8], stats: &mut Stats) -> Result<(), (&'static str, String)> 
                 }
             }
             Err(_) => {
-                stats.add("streams refused", 1);
+                let end = before.is_empty() && !data.is_empty();
+                stats.add(if end { "streams read to their end" } else { "streams refused" }, 1);
                 return Ok(());
             }
         }
