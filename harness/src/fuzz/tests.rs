@@ -58,7 +58,7 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn counts_and_status_are_read_and_what_stayed_at_zero_is_missing() {
     let folder = Folder::new("counts");
-    let script = r#"printf '7\texecutions\n3\tframes read\n0\tstreams refused\n' > "$LAZYMMU_STATS"
+    let script = r#"printf '7\texecutions\n3\tframes read\n2\tstreams read to their end\n0\tstreams refused\n' > "$LAZYMMU_STATS"
 printf '#7\tNEW cov: 11 ft: 12 corp: 3/40b\n#8\tNEW cov: 13' >&2"#;
     let plan = folder.plan("agent_wire", script);
     let ran = run(&plan, None).expect("a run");
