@@ -393,6 +393,9 @@ fn one_mm_and_size_per_batch() {
         let shift = if size == Size::Huge { 22 } else { 13 };
         assert!(tsb.ends_with(&format!(" {shift} {}", mm.0)), "{tsb}");
     }
+    let mut cx = Mock::<Sparc64>::new(true);
+    cx.map_and_clear(U, 2, Size::Large);
+    assert_eq!(cx.take_order(), "off1 at1 on0", "an empty batch takes any size: nothing is flushed");
 }
 
 /// An interrupt finds a batch: of the same address space it is left alone; of another it is flushed, because that

@@ -197,6 +197,7 @@ fn an_update_that_is_queued_and_issued() {
     xen_set_ptes(&mut cx, page(1, 3), kernel_word(7), 1, |_cx| asked.replace(asked.get() + 1) == 0);
     let flushed = [Event::Note(Note::McFlush(1, 16)), Event::Op(Op::HcMmuUpdate, 0, 1)];
     assert_eq!(cx.take(), [&[Event::Note(Note::MmuIssued)][..], &flushed].concat());
+    assert_eq!((cx.preemptible_flushes, cx.irqs_off), (0, 0), "interrupts are off from the entry to its flush");
 }
 
 /// Address space, size, pages, alone on this CPU; command, whether the address is named, CPUs.
