@@ -204,7 +204,7 @@ impl Panel {
         if self.series.len() < 2 {
             return Ok(());
         }
-        let position = SeriesLabelPosition::MiddleRight;
+        let position = SeriesLabelPosition::LowerRight;
         let mut legend = chart.configure_series_labels();
         legend.position(position).margin(14).label_font(("sans-serif", 14));
         legend.background_style(WHITE.mix(0.85)).border_style(RGBColor(180, 180, 180)).draw()
@@ -231,11 +231,12 @@ impl Series {
     }
 }
 
-/// A number as short as an axis wants it: 950, 1.5k, 20M.
+/// A number as short as an axis wants it: 0.0001, 950, 1.5k, 20M.
 fn short(value: f64) -> String {
     let units = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
     let (unit, name) = units.into_iter().find(|(unit, _)| value.abs() >= *unit).unwrap_or((1.0, ""));
-    let digits = format!("{:.2}", value / unit);
+    let places = if value.abs() < 0.01 { 6 } else { 2 };
+    let digits = format!("{:.places$}", value / unit);
     format!("{}{name}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
@@ -313,6 +314,6 @@ mod tests {
     fn steps_hold_their_value() {
         let steps = Series { steps: true, ..series("s", &[(0.0, 1.0), (2.0, 5.0)]) };
         assert_eq!(steps.line(Axis::Linear), [(0.0, 1.0), (2.0, 1.0), (2.0, 5.0)]);
-        assert_eq!([0.0, 950.0, 1500.0, 2e7, 0.25].map(short), ["0", "950", "1.5k", "20M", "0.25"]);
+        assert_eq!([0.0, 1e-4, 0.25, 950.0, 1500.0, 2e7].map(short), ["0", "0.0001", "0.25", "950", "1.5k", "20M"]);
     }
 }
