@@ -45,7 +45,7 @@ impl Exercised {
     }
 
     /// Adds one event of a run; `at_point` is 0 before its first.
-    #[inline]
+    #[inline(always)]
     pub fn add_event(&mut self, event: &Event, at_point: &mut u32) {
         if let Some(kind) = kind(event, at_point) {
             self.counts[kind] += 1;
@@ -59,6 +59,7 @@ impl Exercised {
 }
 
 /// Which kind an event is, as a place in [`KINDS`]. `at_point` counts the calls that stand at their scheduling point.
+#[inline(always)]
 fn kind(event: &Event, at_point: &mut u32) -> Option<usize> {
     match event.what {
         What::Return(call, after) => {

@@ -22,7 +22,7 @@ pub struct Reader {
 
 impl Reader {
     /// Takes the next event in, and tells `hit` of the features that it shows.
-    #[inline]
+    #[inline(always)]
     pub fn see(&mut self, event: &Event, mut hit: impl FnMut(u32)) {
         let Some((kind, detail)) = told(event, &mut self.open) else { return };
         let context = u32::from(event.interrupt) | u32::from(self.open > 0) << 1 | u32::from(event.below) << 2;
@@ -37,6 +37,7 @@ impl Reader {
 }
 
 /// An event's kind and detail, if it is worth telling apart. `open` counts the calls that stand between their halves.
+#[inline(always)]
 fn told(event: &Event, open: &mut u32) -> Option<(u32, u32)> {
     Some(match event.what {
         What::Call(call, at) => (kind(call), depth(at.enable) * 8 + depth(at.pause)),

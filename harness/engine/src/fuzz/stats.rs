@@ -48,24 +48,6 @@ impl Seen {
     }
 }
 
-/// Whether an event is neither of a kind nor worth a feature: the most frequent ones, known by one look.
-#[inline(always)]
-fn is_plain(what: &What) -> bool {
-    matches!(
-        what,
-        What::Asked(..)
-            | What::Store(..)
-            | What::Insn(_)
-            | What::Op(_)
-            | What::Hook(..)
-            | What::Read { .. }
-            | What::Close(..)
-            | What::SwitchIn { .. }
-            | What::Away { .. }
-            | What::Answer(_)
-    )
-}
-
 impl Stats {
     /// Counts one execution.
     pub fn execution(&mut self) {
@@ -79,14 +61,36 @@ impl Stats {
         let mut at_point = 0;
         let mut reader = Reader::default();
         for event in events {
-            if is_plain(&event.what) {
-                continue;
-            }
-            self.exercised.add_event(event, &mut at_point);
-            reader.see(event, |feature| self.features.see(feature));
-            if let What::Return(_, after) = event.what {
-                self.deepest[0] = self.deepest[0].max(after.enable.into());
-                self.deepest[1] = self.deepest[1].max(after.pause.into());
+            // Both are inlined: where the kind of event is known here, their own `match` costs nothing.
+            let mut exercise = || self.exercised.add_event(event, &mut at_point);
+            let mut feature = || reader.see(event, |feature| self.features.see(feature));
+            match event.what {
+                // The most frequent are neither of a kind nor worth a feature.
+                What::Asked(..)
+                | What::Store(..)
+                | What::Insn(_)
+                | What::Op(_)
+                | What::Hook(..)
+                | What::Read { .. }
+                | What::Close(..)
+                | What::SwitchIn { .. }
+                | What::Away { .. }
+                | What::Answer(_) => {}
+                What::Call(..) | What::Burst(_) | What::Held(_) | What::Refused(_) => feature(),
+                What::Note(_) | What::Walk(..) => {
+                    exercise();
+                    feature();
+                }
+                What::Return(_, after) => {
+                    exercise();
+                    feature();
+                    self.deepest[0] = self.deepest[0].max(after.enable.into());
+                    self.deepest[1] = self.deepest[1].max(after.pause.into());
+                }
+                _ => {
+                    exercise();
+                    feature();
+                }
             }
         }
         self.features.tell(hit);
