@@ -63,7 +63,7 @@ impl Stats {
         for event in events {
             // Both are inlined: where the kind of event is known here, their own `match` costs nothing.
             let mut exercise = || self.exercised.add_event(event, &mut at_point);
-            let mut feature = || reader.see(event, |feature| self.features.see(feature));
+            let mut tell = || reader.see(event, |feature| self.features.see(feature));
             match event.what {
                 // The most frequent are neither of a kind nor worth a feature.
                 What::Asked(..)
@@ -76,20 +76,20 @@ impl Stats {
                 | What::SwitchIn { .. }
                 | What::Away { .. }
                 | What::Answer(_) => {}
-                What::Call(..) | What::Burst(_) | What::Held(_) | What::Refused(_) => feature(),
+                What::Call(..) | What::Burst(_) | What::Held(_) | What::Refused(_) => tell(),
                 What::Note(_) | What::Walk(..) => {
                     exercise();
-                    feature();
+                    tell();
                 }
                 What::Return(_, after) => {
                     exercise();
-                    feature();
+                    tell();
                     self.deepest[0] = self.deepest[0].max(after.enable.into());
                     self.deepest[1] = self.deepest[1].max(after.pause.into());
                 }
                 _ => {
                     exercise();
-                    feature();
+                    tell();
                 }
             }
         }
