@@ -398,11 +398,11 @@ pub fn line(what: &What) -> String {
         What::Denied(at) => format!("the update of {} is refused", place(*at)),
         What::PreemptCount(count) => format!("preempt_count {count}"),
         What::Preemptible(op) => format!("`{}` with preemption on", op.mnemonic()),
-        What::Left(held) => format!("the switch leaves {} in the batch", counted(held.entries, "entry", "entries")),
+        What::Left(held) => format!("the switch leaves {} in the batch", counted(held.entries, ["entry", "entries"])),
         What::Held(held) => match (held.pending, held.entries) {
             (false, 0) => "held back: nothing".to_owned(),
             (true, 0) => "held back: the barriers".to_owned(),
-            (_, n) => format!("held back: {}", counted(n, "entry", "entries")),
+            (_, n) => format!("held back: {}", counted(n, ["entry", "entries"])),
         },
         What::Mode { arch, task: Some(task) } => format!("mode: architecture {}, task {}", on(*arch), on(*task)),
         What::Mode { arch, task: None } => format!("mode: {}", on(*arch)),
@@ -411,10 +411,11 @@ pub fn line(what: &What) -> String {
     }
 }
 
-/// A number with what is counted, as a sentence has it.
+/// A number with its noun, singular or plural.
 #[must_use]
-pub fn counted(n: u16, one: &str, more: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {more}") }
+pub fn counted(n: impl Into<u64>, [one, more]: [&str; 2]) -> String {
+    let n = n.into();
+    format!("{n} {}", if n == 1 { one } else { more })
 }
 
 fn on(is: bool) -> &'static str {

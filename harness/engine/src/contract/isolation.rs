@@ -105,7 +105,7 @@ fn check(found: &Handler, counters: Counters, left: Deferred, at: usize, finding
         findings.report(Invariant::I11, at, || {
             format!(
                 "the handler found {} held back and left {}, others than these",
-                counted(found.held.entries, "entry", "entries"),
+                counted(found.held.entries, ["entry", "entries"]),
                 left.entries
             )
         });

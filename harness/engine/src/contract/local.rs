@@ -16,7 +16,7 @@ pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
             findings.judged(Invariant::I6);
         }
         What::Left(left) => findings.report(Invariant::I6, at, || {
-            let entries = counted(left.entries, "entry", "entries");
+            let entries = counted(left.entries, ["entry", "entries"]);
             format!("the switch to T{} leaves {entries} in the batch of CPU {}", event.task, event.cpu)
         }),
         _ => {}

@@ -27,7 +27,7 @@ fn wrong(burst: Burst, mmu: Mmu) -> Option<String> {
     } else if burst.entries > 32 || burst.bytes > 512 {
         Some(format!("{} calls with {} bytes of arguments in a buffer of 32 and 512", burst.entries, burst.bytes))
     } else if burst.surplus > 0 {
-        let changes = counted(burst.surplus, "change", "changes");
+        let changes = counted(burst.surplus, ["change", "changes"]);
         Some(format!("{changes} sent or announced that nobody had asked for, or twice"))
     } else {
         None

@@ -8,6 +8,7 @@ use super::expect::Hook;
 use super::header::Arch;
 use super::line::Event;
 use super::task::{Call, Outcome};
+use crate::trace::counted;
 use std::fmt;
 
 /// How many warnings are kept with their line; all are counted.
@@ -134,11 +135,6 @@ impl Summary {
     }
 }
 
-/// A number with its noun.
-fn many(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 impl fmt::Display for Summary {
     /// A short report: what it was, what it exercised, what is worth a look. A count of zero is said too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,8 +144,8 @@ impl fmt::Display for Summary {
             "{}: {arch}, {} events, {}, {}",
             self.name,
             self.events,
-            many(self.tasks, "task"),
-            many(self.cpus, "CPU")
+            counted(self.tasks, ["task", "tasks"]),
+            counted(self.cpus, ["CPU", "CPUs"])
         )?;
         writeln!(f, "  sections       {} outermost, {} nested", self.sections, self.nested)?;
         writeln!(f, "  pauses         {} inside a section, {} without effect", self.pauses, self.idle_pauses)?;

@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use super::super::counted;
+
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -239,7 +241,7 @@ impl Row {
                 Piece::Text(piece) => write!(text, "{piece}"),
                 Piece::Count(n, nouns) => {
                     says_how_many = true;
-                    write!(text, "{}", count(*n, *nouns))
+                    write!(text, "{}", counted(*n, *nouns))
                 }
                 Piece::Either(alone, _) if self.n * self.again == 1 => write!(text, "{alone}"),
                 Piece::Either(_, folded) => write!(text, "{folded}"),
@@ -259,9 +261,4 @@ impl Row {
         }
         text
     }
-}
-
-/// `1 entry`, `2 entries`.
-pub(super) fn count(n: u64, [one, many]: [&str; 2]) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }

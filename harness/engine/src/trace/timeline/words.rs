@@ -10,8 +10,8 @@ use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
 use lazy_mmu_arches::page::{PteRef, Size};
 
 use super::super::memory::{Ask, Burst, Late, Point, Translation, Walked};
-use super::super::{Call, Counters, What, line, place};
-use super::fold::{Piece, count};
+use super::super::{Call, Counters, What, counted, line, place};
+use super::fold::Piece;
 use crate::program::{Block, Op};
 use crate::subject::Subject;
 
@@ -201,7 +201,7 @@ fn late_pieces(late: &Late, lazy: bool) -> Vec<Piece> {
 fn burst_pieces(burst: &Burst) -> Vec<Piece> {
     let mut pieces = vec![text("applied: "), Piece::Count(burst.updates.into(), UPDATE)];
     if burst.calls > 0 {
-        pieces.push(text(format!(" in {}", count(burst.calls.into(), HYPERCALL))));
+        pieces.push(text(format!(" in {}", counted(burst.calls, HYPERCALL))));
     }
     for (is, what) in [
         (burst.mixed, ", of several kinds"),
@@ -221,14 +221,14 @@ fn note_pieces(note: Note) -> Vec<Piece> {
         Note::QueueEmitted => vec![text("not queued: the barriers come at once")],
         Note::Barriers => vec![text("applied: the barriers")],
         Note::BatchAdd(level) => vec![text("queued as "), Piece::Named(ENTRY, level.into(), 1)],
-        Note::FlushPending(n) => vec![text(format!("flush the batch: {}", count(n.into(), ENTRY)))],
+        Note::FlushPending(n) => vec![text(format!("flush the batch: {}", counted(n, ENTRY)))],
         Note::FlushImmediate => vec![text("not queued: flushed at once")],
         Note::MmuQueued => vec![text("queued: "), Piece::Count(1, UPDATE)],
         Note::MmuIssued => vec![text("queued and flushed at once")],
         Note::MmuImmediate => vec![text("not queued: a hypercall at once")],
         Note::McFlush(0, _) => vec![text("flush the multicall buffer: empty")],
         Note::McFlush(n, bytes) => {
-            vec![text(format!("flush the multicall buffer: {}, {bytes} bytes", count(n.into(), ENTRY)))]
+            vec![text(format!("flush the multicall buffer: {}, {bytes} bytes", counted(n, ENTRY)))]
         }
     }
 }
@@ -237,7 +237,7 @@ fn deferred(held: &Deferred) -> Piece {
     text(match (held.pending, held.entries) {
         (false, 0) => "nothing".to_owned(),
         (true, 0) => "the barriers".to_owned(),
-        (_, n) => count(n.into(), ENTRY),
+        (_, n) => counted(n, ENTRY),
     })
 }
 
