@@ -1,0 +1,30 @@
+//! arm64: the tree's headers do the work; one source of ours calls them, another includes the switch.
+//!
+//! Not here: the glue's code. Called by [`crate::RECIPES`].
+
+use crate::recipe::{Object, Recipe};
+
+/// 4K pages, 48 bits of address.
+pub const RECIPE: Recipe = Recipe {
+    name: "aarch64",
+    target: "aarch64",
+    kernel_arch: "arm64",
+    arch_dir: "arm64",
+    config: "config/arm64.config",
+    overlay: &["overlay/arm64", "overlay/common"],
+    without: &[],
+    flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
+    defines: &[],
+    objects: &[
+        Object::glue("glue/generic.c"),
+        Object::glue("glue/arm64.c"),
+        Object::glue("glue/arm64_switch.c"),
+        Object::user("glue/entry-arm64.S"),
+    ],
+    objcopy: &[],
+    aliases: &[],
+    keep: &[],
+    compilers: &[],
+    traps: &[],
+    link: &[],
+};

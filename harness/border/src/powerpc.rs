@@ -1,0 +1,35 @@
+//! powerpc: the hash MMU's batch and the radix MMU in one object.
+//!
+//! Not here: the glue's code. Called by [`crate::RECIPES`].
+
+use crate::recipe::{Object, Recipe};
+
+/// Book3S 64, big-endian, 64K pages.
+pub const RECIPE: Recipe = Recipe {
+    name: "powerpc64",
+    target: "powerpc64",
+    kernel_arch: "powerpc",
+    arch_dir: "powerpc",
+    config: "config/powerpc.config",
+    overlay: &["overlay/powerpc", "overlay/common"],
+    without: &[],
+    flags: &["-ffunction-sections", "-fdata-sections"],
+    defines: &[],
+    objects: &[
+        Object::glue("glue/generic.c"),
+        Object::glue("glue/powerpc.c"),
+        Object::tree("arch/powerpc/mm/book3s64/hash_tlb.c"),
+        Object::tree("arch/powerpc/mm/book3s64/hash_utils.c"),
+        Object::tree("arch/powerpc/mm/book3s64/hash_64k.c"),
+        Object::tree("arch/powerpc/mm/pgtable.c"),
+        Object::user("glue/entry-powerpc.S"),
+    ],
+    // The glue has a version without the page table's lock; ELFv1 has a second symbol for each function.
+    objcopy: &["--weaken-symbol=assert_pte_locked", "--weaken-symbol=.assert_pte_locked"],
+    aliases: &[],
+    keep: &[],
+    // Registers are saved by the compiler's library under -Os; .TOC. is the linker's.
+    compilers: &["_savegpr", "_restgpr", "._savegpr", "._restgpr", ".TOC."],
+    traps: &[],
+    link: &[],
+};

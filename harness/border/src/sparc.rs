@@ -1,0 +1,42 @@
+//! sparc: the batch of tlb.c, the TSB, cross calls; sun4u and sun4v in one object.
+//!
+//! Not here: the glue's code. Called by [`crate::RECIPES`].
+
+use crate::recipe::{Object, Recipe};
+
+/// 64 bits, 8K pages.
+pub const RECIPE: Recipe = Recipe {
+    name: "sparc64",
+    target: "sparc64",
+    kernel_arch: "sparc64",
+    arch_dir: "sparc",
+    config: "config/sparc.config",
+    overlay: &["overlay/sparc", "overlay/common"],
+    without: &[],
+    // g7 is the user's thread pointer: the kernel's C must not change it.
+    flags: &["-ffixed-g7", "-ffunction-sections", "-fdata-sections"],
+    defines: &[],
+    objects: &[
+        Object::glue("glue/generic.c"),
+        Object::glue("glue/sparc.c"),
+        // It defines the hooks out of line, and one calls another: no points there.
+        Object::tree("arch/sparc/mm/tlb.c").with(&["-DLZ_NO_HOOKS"]),
+        Object::tree("arch/sparc/mm/tsb.c"),
+        Object::tree("arch/sparc/kernel/smp_64.c"),
+        Object::tree("arch/sparc/mm/init_64.c"),
+        Object::user("glue/entry-sparc.S"),
+    ],
+    objcopy: &[
+        "--globalize-symbol=tlb_batch",
+        "--globalize-symbol=xcall_deliver_impl",
+        // A register's symbol, which libc has too.
+        "--strip-symbol=current_thread_info_reg",
+        "--rename-section=.sun4v_1insn_patch=lz_sun4v1,alloc,load,data,contents",
+        "--rename-section=.sun4v_2insn_patch=lz_sun4v2,alloc,load,data,contents",
+    ],
+    aliases: &[],
+    keep: &[],
+    compilers: &[],
+    traps: &[],
+    link: &[],
+};

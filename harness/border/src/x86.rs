@@ -1,0 +1,41 @@
+//! x86: Xen's backend whole, its static functions through sources of ours that include the tree's, and the native one.
+//!
+//! Not here: the glue's code. Called by [`crate::RECIPES`].
+
+use crate::recipe::{Alias, Define, Object, Recipe, When};
+
+const CURRENT: &str = "arch/x86/include/asm/current.h";
+
+/// 64 bits, Xen PV and native in one object.
+pub const RECIPE: Recipe = Recipe {
+    name: "x86_64",
+    target: "x86_64",
+    kernel_arch: "x86_64",
+    arch_dir: "x86",
+    config: "config/x86.config",
+    overlay: &["overlay/x86", "overlay/common"],
+    // User mode has a red zone of the stack to keep and lies where it is linked.
+    without: &["-mpreferred-stack-boundary=3", "-mcmodel=kernel"],
+    flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
+    // Until 6.14 the variables of a CPU that are read most were one struct.
+    defines: &[Define { name: "LZ_PCPU_HOT", when: When::Has(CURRENT, "const_pcpu_hot") }],
+    objects: &[
+        Object::glue("glue/generic.c"),
+        Object::glue("glue/x86.c"),
+        Object::glue("glue/x86_xen_cpu.c"),
+        Object::glue("glue/x86_xen_mmu.c"),
+        Object::glue("glue/x86_xen_multicalls.c"),
+        Object::tree("arch/x86/kernel/paravirt.c"),
+        Object::user("glue/entry-x86.S"),
+    ],
+    objcopy: &[],
+    // The tree reads `current` through a second name that the kernel's linker script defines.
+    aliases: &[
+        Alias { name: "const_pcpu_hot", means: "pcpu_hot", when: When::Has(CURRENT, "const_pcpu_hot") },
+        Alias { name: "const_current_task", means: "current_task", when: When::HasNot(CURRENT, "const_pcpu_hot") },
+    ],
+    keep: &[],
+    compilers: &[],
+    traps: &[],
+    link: &["-Wl,-z,norelro", "-Wl,--no-warn-rwx-segments"],
+};
