@@ -1,43 +1,88 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0 */
-/* What the files of the glue know of each other, inside the tree's code. generic.c has the entries that are the same
- * everywhere and calls these; <arch>.c has them for one architecture. */
-#ifndef LAZYMMU_GLUE_H
-#define LAZYMMU_GLUE_H
-#include "lazymmu_border.h"
+/*
+ * Between the glue's own files; inside the tree's code. generic.c has what every architecture has, in the words of the
+ * border; what it asks an architecture for is declared here.
+ */
+#ifndef LZ_GLUE_H
+#define LZ_GLUE_H
+#include <lz_kernel.h>
+#include <linux/mm_types.h>
+#include <linux/sched.h>
+#include <linux/pgtable.h>
 
-struct task_struct;
-struct mm_struct;
+/* Room for the cpumask that the kernel keeps behind an mm_struct. */
+struct lz_mm { struct mm_struct mm; unsigned long cpumask[64]; };
+
 extern struct task_struct lz_tasks[LAZYMMU_TASKS];
-struct mm_struct *lz_mm(lz_u64 mm);
+extern struct lz_mm lz_mms[LAZYMMU_MMS];
+#define lz_mm_of(number) (&lz_mms[number].mm)
 
-/* Asked of the architecture. */
-void lz_arch_boot(lz_u64 form);
+/*
+ * Writable state, all of it: the link gathers .data and .bss of the tree's objects and the glue between these marks, and
+ * the per-CPU variables' original apart (per-CPU copies of it are part of the others). Tables go to lz_tables, which is no
+ * arena: see LZ_ENTRY_FORGET.
+ */
+extern char __start_lz_data[], __stop_lz_data[];
+extern char __start_lz_bss[], __stop_lz_bss[];
+extern char __start_lz_percpu[], __stop_lz_percpu[];
+#define __lz_table __attribute__((section("lz_tables"), aligned(65536)))
+
+/* One page of a request: LZ_AT taken apart, with what the tree's code is given for it. */
+struct lz_page {
+	struct mm_struct *mm;
+	unsigned long address;		/* virtual */
+	void *place;			/* its table entry, the first one where there are several */
+	unsigned number, page;
+	enum lz_size size;
+};
+struct lz_page lz_page_of(lz_u64 at);
+
+/* What an architecture provides. Page shift of a size class; what it is called; which forms it has. */
+extern const char lz_arch_name[];
+extern const unsigned lz_arch_forms;
+unsigned lz_arch_shift(enum lz_size size);
+unsigned lz_arch_capacity(void);
+
+/* Addresses: one region for each address space and size class, so that a contiguous range walks by the real page size. */
+unsigned long lz_arch_base(unsigned mm, enum lz_size size);
+void *lz_arch_place(unsigned mm, unsigned page, enum lz_size size);
+void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size);
+
+void lz_arch_boot(enum lz_form form);
 void lz_arch_reset_cpus(void);
 void lz_arch_task_init(struct task_struct *task);
-void lz_arch_run(lz_u64 cpu, lz_u64 task, lz_u64 depths);
-void lz_arch_mm_init(struct mm_struct *mm, lz_u64 number);
-void lz_arch_mm_on(struct mm_struct *mm, lz_u64 number, lz_u64 cpus, lz_u64 context);
-lz_u64 lz_arch_address(lz_u64 at);
-lz_u64 lz_arch_page_at(lz_u64 mm, lz_u64 address);
-void *lz_arch_pte_place(lz_u64 at);
-lz_u64 lz_arch_pte_word(lz_u64 flags, lz_u64 frame, lz_u64 size);
-lz_u64 lz_arch_pte_size(lz_u64 word, lz_u64 slot_size);
-void lz_arch_touched(lz_u64 at);
-void lz_arch_set(lz_u64 at, lz_u64 word, lz_u64 n);	/* sizes above small too */
-lz_u64 lz_arch_clear(lz_u64 at);
-void lz_arch_wrprotect(lz_u64 at);
-lz_u64 lz_arch_get(lz_u64 at);
-void lz_arch_flush_tlb(lz_u64 at, lz_u64 n, int gather);
-void lz_arch_map_linear(lz_u64 at, lz_u64 word);
-void lz_arch_start_switch(lz_u64 prev);
-void lz_arch_end_switch(lz_u64 next);
-lz_u64 lz_arch_mode(void);
-lz_u64 lz_arch_deferred(lz_u64 cpu, lz_u64 task, lz_u64 what);
-lz_u64 lz_arch_guest(lz_u64 cpu, lz_u64 what);
-lz_u64 lz_arch_arena(lz_u64 n, lz_u64 what);	/* beside the data and per-CPU sections, which generic.c knows */
-lz_u64 lz_arch_fact(lz_u64 fact);
+void lz_arch_mm_init(struct mm_struct *mm, unsigned number);
+/* Tells the processor's registers (current, per-CPU offset) and the preempt_count who runs from now on. */
+void lz_arch_run(unsigned cpu, struct task_struct *task, bool irqs_off);
+void lz_arch_mm_on(struct mm_struct *mm, unsigned number, unsigned long mask, bool context);
+void lz_arch_settle(void);
 
-/* Called by the overlay and by the architecture's file. */
-void lz_half(int hook);
-void lz_site(int bug, const char *file, int line, const char *function, const char *condition);
+/* Operations by size class. */
+void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n);
+lz_u64 lz_arch_clear(const struct lz_page *page);
+void lz_arch_wrprotect(const struct lz_page *page);
+lz_u64 lz_arch_get(const struct lz_page *page);
+void lz_arch_flush(const struct lz_page *first, unsigned n);
+void lz_arch_gather_flush(const struct lz_page *first, unsigned n);
+void lz_arch_map_linear(const struct lz_page *page, lz_u64 word);
+void lz_arch_start_switch(struct task_struct *prev);
+void lz_arch_end_switch(struct task_struct *next);
+
+/* Before 7.0: 1 on, 0 off, 2 where no such mark is kept. */
+unsigned lz_arch_mode(void);
+lz_u64 lz_arch_deferred(unsigned cpu, struct task_struct *task, unsigned what);
+
+/* Words. */
+lz_u64 lz_arch_word(lz_u64 flags, lz_u64 frame, enum lz_size size);
+lz_u64 lz_arch_flags(lz_u64 word);
+lz_u64 lz_arch_frame(lz_u64 word);
+enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot);
+lz_u64 lz_arch_touched(lz_u64 at, lz_u64 word);
+lz_u64 lz_arch_guest(unsigned cpu, unsigned what);
+
+/* Mixes a value into a digest: order matters, an empty one is 0. */
+static inline lz_u64 lz_mix(lz_u64 digest, lz_u64 value)
+{
+	return ((digest << 5 | digest >> 59) ^ (value + 1)) * 0x9e3779b97f4a7c15ul;
+}
 #endif

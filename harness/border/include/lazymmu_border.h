@@ -31,7 +31,7 @@ typedef unsigned long lz_u64;
 #define LZ_AT_SIZE(at) ((at) & 0xff)
 #define LZ_NOWHERE (~(lz_u64)0)
 
-/* Why things may not happen on a CPU, packed: depths that the machine has, beside what the subject itself has added. */
+/* Why things may not happen on a CPU, packed: depths, what the subject itself has added included. */
 #define LZ_DEPTHS(preempt, bh, softirq, hardirq, nmi, irqs_off) \
 	((lz_u64)(preempt) | (lz_u64)(bh) << 8 | (lz_u64)(softirq) << 16 | (lz_u64)(hardirq) << 24 | (lz_u64)(nmi) << 32 | (lz_u64)(irqs_off) << 40)
 
@@ -86,12 +86,17 @@ enum lz_entry {
 	LZ_ENTRY_PTE_FLAGS = 24,	/* a: word */
 	LZ_ENTRY_PTE_FRAME = 25,	/* a: word */
 	LZ_ENTRY_PTE_SIZE = 26,		/* a: word, b: size of the slot it lies in */
-	LZ_ENTRY_TOUCHED = 27,		/* a: LZ_AT. A walker or fault handler used the entry; the glue runs the tree's own fault path where it has one */
+	LZ_ENTRY_TOUCHED = 27,		/* a: LZ_AT or LZ_NOWHERE, b: word. A walker or fault handler used the entry; yields the
+					   word after it. The glue runs the tree's own fault path where it has such a path */
 	LZ_ENTRY_ADDRESS = 28,		/* a: LZ_AT. The virtual address the tree's code is given */
 	LZ_ENTRY_PAGE_AT = 29,		/* a: mm, b: address. LZ_AT of the page there (its region tells the size), or LZ_NOWHERE */
 	LZ_ENTRY_PTE_PLACE = 30,	/* a: LZ_AT. Where in memory the word lies, and its size class's table entry */
 	LZ_ENTRY_GUEST = 31,		/* Xen. a: cpu, b: 0 entries, 1 arguments (addresses), 2 entries used, 3 bytes used */
-	LZ_ENTRIES = 32,
+	LZ_ENTRY_FORGET = 32,		/* a: LZ_AT. Its table entry, with all that lies beside it, is as at boot again: tables
+					   are no arena, the adapter forgets what a run has touched */
+	LZ_ENTRY_SETTLE = 33,		/* Between calls, before a fingerprint: what no longer matters is put to zero (used up buffer
+					   space, generation numbers that only grow) */
+	LZ_ENTRIES = 34,
 };
 
 enum lz_fact {
@@ -103,7 +108,8 @@ enum lz_fact {
 	LZ_FACT_TASK_CALLS = 5,		/* whether __task_lazy_mmu_mode_pause() exists */
 	LZ_FACT_SHIFTS = 6,		/* page shifts by size class: small | large << 8 | huge << 16 */
 	LZ_FACT_CAPACITY = 7,		/* entries of the architecture's batch, 0 where there is no such thing */
-	LZ_FACTS = 8,
+	LZ_FACT_MODE = 8,		/* whether the tree has a lazy MMU mode on this architecture (arm64: since 6.17) */
+	LZ_FACTS = 9,
 };
 
 /* lazymmu_upcall(what, a, b, c, d) */
@@ -150,6 +156,7 @@ enum lz_insn {
 	LZ_INSN_MOV_CR3 = 49, LZ_INSN_LOCK_ADD = 50,
 	LZ_INSN_FLUSH_OTHERS = 51,	/* b: mask of the other CPUs, c: start, d: end */
 };
+/* LZ_NOTE_MC_FLUSH b: entries, c: argument bytes. LZ_NOTE_MC_ISSUE b: whether the buffer goes out at once. */
 enum lz_note { LZ_NOTE_MC_FLUSH = 0, LZ_NOTE_MC_ISSUE = 1, LZ_NOTE_BATCH_ADD = 2, LZ_NOTE_BATCH_FLUSH = 3 };
 
 lz_u64 lazymmu_enter(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c, lz_u64 d);
