@@ -25,7 +25,7 @@ extern struct lz_mm lz_mms[LAZYMMU_MMS];
 extern char __start_lz_data[], __stop_lz_data[];
 extern char __start_lz_bss[], __stop_lz_bss[];
 extern char __start_lz_percpu[], __stop_lz_percpu[];
-#define __lz_table __attribute__((section("lz_tables"), aligned(65536)))
+#define __lz_table __attribute__((section(".bss.lz_tables"), aligned(65536)))
 
 /* One page of a request: LZ_AT taken apart, with what the tree's code is given for it. */
 struct lz_page {

@@ -91,7 +91,8 @@ enum lz_entry {
 	LZ_ENTRY_ADDRESS = 28,		/* a: LZ_AT. The virtual address the tree's code is given */
 	LZ_ENTRY_PAGE_AT = 29,		/* a: mm, b: address. LZ_AT of the page there (its region tells the size), or LZ_NOWHERE */
 	LZ_ENTRY_PTE_PLACE = 30,	/* a: LZ_AT. Where in memory the word lies, and its size class's table entry */
-	LZ_ENTRY_GUEST = 31,		/* Xen. a: cpu, b: 0 entries, 1 arguments (addresses), 2 entries used, 3 bytes used */
+	LZ_ENTRY_GUEST = 31,		/* Xen. a: cpu, b: 0 entries, 1 arguments (addresses), 2 entries used, 3 bytes used, 4 where
+					   machine address 0 lies */
 	LZ_ENTRY_FORGET = 32,		/* a: LZ_AT. Its table entry, with all that lies beside it, is as at boot again: tables
 					   are no arena, the adapter forgets what a run has touched */
 	LZ_ENTRY_SETTLE = 33,		/* Between calls, before a fingerprint: what no longer matters is put to zero (used up buffer
@@ -154,7 +155,8 @@ enum lz_insn {
 	/* x86_64 */
 	LZ_INSN_INVLPG = 48,		/* b: address */
 	LZ_INSN_MOV_CR3 = 49, LZ_INSN_LOCK_ADD = 50,
-	LZ_INSN_FLUSH_OTHERS = 51,	/* b: mask of the other CPUs, c: start, d: end */
+	LZ_INSN_ACT_AS = 51,		/* b: another CPU: what follows is its own doing, as an interrupt there does it for this
+					   CPU, which waits; LZ_NOWHERE: over */
 };
 /* LZ_NOTE_MC_FLUSH b: entries, c: argument bytes. LZ_NOTE_MC_ISSUE b: whether the buffer goes out at once. */
 enum lz_note { LZ_NOTE_MC_FLUSH = 0, LZ_NOTE_MC_ISSUE = 1, LZ_NOTE_BATCH_ADD = 2, LZ_NOTE_BATCH_FLUSH = 3 };
