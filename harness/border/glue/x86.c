@@ -33,12 +33,15 @@ DEFINE_PER_CPU_CACHE_HOT(int, cpu_number);
 #define LZ_CURRENT current_task
 #define LZ_CPU_NUMBER cpu_number
 #define LZ_COUNT __preempt_count
+/* The linker script gives these their second names. */
+asm(".globl const_current_task\n\t.set const_current_task, current_task");
 #else	/* before 6.15 */
 DEFINE_PER_CPU_ALIGNED(struct pcpu_hot, pcpu_hot) = { .preempt_count = PREEMPT_ENABLED };
 DEFINE_PER_CPU(unsigned long, this_cpu_off);
 #define LZ_CURRENT pcpu_hot.current_task
 #define LZ_CPU_NUMBER pcpu_hot.cpu_number
 #define LZ_COUNT pcpu_hot.preempt_count
+asm(".globl const_pcpu_hot\n\t.set const_pcpu_hot, pcpu_hot");
 #endif
 unsigned long __per_cpu_offset[NR_CPUS];
 unsigned long page_offset_base, vmemmap_base, vmalloc_base, phys_base;
