@@ -105,7 +105,7 @@ fn is_shown(what: &What) -> bool {
         What::Walk(_, walked) => walked.found != walked.asked,
         What::Read { found, asked, .. } => found != asked,
         What::Late(late) => late.point != Point::Write,
-        What::Reachable { .. } | What::Denied(_) | What::Left(_) | What::Preemptible(_) => true,
+        What::Reachable { .. } | What::Denied(_) | What::Left(_) | What::Preemptible(_) | What::Complaint(..) => true,
         _ => false,
     }
 }

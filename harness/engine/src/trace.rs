@@ -7,10 +7,12 @@
 
 mod digest;
 mod memory;
+mod site;
 pub mod timeline;
 
 pub use digest::digests;
 pub use memory::{Ask, Burst, Late, Point, Translation, Walked, Why};
+pub use site::{Complaint, Site};
 
 use std::fmt::Write as _;
 
@@ -258,6 +260,8 @@ pub enum What {
     },
     /// Memory: the hypervisor, or the MMU's write protection, refused an update of this entry.
     Denied(PteRef),
+    /// Architecture: a place in a kernel tree's code, where the WARN or BUG before it stands or where another one is.
+    Complaint(Complaint, Site),
     /// Architecture: preempt_count as a call of the running task leaves it, if its hook changed it.
     PreemptCount(i32),
     /// Architecture: this instruction worked on per-CPU state while the task could have been moved to another CPU.
@@ -317,6 +321,7 @@ impl Event {
                     | What::PreemptCount(_)
                     | What::Preemptible(_)
                     | What::Left(_)
+                    | What::Complaint(..)
             )
             && !self.is_memory()
     }
@@ -395,6 +400,7 @@ pub fn line(what: &What) -> String {
         What::Reachable { at, cpu, frame } => {
             format!("freed frame {frame} can still be reached by CPU {cpu} through {}", place(*at))
         }
+        What::Complaint(complaint, site) => format!("{} {}", complaint.name(), site.text()),
         What::Denied(at) => format!("the update of {} is refused", place(*at)),
         What::PreemptCount(count) => format!("preempt_count {count}"),
         What::Preemptible(op) => format!("`{}` with preemption on", op.mnemonic()),

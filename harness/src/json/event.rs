@@ -102,6 +102,7 @@ fn fields(event: &Event, reader: &dyn Subject) -> (&'static str, Value) {
         What::Freed(at, frames) => ("freed", json!({"at": place(*at), "frames": frames})),
         What::Reachable { at, cpu, frame } => ("reachable", json!({"at": place(*at), "of_cpu": cpu, "frame": frame})),
         What::Denied(at) => ("denied", json!({"at": place(*at)})),
+        What::Complaint(complaint, site) => ("complaint", json!({"complaint": snake(complaint), "site": site.text()})),
         What::Preemptible(op) => ("preemptible", json!({"insn": op.mnemonic()})),
         What::Left(held) => ("left", deferred(held)),
         What::Held(held) => ("held", deferred(held)),

@@ -7,7 +7,7 @@
 
 use super::legality::{How, Legality};
 use super::{Findings, Invariant, Rules};
-use crate::trace::{Event, What};
+use crate::trace::{Complaint, Event, What};
 
 /// See the module.
 #[derive(Debug, Default, Hash)]
@@ -55,6 +55,12 @@ impl Quiet {
             What::Denied(entry) => findings.report(Invariant::I15, at, || {
                 format!("the update of {} is refused: the kernel warns", crate::trace::place(entry))
             }),
+            What::Complaint(Complaint::Warn, site) => {
+                findings.report(Invariant::I15, at, || format!("WARN at {}", site.text()));
+            }
+            What::Complaint(Complaint::Bug, site) => {
+                findings.report(Invariant::I15, at, || format!("BUG at {}: the kernel dies", site.text()));
+            }
             What::Bug(site) => findings.report(Invariant::I15, at, || format!("BUG {site:?}: the kernel dies")),
             What::Return(call, _) => {
                 if self.owed == Some(self.depth) {

@@ -10,8 +10,8 @@ use lazy_mmu_core::kernel::{BugSite, WarnSite};
 
 use super::Run;
 use crate::program::CPUS;
-use crate::subject::Env;
-use crate::trace::{Call, Hook, Stop, What};
+use crate::subject::{Depths, Env};
+use crate::trace::{Call, Complaint, Event, Hook, Site, Stop, What};
 
 impl Env for Run<'_> {
     #[inline]
@@ -31,6 +31,19 @@ impl Env for Run<'_> {
     #[inline]
     fn in_interrupt(&self) -> bool {
         self.interrupted()
+    }
+
+    fn depths(&self) -> Depths {
+        let (task, cpu) = (self.task(), &self.machine.cpus[usize::from(self.cpu)]);
+        let count = |n: i64| n.clamp(0, 200) as u8;
+        Depths {
+            preempt: count(i64::from(task.preempt_count()) - i64::from(task.bh_off)),
+            bh: count(task.bh_off.into()),
+            softirq: count(cpu.softirq.into()),
+            hardirq: count(cpu.hardirq.into()),
+            nmi: count(cpu.nmi.into()),
+            irqs_off: count(i64::from(task.irq_off + task.arch_irq_off + cpu.hardirq + cpu.nmi)),
+        }
     }
 
     fn preempt_disable(&mut self) {
@@ -68,6 +81,37 @@ impl Env for Run<'_> {
             self.emit(What::Bug(site));
             self.emit(What::Stop(Stop::Bug));
             self.stopped = true;
+        }
+    }
+
+    fn complain(&mut self, complaint: Complaint, site: Site) {
+        let what = What::Complaint(complaint, site);
+        match complaint {
+            // The complaint before it was left out: it had been made at this operation.
+            Complaint::Place => {
+                let last = self.machine.events.last().copied();
+                if let Some(Event { what: What::Stop(Stop::Bug), .. }) = last {
+                    // The run's last word stays the last.
+                    self.machine.events.pop();
+                    self.emit(what);
+                    self.machine.events.extend(last);
+                } else if matches!(last, Some(Event { what: What::Warn(_) | What::VmBug(_), .. })) {
+                    self.emit(what);
+                }
+            }
+            Complaint::Warn => {
+                let key = 1 << 63 | u64::from(self.op) << 16 | u64::from(site.number());
+                if !self.machine.warned.contains(&key) {
+                    self.machine.warned.push(key);
+                    self.emit(what);
+                }
+            }
+            Complaint::Bug if !self.stopped => {
+                self.emit(what);
+                self.emit(What::Stop(Stop::Bug));
+                self.stopped = true;
+            }
+            Complaint::Bug => {}
         }
     }
 

@@ -19,7 +19,24 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PteFlags, PteRef, Range, Size};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
 
-use crate::trace::{Call, Counters, Hook};
+use crate::trace::{Call, Complaint, Counters, Hook, Site};
+
+/// Why a CPU's context is atomic: depths, what the subject itself has added included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depths {
+    /// `preempt_disable()`; 0 where a backend has enabled more often than it had disabled.
+    pub preempt: u8,
+    /// `local_bh_disable()`
+    pub bh: u8,
+    /// Softirq handlers.
+    pub softirq: u8,
+    /// Hardirq handlers.
+    pub hardirq: u8,
+    /// NMI handlers.
+    pub nmi: u8,
+    /// Interrupts switched off; a hardirq or NMI handler counts.
+    pub irqs_off: u8,
+}
 
 /// What a subject asks of the kernel and the processor around it: `lazy_mmu_core::kernel::Kernel` and
 /// `lazy_mmu_arches::context::Context` as an object.
@@ -32,6 +49,10 @@ pub trait Env {
     fn current(&self) -> u8;
     /// `in_interrupt()`
     fn in_interrupt(&self) -> bool;
+    /// The context of the running code in full, for a subject that keeps a preempt_count itself.
+    fn depths(&self) -> Depths {
+        Depths { hardirq: self.in_interrupt().into(), irqs_off: self.in_interrupt().into(), ..Depths::default() }
+    }
     /// `preempt_disable()`
     fn preempt_disable(&mut self);
     /// `preempt_enable()`
@@ -46,6 +67,8 @@ pub trait Env {
     fn vm_bug(&mut self, site: WarnSite);
     /// A `BUG_ON` whose condition holds.
     fn bug(&mut self, site: BugSite);
+    /// A place in a kernel tree's code that warns, dies, or is where the last WARN or BUG stands.
+    fn complain(&mut self, _complaint: Complaint, _site: Site) {}
     /// The point between the halves of a call.
     fn schedule_point(&mut self);
     /// The generic layer is about to call a hook; `active` is the query's answer there.

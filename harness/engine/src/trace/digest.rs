@@ -131,6 +131,7 @@ fn words(what: &What) -> (u64, u64, u64) {
         What::Freed(p, n) => (31, at(p), u64::from(*n)),
         What::Reachable { at: p, cpu, frame } => (32, at(p), u64::from(*frame) << 8 | u64::from(*cpu)),
         What::Denied(p) => (33, at(p), 0),
+        What::Complaint(complaint, site) => (37, *complaint as u64, site.digest()),
         What::PreemptCount(count) => (34, i64::from(*count) as u64, 0),
         What::Preemptible(op) => (35, *op as u64, 0),
         What::Left(held) => (36, u64::from(held.entries), held.digest),

@@ -6,7 +6,7 @@ use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
 use lazy_mmu_arches::page::{Mm, Size};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
 use lazy_mmu_engine::subject::{Port, registry};
-use lazy_mmu_engine::trace::{Burst, Hook, Late, Point, Refusal, Stop, Walked};
+use lazy_mmu_engine::trace::{Burst, Complaint, Hook, Late, Point, Refusal, Site, Stop, Walked};
 
 use super::*;
 
@@ -54,6 +54,7 @@ fn samples() -> Vec<What> {
         What::Freed(AT, 4),
         What::Reachable { at: AT, cpu: 1, frame: 512 },
         What::Denied(AT),
+        What::Complaint(Complaint::Warn, Site::of("mm/a.c", 7, "f", "x")),
         What::PreemptCount(-1),
         What::Preemptible(InsnOp::HcMulticall),
         What::Left(HELD),
@@ -68,6 +69,7 @@ fn samples() -> Vec<What> {
         What::Exit { .. } | What::Refused(_) | What::Stop(_) | What::IdleHook(_) | What::Note(_) => {}
         What::Insn(_) | What::Store(..) | What::Asked(..) | What::Read { .. } | What::Walk(..) => {}
         What::Late(_) | What::Burst(_) | What::Freed(..) | What::Reachable { .. } | What::Denied(_) => {}
+        What::Complaint(..) => {}
         What::PreemptCount(_) | What::Preemptible(_) | What::Left(_) | What::Held(_) => {}
         What::Mode { .. } | What::Atomic { .. } => {}
     });
