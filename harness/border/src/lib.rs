@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 mod arm64;
+pub mod numbers;
 mod powerpc;
 mod recipe;
 mod sparc;
