@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use crate::process;
 use crate::setup::Missing;
 use crate::target::UnknownTarget;
+use crate::tree::TreeError;
 
 /// What a subcommand returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -68,6 +69,9 @@ pub enum Error {
     /// Something the machine lacks.
     #[error(transparent)]
     Missing(#[from] Missing),
+    /// A kernel tree that did not become a subject.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// A child process that could not be started, talked to or waited for.
     #[error(transparent)]
     Process(#[from] process::Error),
@@ -96,6 +100,7 @@ impl Error {
         match self {
             Self::Broke { .. } => Exit::Broke,
             Self::Target(_) | Self::Input { .. } => Exit::Usage,
+            Self::Tree(error) => error.exit(),
             Self::Missing(_) | Self::Process(_) | Self::Io { .. } => Exit::Environment,
         }
     }
@@ -108,6 +113,7 @@ impl Error {
             Self::Io { path, .. } => Some(path.display().to_string()),
             Self::Missing(missing) => Some(missing.why.clone()),
             Self::Broke { place, .. } => place.clone(),
+            Self::Tree(error) => error.place(),
             Self::Target(_) | Self::Process(_) => None,
         }
     }
@@ -119,6 +125,7 @@ impl Error {
             Self::Broke { remedy, .. } | Self::Input { remedy, .. } => remedy.clone(),
             Self::Target(_) => "give a short name or a triple of the list".to_owned(),
             Self::Missing(missing) => missing.remedy.clone(),
+            Self::Tree(error) => error.remedy(),
             Self::Process(_) => "run `cargo lazymmu doctor`, which tries each target's programs".to_owned(),
             Self::Io { .. } => "check that the path exists, that it is yours and that the disk is not full".to_owned(),
         }

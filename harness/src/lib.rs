@@ -34,5 +34,6 @@ pub mod table;
 pub mod tally;
 pub mod target;
 pub mod trace_file;
+pub mod tree;
 pub mod workspace;
 pub mod zoo;

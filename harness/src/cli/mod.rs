@@ -18,6 +18,7 @@ pub mod replay;
 pub mod run;
 pub mod setup;
 pub mod test;
+pub mod tree;
 pub mod workload;
 pub mod zoo;
 
@@ -48,6 +49,7 @@ enum Subcommands {
     Corpus(corpus::Corpus),
     Doctor(doctor::Doctor),
     Setup(setup::Setup),
+    Tree(tree::Tree),
     Test(test::Test),
     Matrix(matrix::Matrix),
     Cross(cross::Cross),
@@ -72,6 +74,7 @@ impl Cli {
             Subcommands::Corpus(corpus) => corpus.run(),
             Subcommands::Doctor(doctor) => doctor.run(),
             Subcommands::Setup(setup) => setup.run(),
+            Subcommands::Tree(tree) => tree.run(),
             Subcommands::Test(test) => test.run(),
             Subcommands::Matrix(matrix) => matrix.run(),
             Subcommands::Cross(cross) => cross.run(),

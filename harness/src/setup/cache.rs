@@ -43,16 +43,23 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// When neither `XDG_CACHE_HOME` nor `HOME` names an absolute directory.
+    /// When none of `LAZYMMU_CACHE`, `XDG_CACHE_HOME` and `HOME` names an absolute directory.
     pub fn find() -> Result<Self, Missing> {
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-        let root = base.map(|base| base.join("lazymmu")).ok_or_else(|| Missing {
-            what: "no place for a cache".to_owned(),
-            why: "neither XDG_CACHE_HOME nor HOME is an absolute path".to_owned(),
-            remedy: "set XDG_CACHE_HOME to a directory you can write to".to_owned(),
-        })?;
+        let base = || absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        let root =
+            absolute("LAZYMMU_CACHE").or_else(|| base().map(|base| base.join("lazymmu"))).ok_or_else(|| Missing {
+                what: "no place for a cache".to_owned(),
+                why: "none of LAZYMMU_CACHE, XDG_CACHE_HOME and HOME is an absolute path".to_owned(),
+                remedy: "set LAZYMMU_CACHE to a directory you can write to".to_owned(),
+            })?;
         Ok(Self { root })
+    }
+
+    /// Where kernel trees' things are; [`crate::tree`] knows what they mean.
+    #[must_use]
+    pub fn of_trees(&self) -> PathBuf {
+        self.root.join("tree")
     }
 
     /// A cache in a directory of the caller's choice.
