@@ -2,7 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{Object, Recipe};
+use crate::recipe::{MEM_FLAGS, Object, Recipe};
 
 /// 4K pages, 48 bits of address.
 pub const RECIPE: Recipe = Recipe {
@@ -17,6 +17,7 @@ pub const RECIPE: Recipe = Recipe {
     defines: &[],
     objects: &[
         Object::glue("glue/generic.c"),
+        Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/arm64.c"),
         Object::glue("glue/arm64_switch.c"),
         Object::user("glue/entry-arm64.S"),
@@ -25,6 +26,5 @@ pub const RECIPE: Recipe = Recipe {
     aliases: &[],
     keep: &[],
     compilers: &[],
-    traps: &[],
     link: &[],
 };

@@ -17,7 +17,7 @@ mod recipe;
 mod sparc;
 mod x86;
 
-pub use self::recipe::{Alias, Define, Object, Origin, Recipe, Trap, When};
+pub use self::recipe::{Alias, Define, Object, Origin, Recipe, When};
 
 /// Every file of the folders `config`, `glue`, `include` and `overlay`: its path in this package, and its text.
 pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));

@@ -2,7 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{Object, Recipe};
+use crate::recipe::{MEM_FLAGS, Object, Recipe};
 
 /// Book3S 64, big-endian, 64K pages.
 pub const RECIPE: Recipe = Recipe {
@@ -17,6 +17,7 @@ pub const RECIPE: Recipe = Recipe {
     defines: &[],
     objects: &[
         Object::glue("glue/generic.c"),
+        Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/powerpc.c"),
         Object::tree("arch/powerpc/mm/book3s64/hash_tlb.c"),
         Object::tree("arch/powerpc/mm/book3s64/hash_utils.c"),
@@ -30,6 +31,5 @@ pub const RECIPE: Recipe = Recipe {
     keep: &[],
     // Registers are saved by the compiler's library under -Os; .TOC. is the linker's.
     compilers: &["_savegpr", "_restgpr", "._savegpr", "._restgpr", ".TOC."],
-    traps: &[],
     link: &[],
 };

@@ -38,11 +38,12 @@ pub struct Recipe {
     pub keep: &'static [&'static str],
     /// Beginnings of undefined symbols that come from the compiler's own library or the linker and keep their names.
     pub compilers: &'static [&'static str],
-    /// Instructions that become traps in the linked object: those that do nothing in user mode, or kill the emulator.
-    pub traps: &'static [Trap],
     /// Flags of the last link, for the compiler's driver.
     pub link: &'static [&'static str],
 }
+
+/// Flags of `glue/mem.c`: the compiler would make calls of `memcpy()` from its loops, in `memcpy()` too.
+pub(crate) const MEM_FLAGS: &[&str] = &["-fno-builtin", "-fno-tree-loop-distribute-patterns"];
 
 /// A preprocessor macro that is defined as 1 where the tree has something.
 #[derive(Clone, Copy, Debug)]
@@ -146,15 +147,4 @@ pub struct Alias {
     pub means: &'static str,
     /// Where it is given.
     pub when: When,
-}
-
-/// Words of machine code that become traps: those with `word & mask == value`.
-#[derive(Clone, Copy, Debug)]
-pub struct Trap {
-    /// What the instruction is called, for reports.
-    pub name: &'static str,
-    /// The bits that make up the instruction.
-    pub mask: u32,
-    /// What they are.
-    pub value: u32,
 }

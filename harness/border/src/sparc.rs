@@ -2,7 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{Object, Recipe};
+use crate::recipe::{MEM_FLAGS, Object, Recipe};
 
 /// 64 bits, 8K pages.
 pub const RECIPE: Recipe = Recipe {
@@ -18,6 +18,7 @@ pub const RECIPE: Recipe = Recipe {
     defines: &[],
     objects: &[
         Object::glue("glue/generic.c"),
+        Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/sparc.c"),
         // It defines the hooks out of line, and one calls another: no points there.
         Object::tree("arch/sparc/mm/tlb.c").with(&["-DLZ_NO_HOOKS"]),
@@ -37,6 +38,5 @@ pub const RECIPE: Recipe = Recipe {
     aliases: &[],
     keep: &[],
     compilers: &[],
-    traps: &[],
     link: &[],
 };

@@ -2,7 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{Alias, Define, Object, Recipe, When};
+use crate::recipe::{MEM_FLAGS, Alias, Define, Object, Recipe, When};
 
 const CURRENT: &str = "arch/x86/include/asm/current.h";
 
@@ -21,7 +21,9 @@ pub const RECIPE: Recipe = Recipe {
     defines: &[Define { name: "LZ_PCPU_HOT", when: When::Has(CURRENT, "const_pcpu_hot") }],
     objects: &[
         Object::glue("glue/generic.c"),
+        Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/x86.c"),
+        Object::glue("glue/x86_tlb.c"),
         Object::glue("glue/x86_xen_cpu.c"),
         Object::glue("glue/x86_xen_mmu.c"),
         Object::glue("glue/x86_xen_multicalls.c"),
@@ -36,6 +38,5 @@ pub const RECIPE: Recipe = Recipe {
     ],
     keep: &[],
     compilers: &[],
-    traps: &[],
     link: &["-Wl,-z,norelro", "-Wl,--no-warn-rwx-segments"],
 };

@@ -1,6 +1,6 @@
 //! `lazymmu tree`: a kernel tree's own code as a program, for whoever works on overlay, glue or recipes.
 //!
-//! What it is not: nothing is judged. The work is [`crate::tree`]'s.
+//! What it is not: nothing is judged. The work is [`crate::tree`]'s. [`Named`] is how every subcommand names a tree.
 //!
 //! Who calls it: a developer of this project; a person with a patch wants a verdict instead.
 
@@ -8,11 +8,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use lazy_mmu_border::Recipe;
 
 use super::place::Place;
 use crate::error::{Error, Exit, Result};
 use crate::setup::{Missing, Ready};
-use crate::tree::{self, Built, Source, Store, agent};
+use crate::tree::series::Series;
+use crate::tree::{self, Built, Source, Store, agent, debian, revision};
 use crate::workspace;
 
 /// Builds a kernel tree's own code of the lazy MMU mode, without judging it.
@@ -28,22 +30,63 @@ enum What {
     Build(Build),
 }
 
+/// Which tree.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The root of a Linux tree, or with --rev a git repository of one
+    #[arg(value_name = "TREE", required_unless_present = "debian")]
+    tree: Option<PathBuf>,
+    /// This revision of the repository, whatever the work tree holds
+    #[arg(long, value_name = "REV", conflicts_with = "debian")]
+    rev: Option<String>,
+    /// The tree after each patch of a series, as `b4 am` saves it
+    #[arg(long, value_name = "FILE")]
+    mbox: Option<PathBuf>,
+    /// Debian's sources of a release (7.2, 7.3, 6.12) instead of a tree, fetched once
+    #[arg(long, value_name = "RELEASE", conflicts_with = "tree")]
+    debian: Option<String>,
+}
+
+impl Named {
+    /// The tree without any patch of a series.
+    ///
+    /// # Errors
+    /// There is no such tree, revision or release.
+    pub fn base(&self, store: &Store) -> tree::Result<Source> {
+        match (&self.debian, &self.rev, &self.tree) {
+            (Some(release), ..) => debian::open(release, store),
+            (None, Some(revision), Some(tree)) => revision::open(tree, revision, store),
+            (None, _, tree) => Source::open(tree.as_deref().unwrap_or(".".as_ref()), store),
+        }
+    }
+
+    /// The series on a tree, if there is one.
+    ///
+    /// # Errors
+    /// The mailbox holds none.
+    pub fn series<'s>(&self, base: &Source, store: &'s Store) -> tree::Result<Option<Series<'s>>> {
+        self.mbox.as_ref().map(|mailbox| Series::open(base, mailbox, store)).transpose()
+    }
+}
+
 /// Prepares, compiles and links the subjects of a tree; prints where each is and what it took.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu tree build ~/linux --target aarch64 --target x86_64")]
 pub struct Build {
-    /// The root of a Linux tree
-    #[arg(value_name = "TREE")]
-    tree: PathBuf,
+    #[command(flatten)]
+    named: Named,
     #[command(flatten)]
     place: Place,
-    /// Link this object or library in place of the adapter and the machine; it needs `lazymmu_main` and `lazymmu_machine`
+    /// Link this instead of the adapter and the machine; it needs lazymmu_main() and lazymmu_machine()
     #[arg(long, value_name = "FILE", requires = "targets")]
     host: Vec<PathBuf>,
     /// Copy each subject to DIR/TARGET
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
+
+/// What is built, and what each is linked with.
+type Wanted = Vec<(&'static Recipe, tree::Result<Vec<PathBuf>>)>;
 
 impl Tree {
     /// Runs what was asked for.
@@ -61,17 +104,25 @@ impl Build {
     fn run(&self) -> Result<Exit> {
         self.place.check()?;
         let store = Store::find()?;
-        let source = Source::open(&self.tree, &store)?;
+        let base = self.named.base(&store)?;
+        let series = self.named.series(&base, &store)?;
+        let wanted: Wanted = self.place.prepare()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
+        let Some(series) = series else { return self.one(&base, &wanted, &store) };
+        let (mut exit, count) = (Exit::Holds, series.len());
+        for (number, step) in series.enumerate() {
+            let (patch, source) = step?;
+            outln!("patch {} of {count}: {}", number + 1, patch.subject)?;
+            exit = exit.max(self.one(&source, &wanted, &store)?);
+        }
+        Ok(exit)
+    }
+
+    /// The subjects of one tree.
+    fn one(&self, source: &Source, wanted: &Wanted, store: &Store) -> Result<Exit> {
         let facts = source.facts();
-        let name = if facts.release.name.is_empty() { String::new() } else { format!(" ({})", facts.release.name) };
-        outln!("{}: Linux {}{name}, the {} API", source.root().display(), source.describe(), facts.api.name())?;
-        let wanted = self.place.prepare()?.into_iter().flat_map(|(target, ready)| {
-            let host = self.hosts(ready);
-            tree::usual(&[target]).into_iter().map(move |recipe| (recipe, host.clone()))
-        });
-        let wanted: Vec<_> = wanted.collect();
+        outln!("{}: Linux {}, the {} API", source.name(), source.describe(), facts.api.name())?;
         let mut exit = Exit::Holds;
-        for (recipe, result) in tree::build_all(&source, &wanted, &store) {
+        for (recipe, result) in tree::build_all(source, wanted, store) {
             match result {
                 Ok(built) => {
                     out!("{}", report(&built))?;
@@ -87,20 +138,21 @@ impl Build {
         Ok(exit)
     }
 
+    fn of(&self, target: crate::target::Target, ready: Result<Ready, Missing>) -> Wanted {
+        let host = self.hosts(ready);
+        tree::usual(&[target]).into_iter().map(|recipe| (recipe, host.clone())).collect()
+    }
+
     /// What the subjects of a target are linked with.
     fn hosts(&self, ready: Result<Ready, Missing>) -> tree::Result<Vec<PathBuf>> {
+        let ready = ready?;
         if !self.host.is_empty() {
             return Ok(self.host.clone());
         }
-        let ready = ready?;
         let library = workspace::root().and_then(|root| agent::library(&ready, &root));
         library.map(|library| vec![library]).map_err(|error| {
-            Missing {
-                what: error.to_string(),
-                why: "the adapter is linked with a tree's code".to_owned(),
-                remedy: error.remedy(),
-            }
-            .into()
+            let why = error.place().unwrap_or_else(|| "it is linked with a tree's code".to_owned());
+            Missing { what: error.to_string(), why, remedy: error.remedy() }.into()
         })
     }
 

@@ -6,7 +6,7 @@
 //!
 //! What it is not: [`super::packages`] installs; this does not.
 //!
-//! Who calls it: [`super::std`], for the sources of a standard library and for a compiler.
+//! Who calls it: [`super::std`], for the sources of a standard library and for a compiler; [`crate::tree`], for kernels'.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -93,6 +93,14 @@ impl Repository {
         let table = self.run("apt-cache", &["madison", package]).ok()?;
         let versions = table.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
         versions.into_iter().find(|version| upstream_of(version) == upstream).map(str::to_owned)
+    }
+
+    /// The newest version of a package.
+    #[must_use]
+    pub fn newest(&self, package: &str) -> Option<String> {
+        let table = self.run("apt-cache", &["madison", package]).ok()?;
+        let first = table.lines().find_map(|line| line.split('|').nth(1))?;
+        Some(first.trim().to_owned())
     }
 
     /// What installing packages would add to this system, as `name=version`.

@@ -3,8 +3,8 @@
 //! Names are settled before libc is seen, or a kernel function could resolve to libc's of the same name: what the tree's
 //! code lacks is renamed `lz_undefined_NAME`, and all it has but the border's two functions is made local. A name that
 //! is still lacking gets an address where nothing is mapped, so that a touch of it, call or access, faults at an address
-//! that tells its name; the names are a table in the subject. Writable data of the tree's code lies in sections with C
-//! names (`lz_percpu`, `lz_data`, `lz_bss`), so that it can be copied back and hashed as a whole.
+//! that tells its name in the program's symbol table. Writable data of the tree's code lies in sections with C
+//! names, so that it can be copied back and hashed as a whole.
 //!
 //! What it is not: it compiles no source of the tree. No cargo runs here.
 //!
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use lazy_mmu_border::{Alias, Recipe};
+use lazy_mmu_border::{Alias, Recipe, file};
 
 use super::compile::holds;
 use super::error::{Result, TreeError};
@@ -25,7 +25,7 @@ use super::run::{self, Jobs};
 use super::source::Source;
 use super::stamp::{Looks, Stamp};
 use super::tools::Tools;
-use super::{elf, store};
+use super::store;
 
 /// The address of the first stub, and how far they are apart. A field of a structure that is not there is found by it.
 pub const STUBS: u64 = 0x5000_0000;
@@ -38,19 +38,15 @@ const BORDER: [&str; 2] = ["lazymmu_enter", "lazymmu_upcall"];
 /// What the tree's side asks of the adapter.
 const ADAPTERS: &str = "lazymmu_machine";
 
-/// The relocatable's file name: the layout below names it.
-const RELOCATABLE: &str = "lazymmu-subject.o";
+/// The relocatable's file name: the layout names it.
+const RELOCATABLE: &str = "tree.o";
 
-/// Where the writable data of the tree's code goes. `INSERT` keeps the linker's own layout for all else.
-const LAYOUT: &str = "SECTIONS {
-	lz_percpu : { __start_lz_percpu = .; *lazymmu-subject.o(.data..percpu .data..percpu*) __stop_lz_percpu = .; }
-	lz_data : { __start_lz_data = .; *lazymmu-subject.o(.data .data.* .init.data .init.data.* .ref.data .ref.data.*) __stop_lz_data = .; }
-}
-INSERT BEFORE .data;
-SECTIONS {
-	lz_bss : { __start_lz_bss = .; *lazymmu-subject.o(.bss .bss.* COMMON) __stop_lz_bss = .; }
-}
-INSERT BEFORE .bss;
+/// Where the writable data of the tree's code goes; the linker's own layout holds for all else.
+const LAYOUT: &str = "config/arena.ld";
+
+/// The program's start: the library's is no Rust program's.
+const START: &str = "int lazymmu_main(int argc, char **argv);
+int main(int argc, char **argv) { return lazymmu_main(argc, argv); }
 ";
 
 /// A linked subject.
@@ -119,9 +115,9 @@ pub fn link(task: &Task<'_>) -> Result<Linked> {
 impl Task<'_> {
     /// What decides about the result beside the files.
     fn decides(&self) -> String {
-        let Recipe { objcopy, keep, compilers, traps, link, .. } = self.recipe;
-        let aliases: Vec<&Alias> = self.aliases().collect();
-        format!("{}\n{objcopy:?}{keep:?}{compilers:?}{traps:?}{link:?}{aliases:?}\n{LAYOUT}", self.tools.identity)
+        let Recipe { objcopy, keep, compilers, link, .. } = self.recipe;
+        let (aliases, layout) = (self.aliases().collect::<Vec<&Alias>>(), file(LAYOUT).unwrap_or_default());
+        format!("{}\n{objcopy:?}{keep:?}{compilers:?}{link:?}{aliases:?}\n{layout}", self.tools.identity)
     }
 
     fn aliases(&self) -> impl Iterator<Item = &Alias> {
@@ -167,32 +163,22 @@ impl Task<'_> {
             || self.recipe.compilers.iter().any(|start| name.starts_with(start))
     }
 
-    /// The program: traps in place, tables compiled, stubs at their addresses, linked.
+    /// The program: stubs at their addresses, linked.
     fn program(&self, folder: &Path, relocatable: &Path, stubs: &[String], subject: &Path) -> Result<()> {
-        let mut originals = Vec::new();
-        if !self.recipe.traps.is_empty() {
-            let mut bytes = fs::read(relocatable).map_err(TreeError::cache(relocatable))?;
-            originals = elf::trap(&mut bytes, self.recipe.traps).ok_or_else(|| {
-                self.refused(&format!("{} is no object whose instructions are words", relocatable.display()))
-            })?;
-            store::write(relocatable, bytes)?;
+        let start = folder.join("start.o");
+        if !start.exists() {
+            let source = folder.join("start.c");
+            store::write(&source, START)?;
+            self.run(self.tools.command("gcc").args(["-O1", "-fno-pie", "-c", "-o"]).arg(&start).arg(&source))?;
         }
-        let (tables, tables_object) = (folder.join("tables.c"), folder.join("tables.o"));
-        let text = table_source(stubs, &originals);
-        // Most edits lack the same names: the tables are compiled when they differ.
-        if !tables_object.exists() || !fs::read_to_string(&tables).is_ok_and(|found| found == text) {
-            let _ = fs::remove_file(&tables_object);
-            store::write(&tables, &text)?;
-            self.run(self.tools.command("gcc").args(["-O1", "-fno-pie", "-c", "-o"]).arg(&tables_object).arg(&tables))?;
-        }
-        let layout = folder.join("layout.ld");
-        store::write(&layout, LAYOUT)?;
-        let addresses = folder.join("addresses");
-        store::write(&addresses, address_flags(stubs))?;
+        store::write(&folder.join("layout.ld"), file(LAYOUT).unwrap_or_default())?;
+        // Only ELFv1, with its own beginning of the compiler's names, has two symbols for a function.
+        let dotted = self.recipe.compilers.iter().any(|start| start.starts_with('.'));
+        store::write(&folder.join("addresses"), address_flags(stubs, dotted))?;
         let mut gcc = self.tools.command("gcc");
         gcc.current_dir(folder).args(["-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none"]);
         gcc.args(["-Wl,--strip-debug", "-Wl,-z,noexecstack", "-Wl,-T,layout.ld", "@addresses"]).args(self.recipe.link);
-        gcc.arg("-o").arg(subject).arg(relocatable).arg("tables.o").args(self.host).arg("-lm");
+        gcc.arg("-o").arg(subject).arg(relocatable).arg(&start).args(self.host).arg("-lm");
         self.run(&mut gcc).map(drop)
     }
 
@@ -235,31 +221,16 @@ fn undefined(name: &str) -> String {
 }
 
 /// Flags that give each name an address, for a response file.
-fn address_flags(stubs: &[String]) -> String {
+fn address_flags(stubs: &[String], dotted: bool) -> String {
     let mut text = String::new();
     for (name, address) in stubs.iter().zip((STUBS..).step_by(STRIDE as usize)) {
-        for name in [undefined(name), undefined(&format!(".{name}"))] {
+        let dotted = dotted.then(|| undefined(&format!(".{name}")));
+        for name in [undefined(name)].into_iter().chain(dotted) {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "-Wl,--defsym={name}={address:#x}");
         }
     }
     text
-}
-
-/// The tables that the adapter reads: the stubs' names and the instructions that became traps. And `main`, since the
-/// library's start is no Rust program's.
-fn table_source(stubs: &[String], originals: &[u32]) -> String {
-    let mut text = String::from("/* Made by lazymmu for one subject. */\nconst char *const lz_stub_names[] = {");
-    for name in stubs {
-        let _ = write!(text, "\"{name}\", ");
-    }
-    let _ = write!(text, "0}};\nconst unsigned long lz_stub_count = {}, lz_stub_first = {STUBS:#x}ul, ", stubs.len());
-    let _ = write!(text, "lz_stub_stride = {STRIDE:#x}ul;\nconst unsigned int lz_traps[] = {{");
-    for word in originals {
-        let _ = write!(text, "{word:#x}, ");
-    }
-    let _ = write!(text, "0}};\nconst unsigned long lz_trap_count = {};\n", originals.len());
-    text + "int lazymmu_main(void);\nint main(void) { return lazymmu_main(); }\n"
 }
 
 #[cfg(test)]
@@ -268,19 +239,12 @@ mod tests {
 
     #[test]
     fn both_names_of_a_function_have_one_address() {
-        let flags = address_flags(&["memcpy".to_owned(), "x".to_owned()]);
+        let flags = address_flags(&["memcpy".to_owned(), "x".to_owned()], true);
         let lines: Vec<&str> = flags.lines().collect();
         assert_eq!(
             lines[..2],
             ["-Wl,--defsym=lz_undefined_memcpy=0x50000000", "-Wl,--defsym=.lz_undefined_memcpy=0x50000000"]
         );
         assert_eq!(lines[2], "-Wl,--defsym=lz_undefined_x=0x50010000");
-    }
-
-    #[test]
-    fn the_tables_say_what_is_where() {
-        let text = table_source(&["a".to_owned(), "b".to_owned()], &[0x7c00_04ac]);
-        assert!(text.contains("lz_stub_names[] = {\"a\", \"b\", 0}") && text.contains("lz_stub_count = 2,"), "{text}");
-        assert!(text.contains("lz_traps[] = {0x7c0004ac, 0}") && text.contains("lz_trap_count = 1;"), "{text}");
     }
 }

@@ -10,15 +10,18 @@
 
 pub mod agent;
 pub mod compile;
-pub mod elf;
+pub mod debian;
 pub mod error;
 pub mod facts;
 pub mod farm;
 pub mod flags;
 pub mod inputs;
 pub mod link;
+pub mod part;
 pub mod prepare;
+pub mod revision;
 pub mod run;
+pub mod series;
 pub mod source;
 pub mod stamp;
 pub mod store;
@@ -117,22 +120,20 @@ pub fn usual(targets: &[Target]) -> Vec<&'static Recipe> {
 /// [`TreeError`] says which step refused and why. No subject is there then: not an old one either.
 pub fn build(source: &Source, recipe: &'static Recipe, host: &[PathBuf], session: &Session<'_>) -> Result<Built> {
     let began = Instant::now();
-    let (store, jobs, looks) = (session.store, &session.jobs, &Looks::default());
-    let tools = &Tools::find(target_of(recipe))?;
-    let place = &source.place().join(recipe.name);
-    fs::create_dir_all(place).map_err(TreeError::cache(place))?;
+    let tools = Tools::find(target_of(recipe))?;
+    let place = source.place().join(recipe.name);
+    fs::create_dir_all(&place).map_err(TreeError::cache(&place))?;
     let name = source.place().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let _lock = store.lock(&format!("{name}-{}", recipe.name))?;
-    // Whatever refuses from here on, no old subject must be there to be judged.
-    let result = steps(source, recipe, host, session, tools, place, looks, began);
+    let _lock = session.store.lock(&format!("{name}-{}", recipe.name))?;
+    let result = steps(source, recipe, host, session, &tools, &place);
     if result.is_err() {
+        // Whatever refused, no old subject must be there to be judged.
         let _ = fs::remove_file(place.join("subject"));
     }
-    let _ = jobs;
-    result
+    result.map(|built| Built { times: Times { all: began.elapsed(), ..built.times }, ..built })
 }
 
-#[expect(clippy::too_many_arguments, reason = "")]
+/// The three steps, in a folder that is locked.
 fn steps(
     source: &Source,
     recipe: &'static Recipe,
@@ -140,18 +141,16 @@ fn steps(
     session: &Session<'_>,
     tools: &Tools,
     place: &Path,
-    looks: &Looks,
-    began: Instant,
 ) -> Result<Built> {
-    let (store, jobs, at_once) = (session.store, &session.jobs, session.at_once);
-    let prepared = prepare::prepare(&prepare::Task { source, recipe, tools, store, place, jobs, at_once }, looks)?;
-    let border = &store.border()?;
+    let Session { store, jobs, at_once } = session;
+    let (looks, border) = (&Looks::default(), &store.border()?);
+    let prepared = prepare::Task { source, recipe, tools, store, place, jobs, at_once: *at_once }.prepared(looks)?;
     let from = Instant::now();
     let task = compile::Task { source, recipe, tools, prepared: &prepared, border, place, jobs, looks };
     let objects = compile::objects(&task)?;
-    let compile = from.elapsed();
-    let from = Instant::now();
-    let linked = link::link(&link::Task { source, recipe, tools, place, objects: &objects.paths, host, jobs, looks })?;
+    let (compile, from) = (from.elapsed(), Instant::now());
+    let task = link::Task { source, recipe, tools, place, objects: &objects.paths, host, jobs, looks };
+    let linked = link::link(&task)?;
     Ok(Built {
         recipe,
         subject: linked.subject,
@@ -160,7 +159,7 @@ fn steps(
         objects: objects.paths.len(),
         compiled: objects.compiled,
         linked: linked.fresh,
-        times: Times { kbuild: prepared.took, compile, link: from.elapsed(), all: began.elapsed() },
+        times: Times { kbuild: prepared.took, compile, link: from.elapsed(), all: Duration::ZERO },
     })
 }
 

@@ -37,7 +37,7 @@ pub struct Prepared {
     pub took: Option<Duration>,
 }
 
-/// What [`prepare`] works with.
+/// A tree to be prepared for a recipe.
 pub struct Task<'t> {
     /// The tree.
     pub source: &'t Source,
@@ -55,46 +55,6 @@ pub struct Task<'t> {
     pub at_once: usize,
 }
 
-/// The prepared folder of a tree and a recipe, made if there is none.
-///
-/// # Errors
-/// The tree lacks the architecture, kbuild refuses, or the cache cannot be written.
-pub fn prepare(task: &Task<'_>, looks: &Looks) -> Result<Prepared> {
-    let arch = format!("arch/{}", task.recipe.arch_dir);
-    if !task.source.build().join(&arch).join("Makefile").is_file() {
-        return Err(TreeError::NoArchitecture { arch_dir: arch, path: task.source.root().to_owned() });
-    }
-    let command = task.decides();
-    let stamp_path = task.place.join("prepared");
-    let known = Stamp::read(&stamp_path);
-    let named = fs::read_to_string(task.place.join("prepared.at")).ok().map(PathBuf::from);
-    if let (Some(stamp), Some(folder)) = (&known, &named)
-        && stamp.holds(&command, looks)
-        && let Some(prepared) = open(folder)
-    {
-        return Ok(prepared);
-    }
-    let began = SystemTime::now();
-    let prepared = match task.another_trees(&command) {
-        Some(prepared) => prepared,
-        None => {
-            let _lock = task.store.lock(&format!("prepare-{}", task.recipe.name))?;
-            // Whoever had the lock may have prepared the very same.
-            match task.another_trees(&command) {
-                Some(prepared) => prepared,
-                None => task.jobs.one(|| task.kbuild(&command))?,
-            }
-        }
-    };
-    let paths = inputs::read(&prepared.folder).unwrap_or_default();
-    let files = paths.iter().map(|(path, _)| task.source.build().join(path));
-    let stamp = Stamp::of(&command, files, began, looks);
-    store::write(&task.place.join("prepared.at"), prepared.folder.to_string_lossy().as_bytes())?;
-    store::write(&stamp_path, stamp.text())?;
-    task.store.sweep(task.recipe.name);
-    Ok(prepared)
-}
-
 /// Opens a prepared folder; none where it is not whole.
 fn open(folder: &Path) -> Option<Prepared> {
     let lines = |name: &str| {
@@ -108,6 +68,44 @@ fn open(folder: &Path) -> Option<Prepared> {
 }
 
 impl Task<'_> {
+    /// The prepared folder, made if there is none.
+    ///
+    /// # Errors
+    /// The tree lacks the architecture, kbuild refuses, or the cache cannot be written.
+    pub fn prepared(&self, looks: &Looks) -> Result<Prepared> {
+        let arch = format!("arch/{}", self.recipe.arch_dir);
+        if !self.source.build().join(&arch).join("Makefile").is_file() {
+            return Err(TreeError::NoArchitecture { arch_dir: arch, path: self.source.root().to_owned() });
+        }
+        let command = self.decides();
+        let (stamp_path, named) = (self.place.join("prepared"), self.place.join("prepared.at"));
+        let known = Stamp::read(&stamp_path).filter(|stamp| stamp.holds(&command, looks));
+        let known = known.and_then(|_| open(Path::new(&fs::read_to_string(&named).ok()?)));
+        if let Some(prepared) = known {
+            return Ok(prepared);
+        }
+        let began = SystemTime::now();
+        let prepared = match self.another_trees(&command) {
+            Some(prepared) => prepared,
+            None => {
+                let _lock = self.store.lock(&format!("prepare-{}", self.recipe.name))?;
+                // Whoever had the lock may have prepared the very same.
+                match self.another_trees(&command) {
+                    Some(prepared) => prepared,
+                    None => self.jobs.one(|| self.kbuild(&command))?,
+                }
+            }
+        };
+        let inputs = inputs::read(&prepared.folder).unwrap_or_default();
+        let there = inputs.iter().filter(|(_, found)| found.is_some());
+        let files = there.map(|(path, _)| self.source.build().join(path));
+        let stamp = Stamp::of(&command, files, began, looks);
+        store::write(&named, prepared.folder.to_string_lossy().as_bytes())?;
+        store::write(&stamp_path, stamp.text())?;
+        self.store.sweep(self.recipe.name);
+        Ok(prepared)
+    }
+
     /// What decides about the result beside the tree's files.
     fn decides(&self) -> String {
         let config = lazy_mmu_border::file(self.recipe.config).unwrap_or_default();

@@ -24,6 +24,10 @@ pub struct Source {
     build: PathBuf,
     place: PathBuf,
     facts: Facts,
+    /// How many patches are on top of the last tag and whether files were changed, where that was found out already.
+    on_top: Option<Option<(u32, bool)>>,
+    /// What reports call it.
+    name: String,
 }
 
 impl Source {
@@ -37,10 +41,11 @@ impl Source {
         if !root.is_dir() {
             return Err(no_tree("it is a file".to_owned()));
         }
-        let root_of_head = Facts::read(&root)?;
+        let facts = Facts::read(&root)?;
         let place = store.of_tree(&root)?;
         let plan = farm::leftovers(&root);
-        Self { build: root.clone(), root, place, facts: root_of_head }.seen_through(&plan, store)
+        let name = root.display().to_string();
+        Self { build: root.clone(), root, place, facts, on_top: None, name }.seen_through(&plan, store)
     }
 
     /// The same tree with some files changed: a patched one, with a place in the cache under the name `key`.
@@ -67,6 +72,18 @@ impl Source {
         self.build = farm;
         self.facts = Facts::read(&self.build)?;
         Ok(self)
+    }
+
+    /// The same tree under another name, of which is known how many patches are on top of the last tag.
+    #[must_use]
+    pub(super) fn called(self, on_top: Option<(u32, bool)>, name: String) -> Self {
+        Self { on_top: Some(on_top), name, ..self }
+    }
+
+    /// What reports call it: its path, or what it was unpacked from.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The tree that was given, without links in its path.
@@ -113,18 +130,21 @@ impl Source {
     #[must_use]
     pub fn describe(&self) -> String {
         let release = &self.facts.release.version;
-        match patches_on_top(&self.root) {
+        match self.on_top.unwrap_or_else(|| patches_on_top(&self.root, None)) {
             Some((0, false)) | None => release.clone(),
             Some((0, true)) => format!("{release}+changes"),
-            Some((1, false)) => format!("{release}+1 patch"),
-            Some((count, changes)) => format!("{release}+{count} patches{}", if changes { "+changes" } else { "" }),
+            Some((count, changes)) => {
+                let (several, changes) = (if count == 1 { "" } else { "es" }, if changes { "+changes" } else { "" });
+                format!("{release}+{count} patch{several}{changes}")
+            }
         }
     }
 }
 
-/// How many commits are on top of the last tag of a release, and whether files differ from the commit.
-fn patches_on_top(root: &Path) -> Option<(u32, bool)> {
-    if !root.join(".git").exists() {
+/// How many commits are on top of the last tag of a release, and whether files differ from the commit; of a given
+/// commit, or of a work tree. None where there is no repository or no such tag.
+pub(super) fn patches_on_top(root: &Path, commit: Option<&str>) -> Option<(u32, bool)> {
+    if commit.is_none() && !root.join(".git").exists() {
         return None;
     }
     let git = |arguments: &[&str]| {
@@ -132,8 +152,12 @@ fn patches_on_top(root: &Path) -> Option<(u32, bool)> {
         git.arg("-C").arg(root).args(["--no-optional-locks"]).args(arguments);
         run::run(git, Duration::from_secs(30)).ok().filter(|said| said.well).map(|said| said.text())
     };
-    let described = git(&["describe", "--long", "--tags", "--match", "v[0-9]*"])?;
+    let describe: Vec<&str> = ["describe", "--long", "--tags", "--match", "v[0-9]*"].into_iter().chain(commit).collect();
+    let described = git(&describe)?;
     let count = described.trim().rsplit('-').nth(1)?.parse().ok()?;
+    if commit.is_some() {
+        return Some((count, false));
+    }
     let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
     Some((count, !changes.trim().is_empty()))
 }
@@ -209,7 +233,7 @@ mod tests {
         assert!(git(&["add", "-A"]) && git(&["commit", "-qm", "b"]));
         assert_eq!(open(), "7.2.1+1 patch");
         tree.write("mm/x.c", "changed");
-        assert_eq!(open(), "7.2.1+1 patches+changes");
+        assert_eq!(open(), "7.2.1+1 patch+changes");
     }
 
     fn git_with(mut git: Command, arguments: &[&str]) -> Command {

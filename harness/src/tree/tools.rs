@@ -4,7 +4,6 @@
 //!
 //! Who calls it: [`super::build`].
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use super::error::Result;
@@ -57,22 +56,6 @@ impl Tools {
     #[must_use]
     pub fn name(&self, tool: &str) -> String {
         format!("{}{tool}", self.prefix)
-    }
-
-    /// The programs that are not there, by package, for a set-up.
-    #[must_use]
-    pub fn lacking() -> Vec<&'static str> {
-        KBUILD
-            .into_iter()
-            .filter(|(program, _)| packages::which(program).is_none())
-            .map(|(_, package)| package)
-            .collect()
-    }
-
-    /// Where a program is, for messages.
-    #[must_use]
-    pub fn path(&self, tool: &str) -> Option<PathBuf> {
-        packages::which(&self.name(tool))
     }
 }
 
