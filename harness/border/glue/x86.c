@@ -57,7 +57,7 @@ struct cpumask __cpu_possible_mask = { .bits = { (1ul << LAZYMMU_CPUS) - 1 } };
 unsigned int nr_cpu_ids = LAZYMMU_CPUS;
 
 /* Per CPU a copy of the per-CPU variables. */
-#define LZ_AREA (64 << 10)
+#define LZ_AREA (8 << 10)
 static char area[LAZYMMU_CPUS][LZ_AREA] __aligned(4096);
 static unsigned char irqs_off[LAZYMMU_CPUS];
 static unsigned on = ~0u;
