@@ -6,10 +6,10 @@
 //!
 //! Called by the host command `lazymmu`, natively or under qemu-user; by hand it says what it is.
 
-mod serve;
-
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+
+use lazy_mmu_agent::NoMore;
 
 fn main() -> ExitCode {
     if io::stdin().is_terminal() {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     }
     // A panic is answered by a frame; its text must not be mixed into what the host prints.
     std::panic::set_hook(Box::new(|_| {}));
-    match serve::serve(io::stdin().lock(), io::stdout().lock()) {
+    match lazy_mmu_agent::serve(io::stdin().lock(), io::stdout().lock(), &mut NoMore) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lazy-mmu-agent: {error}");

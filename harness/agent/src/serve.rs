@@ -11,12 +11,41 @@ use lazy_mmu_engine::table;
 use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{self, Frame, VERSION, WireError};
 
+/// Subjects beside the registry's: their numbers begin where the registry's end.
+pub trait More {
+    /// How many.
+    fn subjects(&self) -> usize;
+    /// What they are, as JSON.
+    fn facts(&self) -> String;
+    /// The answer to a `Batch`, `Show` or `Generate` of the one at `index`.
+    fn answer(&mut self, index: usize, request: &Frame) -> Frame;
+}
+
+/// No other subjects than the registry's.
+#[derive(Clone, Copy, Debug)]
+pub struct NoMore;
+
+impl More for NoMore {
+    fn subjects(&self) -> usize {
+        0
+    }
+
+    fn facts(&self) -> String {
+        "{}".to_owned()
+    }
+
+    fn answer(&mut self, _: usize, _: &Frame) -> Frame {
+        Frame::Bye
+    }
+}
+
 /// Answers frames until the host says goodbye or its end of the pipe closes.
 ///
 /// # Errors
 /// A frame that is none, a host of another version, or a broken pipe.
-pub fn serve(input: impl Read, output: impl Write) -> Result<(), WireError> {
-    let mut agent = Agent { input: BufReader::new(input), output: BufWriter::new(output), runner: Runner::new() };
+pub fn serve(input: impl Read, output: impl Write, more: &mut dyn More) -> Result<(), WireError> {
+    let (input, output) = (BufReader::new(input), BufWriter::new(output));
+    let mut agent = Agent { input, output, runner: Runner::new(), more };
     let hello = agent.next()?;
     if hello != (Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() }) {
         return Err(WireError::Garbled("the host speaks another version; rebuild the agent"));
@@ -39,13 +68,14 @@ pub fn serve(input: impl Read, output: impl Write) -> Result<(), WireError> {
     }
 }
 
-struct Agent<I, O> {
+struct Agent<'m, I, O> {
     input: I,
     output: O,
     runner: Runner,
+    more: &'m mut dyn More,
 }
 
-impl<I: Read, O: Write> Agent<I, O> {
+impl<I: Read, O: Write> Agent<'_, I, O> {
     fn next(&mut self) -> Result<Frame, WireError> {
         wire::read(&mut self.input)
     }
@@ -56,7 +86,16 @@ impl<I: Read, O: Write> Agent<I, O> {
     }
 
     fn request(&mut self, request: Frame) -> Result<Frame, WireError> {
+        if let Frame::Batch { subject, port, .. } | Frame::Show { subject, port, .. } | Frame::Generate { subject, port, .. } =
+            request
+            && let Some(index) = usize::from(subject).checked_sub(SUBJECTS.len())
+            && index < self.more.subjects()
+            && port == 0
+        {
+            return Ok(self.more.answer(index, &request));
+        }
         Ok(match request {
+            Frame::Facts => Frame::Text(self.more.facts()),
             Frame::Batch { subject, port, programs } => {
                 let (subject, port) = known(subject, port)?;
                 self.batch(subject, port, &programs)
@@ -151,7 +190,7 @@ mod tests {
         let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: subjects_digest() };
         let input: Vec<u8> = std::iter::once(&hello).chain(requests).flat_map(wire::bytes).collect();
         let mut output = Vec::new();
-        let ended = serve(input.as_slice(), &mut output);
+        let ended = serve(input.as_slice(), &mut output, &mut NoMore);
         let mut answers = output.as_slice();
         let answers = std::iter::from_fn(|| wire::read(&mut answers).ok()).collect();
         (answers, ended)
@@ -174,9 +213,9 @@ mod tests {
     fn another_version_is_refused_before_anything_runs() {
         let hello = Frame::Hello { version: VERSION + 1, arch: String::new(), subjects: subjects_digest() };
         let mut output = Vec::new();
-        assert!(serve(wire::bytes(&hello).as_slice(), &mut output).is_err());
+        assert!(serve(wire::bytes(&hello).as_slice(), &mut output, &mut NoMore).is_err());
         let hello = Frame::Hello { version: VERSION, arch: String::new(), subjects: !subjects_digest() };
-        assert!(serve(wire::bytes(&hello).as_slice(), &mut output).is_err(), "other subjects");
+        assert!(serve(wire::bytes(&hello).as_slice(), &mut output, &mut NoMore).is_err(), "other subjects");
         assert!(output.is_empty());
     }
 

@@ -73,6 +73,11 @@ preempt_schedule_notrace_thunk:
 	pop	%rax
 	ret
 
+/* arch/x86/kernel/alternative.c: what an operation of pv_ops that does nothing calls, before code is patched. */
+	.globl nop_func
+nop_func:
+	ret
+
 /* arch_prctl(ARCH_SET_GS, %rdi): where wrgsbase is not to be had. */
 	.globl lz_set_gs_base
 lz_set_gs_base:

@@ -57,10 +57,12 @@ struct cpumask __cpu_possible_mask = { .bits = { (1ul << LAZYMMU_CPUS) - 1 } };
 unsigned int nr_cpu_ids = LAZYMMU_CPUS;
 
 /* Per CPU a copy of the per-CPU variables. */
-#define LZ_AREA (64 << 10)
+#define LZ_AREA (8 << 10)
 static char area[LAZYMMU_CPUS][LZ_AREA] __aligned(4096);
 static unsigned char irqs_off[LAZYMMU_CPUS];
-static unsigned on = ~0u;
+/* Where %gs points: no part of the arenas, for a reset does not move it. One more than the CPU's number. */
+static unsigned gs_of __attribute__((section(".bss.lz_tables")));
+#define on (gs_of - 1)
 
 /* pv_ops.irq: by the paravirt calling convention all registers but %rax are kept. */
 __visible unsigned long lz_save_fl(void) { return irqs_off[on] ? 0 : X86_EFLAGS_IF; }
@@ -93,9 +95,9 @@ void lz_set_gs_base(unsigned long base);
 
 static void become(unsigned cpu)
 {
-	if (on == cpu)
+	if (gs_of == cpu + 1)
 		return;
-	on = cpu;
+	gs_of = cpu + 1;
 	lz_set_gs_base(__per_cpu_offset[cpu]);
 }
 

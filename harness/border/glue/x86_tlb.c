@@ -3,6 +3,9 @@
 #include "arch/x86/mm/tlb.c"
 #include "x86.h"
 
+/* arch/x86/mm/init.c has it; here it is set by lz_tlb_loaded(). */
+DEFINE_PER_CPU_ALIGNED(struct tlb_state, cpu_tlbstate);
+
 void lz_tlb_loaded(unsigned cpu, struct mm_struct *mm)
 {
 	struct tlb_state *state = &per_cpu(cpu_tlbstate, cpu);

@@ -63,6 +63,8 @@ pub enum Frame {
     Tables,
     /// From the agent: text, for `Show` and `Tables`.
     Text(String),
+    /// To the agent: what subjects of a kernel tree it has beside the registry's; answered by [`Frame::Text`].
+    Facts,
     /// To the agent: a recorded kernel trace begins; its name.
     Replay(String),
     /// To the agent: bytes of it.
@@ -225,6 +227,9 @@ impl Payload {
             Frame::Bye => {
                 to.u8(12);
             }
+            Frame::Facts => {
+                to.u8(13);
+            }
         }
         to
     }
@@ -295,6 +300,7 @@ impl Reader<'_> {
             }
             11 => Frame::Panicked { program: self.u32()?, message: self.text()? },
             12 => Frame::Bye,
+            13 => Frame::Facts,
             _ => return Err(WireError::Garbled("an unknown kind of frame")),
         })
     }

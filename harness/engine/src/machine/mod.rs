@@ -211,6 +211,8 @@ impl Run<'_> {
         }
         for task in [1, 2] {
             self.run_on(0, task);
+            // As in a switch: preemption is off.
+            self.task_mut().arch_preempt += 1;
             self.subject.start_context_switch(self, task);
             self.subject.reset_cpus();
         }

@@ -1,0 +1,243 @@
+//! The agent's answers about a tree's subjects, each batch in a process of its own.
+//!
+//! Without arguments it speaks frames, as the agent does. With `--facts` it prints what the tree is, and with programs'
+//! files their timelines: for whoever works on the glue. `--unproven` before them leaves out the proofs of `took`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use lazy_mmu_agent::More;
+use lazy_mmu_engine::program::{Program, generate, text};
+use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summarise};
+use lazy_mmu_engine::subject::Port;
+use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
+use lazy_mmu_engine::trace::{listing, timeline};
+use lazy_mmu_engine::wire::{self, Frame, Summary};
+
+use crate::guard::{self, Crash, isolated};
+use crate::state::{Arenas, Facts};
+use crate::took;
+use crate::tree::{FORMS, Tree};
+
+/// The forms of a tree's code, booted and proven.
+pub struct Forms {
+    facts: Facts,
+    trees: Vec<&'static Tree>,
+    runner: Runner,
+}
+
+impl Forms {
+    /// Boots every form that the objects have.
+    ///
+    /// # Errors
+    /// The border's version; or the tree's shape is unknown.
+    fn boot() -> Result<Forms, String> {
+        let facts = Facts::ask()?;
+        let before = Arenas::new().image();
+        let here = FORMS.iter().filter(|form| facts.forms >> form.number & 1 == 1);
+        let trees = here.map(|&form| Tree::boot(form, &facts, &before)).collect();
+        Ok(Forms { facts, trees, runner: Runner::new() })
+    }
+
+    /// Whether the overlay took, asked in a process of its own.
+    fn prove(&mut self) -> Result<(), String> {
+        let Forms { trees, runner, .. } = self;
+        let proof = || {
+            guard::program_begins(0);
+            let failed = trees.iter().find_map(|tree| took::proven(tree, runner).err());
+            failed.unwrap_or_default().into_bytes()
+        };
+        match isolated(proof) {
+            Ok(message) if message.is_empty() => Ok(()),
+            Ok(message) => Err(String::from_utf8_lossy(&message).into_owned()),
+            Err(Crash { message, .. }) => Err(format!("this tree's shape is unknown: at its start {message}")),
+        }
+    }
+
+    /// One answer, computed in the child.
+    fn compute(&mut self, index: usize, request: &Frame) -> Frame {
+        let (tree, runner) = (self.trees[index], &mut self.runner);
+        match request {
+            Frame::Batch { programs, .. } => {
+                let mut results = Vec::with_capacity(programs.len());
+                for (n, program) in programs.iter().enumerate() {
+                    guard::program_begins(n as u32);
+                    match catch_unwind(AssertUnwindSafe(|| summary(tree, runner, &decode(program)))) {
+                        Ok(summary) => results.push(summary),
+                        Err(panic) => return panicked(n as u32, &*panic),
+                    }
+                }
+                Frame::Results(results)
+            }
+            Frame::Show { program, .. } => {
+                guard::program_begins(0);
+                let (events, verdict) = runner.run_on(tree, tree.rules(), &decode(program));
+                Frame::Text(format!("{}{verdict}\n", listing(events)))
+            }
+            Frame::Generate { seed, count, length, legal, .. } => {
+                let batch = Generated { seed: *seed, count: *count, length: *length, legal: *legal };
+                let mut sum = Summary::default();
+                for (n, seed) in batch.seeds().enumerate() {
+                    guard::program_begins(n as u32);
+                    let one = summary(tree, runner, &batch.program(seed));
+                    sum.generic = lazy_mmu_arches::backend::mix(sum.generic, one.generic);
+                    sum.all = lazy_mmu_arches::backend::mix(sum.all, one.all);
+                    sum.broken |= one.broken;
+                    sum.events = sum.events.saturating_add(one.events);
+                    sum.programs += 1;
+                }
+                Frame::Results(vec![sum])
+            }
+            _ => Frame::Text(String::new()),
+        }
+    }
+}
+
+fn summary(tree: &Tree, runner: &mut Runner, program: &Program) -> Summary {
+    let (events, verdict) = runner.run_on(tree, tree.rules(), program);
+    summarise(events, &verdict)
+}
+
+fn panicked(program: u32, panic: &(dyn std::any::Any + Send)) -> Frame {
+    let message = panic.downcast_ref::<String>().cloned();
+    let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    Frame::Panicked { program, message: message.unwrap_or_else(|| "a panic without a text".to_owned()) }
+}
+
+impl More for Forms {
+    fn subjects(&self) -> usize {
+        self.trees.len()
+    }
+
+    /// `{"arch","release","api","task_calls","mode","capacity","shifts","subjects":[{"index","name","mmu"}]}`
+    fn facts(&self) -> String {
+        let Facts { arch, release, api, task_calls, shifts, capacity, mode, .. } = &self.facts;
+        let api = ["stateless", "nesting-v3", "nesting-v4", "counted", "other"][(*api).min(4) as usize];
+        let subjects = self.trees.iter().enumerate().map(|(n, tree)| {
+            let (name, mmu) = (tree.form.name, tree.form.mmu.name());
+            format!(r#"{{"index":{},"name":"tree/{name}","mmu":"{mmu}","bytes":{}}}"#, SUBJECTS.len() + n, tree.bytes())
+        });
+        let subjects = subjects.collect::<Vec<_>>().join(",");
+        format!(
+            r#"{{"arch":"{arch}","release":"{release}","api":"{api}","task_calls":{task_calls},"mode":{mode},"capacity":{capacity},"shifts":{shifts:?},"subjects":[{subjects}]}}"#
+        )
+    }
+
+    fn answer(&mut self, index: usize, request: &Frame) -> Frame {
+        match isolated(|| wire::bytes(&self.compute(index, request))) {
+            Ok(bytes) => wire::read(&mut bytes.as_slice()).unwrap_or_else(|error| Frame::Panicked {
+                program: 0,
+                message: format!("the answer of the tree's process broke: {error}"),
+            }),
+            Err(Crash { program, message }) => Frame::Panicked { program, message },
+        }
+    }
+}
+
+/// The program.
+pub fn run(arguments: &[String]) -> i32 {
+    guard::install();
+    let mut forms = match Forms::boot() {
+        Ok(forms) => forms,
+        Err(message) => return failed(&message),
+    };
+    let (unproven, arguments) = match arguments {
+        [first, rest @ ..] if first == "--unproven" => (true, rest),
+        all => (false, all),
+    };
+    if !unproven && let Err(message) = forms.prove() {
+        return failed(&message);
+    }
+    match arguments {
+        [] => {
+            // A panic is answered by a frame; its text must not be mixed into what the host prints.
+            std::panic::set_hook(Box::new(|_| {}));
+            match lazy_mmu_agent::serve(std::io::stdin().lock(), std::io::stdout().lock(), &mut forms) {
+                Ok(()) => 0,
+                Err(error) => {
+                    eprintln!("lazy-mmu-tree-agent: {error}");
+                    2
+                }
+            }
+        }
+        [facts] if facts == "--facts" => {
+            println!("{}", forms.facts());
+            0
+        }
+        [subject, twin, flag, count, length] if flag == "--generated" => {
+            let twin = registry::find(twin).map(|found| found.make(Port::Model));
+            let (Some(tree), Some(twin)) = (forms.tree(subject), twin) else { return failed("no such subject") };
+            compare(tree, &*twin, &mut forms.runner, count.parse().unwrap_or(100), length.parse().unwrap_or(40));
+            0
+        }
+        [subject, files @ ..] => {
+            let Some(tree) = forms.tree(subject) else { return failed("no such form") };
+            files.iter().map(|file| show(tree, &mut forms.runner, file)).max().unwrap_or(0)
+        }
+    }
+}
+
+impl Forms {
+    fn tree(&self, name: &str) -> Option<&'static Tree> {
+        self.trees.iter().copied().find(|tree| tree.form.name == name.trim_start_matches("tree/"))
+    }
+}
+
+fn failed(message: &str) -> i32 {
+    eprintln!("lazy-mmu-tree-agent: {message}");
+    3
+}
+
+/// A program's timeline on the tree's code: of a file, or `seed:SEED:LENGTH`.
+fn show(tree: &Tree, runner: &mut Runner, name: &str) -> i32 {
+    let program = match name.strip_prefix("seed:").and_then(|seed| seed.split_once(':')) {
+        Some((seed, length)) => generate::legal(seed.parse().unwrap_or(0), length.parse().unwrap_or(40)),
+        None => match std::fs::read_to_string(name).map_err(|error| error.to_string()).and_then(|text| {
+            text::parse(&text).map_err(|error| error.to_string())
+        }) {
+            Ok(program) => program,
+            Err(error) => return failed(&format!("{name}: {error}")),
+        },
+    };
+    guard::program_begins(0);
+    let (events, verdict) = runner.run_on(tree, tree.rules(), &program);
+    println!("tree/{}, {} events\n", tree.form.name, events.len());
+    println!("{}", timeline::render(&program, tree, events, &verdict));
+    print!("{}", timeline::conclusion(&verdict, program.ops()));
+    i32::from(!verdict.holds())
+}
+
+/// Generated legal programs on the tree's code and on a subject of ours.
+fn compare(
+    tree: &Tree,
+    twin: &dyn lazy_mmu_engine::subject::Subject,
+    runner: &mut Runner,
+    count: u64,
+    length: usize,
+) {
+    let (mut generic, mut all, mut verdicts, mut shown) = (0, 0, 0, 0);
+    let mut seconds = [0.0; 2];
+    for seed in 0..count {
+        let program = generate::legal(seed, length);
+        guard::program_begins(seed as u32);
+        let mut run = |subject: &dyn lazy_mmu_engine::subject::Subject, time: &mut f64| {
+            let start = Instant::now();
+            let (events, verdict) = runner.run_on(subject, tree.rules(), &program);
+            let summary = summarise(events, &verdict);
+            *time += start.elapsed().as_secs_f64();
+            summary
+        };
+        let (c, rust) = (run(tree, &mut seconds[0]), run(twin, &mut seconds[1]));
+        generic += u64::from(c.generic != rust.generic);
+        all += u64::from(c.all != rust.all);
+        verdicts += u64::from(c.broken != rust.broken);
+        if shown < 10 && (c.generic != rust.generic || c.broken != rust.broken) {
+            shown += 1;
+            println!("seed {seed}: C {} ({}), ours {} ({})", broken_text(c.broken), c.events, broken_text(rust.broken), rust.events);
+        }
+    }
+    let [c, rust] = seconds.map(|seconds| seconds * 1e6 / count as f64);
+    println!(
+        "{count} programs: other generic events {generic}, other verdicts {verdicts}, other events {all}; C {c:.1} us, ours {rust:.1} us each"
+    );
+}

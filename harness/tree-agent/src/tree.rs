@@ -1,0 +1,341 @@
+//! [`Tree`]: one form of a tree's code, and what is known of the call that is in progress.
+//!
+//! The tree's code works on tables of its own memory. Before a call the entries that the call names are loaded from the
+//! machine; at each upcall and at the return they are compared with what was loaded, and what differs is a store. Nobody
+//! else runs between two upcalls, so nothing visible is lost. Not seen: a store of the word that is there already, and two
+//! stores to one entry between two upcalls.
+
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use lazy_mmu_arches::insn::Isa;
+use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Range, Size};
+use lazy_mmu_border::numbers::{self, api, call, entry, form, pte_flag};
+use lazy_mmu_engine::contract::Rules;
+use lazy_mmu_engine::subject::Env;
+use lazy_mmu_engine::trace::{Call, Hook};
+
+use crate::border::{enter, read, write};
+use crate::state::{Arenas, Facts, Image};
+
+/// A form: its name, what it drives, and the architecture's part of the adapter.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// `FORM_*`
+    pub number: u64,
+    /// What follows `tree/` in the subject's name.
+    pub name: &'static str,
+    /// The MMU.
+    pub mmu: Mmu,
+    /// Whose instructions.
+    pub isa: Isa,
+}
+
+/// All forms, in the order of their numbers.
+pub const FORMS: [Form; 7] = [
+    Form { number: form::AARCH64, name: "aarch64", mmu: Mmu::Aarch64, isa: Isa::Aarch64 },
+    Form { number: form::HASH, name: "powerpc64-hash", mmu: Mmu::Hash, isa: Isa::Powerpc64 },
+    Form { number: form::RADIX, name: "powerpc64-radix", mmu: Mmu::Radix, isa: Isa::Powerpc64 },
+    Form { number: form::SUN4U, name: "sparc64", mmu: Mmu::Sun4u, isa: Isa::Sparc64 },
+    Form { number: form::SUN4V, name: "sparc64-sun4v", mmu: Mmu::Sun4v, isa: Isa::Sparc64 },
+    Form { number: form::NATIVE, name: "native", mmu: Mmu::Native, isa: Isa::X86_64 },
+    Form { number: form::XEN, name: "xen", mmu: Mmu::Xen, isa: Isa::X86_64 },
+];
+
+/// The call in progress: which entries it may touch, and what it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Open {
+    /// The first entry that it names.
+    pub at: Option<PteRef>,
+    /// How many.
+    pub pages: u16,
+    /// It changes entries.
+    pub updating: bool,
+    /// What it flushes.
+    pub flushing: Option<Range>,
+    /// The point between its halves has come.
+    pub pointed: bool,
+    /// The hook that was called last in it.
+    pub hook: Option<Hook>,
+}
+
+impl Open {
+    /// A call that names no entry.
+    pub const NOTHING: Open =
+        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None };
+
+    /// A call that changes entries from `at` on, or reads them.
+    pub fn entries(at: PteRef, pages: u16, updating: bool) -> Open {
+        Open { at: Some(at), pages, updating, ..Open::NOTHING }
+    }
+
+    /// A flush.
+    pub fn flush(range: Range) -> Open {
+        Open { flushing: Some(range), ..Open::NOTHING }
+    }
+
+    /// The user's address space it is about.
+    fn about(&self) -> Option<Mm> {
+        let mm = self.at.map_or_else(|| self.flushing.map(|range| range.first.mm), |at| Some(at.mm));
+        mm.filter(|mm| !mm.is_kernel())
+    }
+}
+
+/// A form of a tree's code as a subject of the engine. One thread uses it; of several forms one is active at a time.
+pub struct Tree {
+    /// Which form.
+    pub form: Form,
+    /// What the tree has.
+    pub facts: Facts,
+    arenas: Arenas,
+    booted: Image,
+    /// Where each entry lies: by address space, size class, page.
+    places: Box<[u64]>,
+    env: Cell<Option<NonNull<dyn Env>>>,
+    /// The call in progress.
+    pub open: Cell<Open>,
+    /// The words of its entries as they were loaded or last told.
+    known: Box<[Cell<u64>]>,
+    /// The preempt_disable() depth that the machine knows of.
+    told: Cell<u64>,
+    /// Entries that this run has loaded, each once: as `LZ_AT`.
+    used: RefCell<Vec<u64>>,
+    is_used: Box<[Cell<bool>]>,
+    /// x86's part.
+    pub x86: crate::x86::State,
+    /// arm64's part.
+    pub arm64: crate::arm64::State,
+}
+
+/// Who answers the upcalls.
+static ACTIVE: AtomicPtr<Tree> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The tree whose call is in progress.
+pub fn active() -> Option<&'static Tree> {
+    // SAFETY: `Tree::activate` stores it, of a tree that is never dropped.
+    unsafe { ACTIVE.load(Ordering::Relaxed).as_ref() }
+}
+
+fn size_of(size: u8) -> Size {
+    match size {
+        0 => Size::Small,
+        1 => Size::Large,
+        _ => Size::Huge,
+    }
+}
+
+fn place_index(at: PteRef) -> usize {
+    (usize::from(at.mm.0) * 3 + at.size as usize) * usize::from(PAGES) + usize::from(at.page % PAGES)
+}
+
+/// The entry as the border names it.
+pub fn packed(at: PteRef) -> u64 {
+    numbers::at(at.mm.0, at.page % PAGES, at.size as u8)
+}
+
+impl Tree {
+    /// Boots a form. Its memory is that of `before`, the state before any boot.
+    pub fn boot(form: Form, facts: &Facts, before: &Image) -> &'static Tree {
+        let arenas = Arenas::new();
+        arenas.restore(before);
+        let tree = Box::leak(Box::new(Tree {
+            form,
+            facts: facts.clone(),
+            booted: Image::default(),
+            arenas,
+            places: Box::default(),
+            env: Cell::new(None),
+            open: Cell::new(Open::NOTHING),
+            known: (0..PAGES).map(|_| Cell::new(0)).collect(),
+            told: Cell::new(0),
+            used: RefCell::default(),
+            is_used: (0..9 * usize::from(PAGES)).map(|_| Cell::new(false)).collect(),
+            x86: crate::x86::State::default(),
+            arm64: crate::arm64::State::default(),
+        }));
+        ACTIVE.store(tree, Ordering::Relaxed);
+        enter(entry::BOOT, form.number, 0, 0);
+        let all = (0..3u8).flat_map(|mm| (0..3u8).flat_map(move |size| (0..PAGES).map(move |page| (mm, page, size))));
+        tree.places = all.map(|(mm, page, size)| enter(entry::PTE_PLACE, numbers::at(mm, page, size), 0, 0)).collect();
+        tree.booted = tree.arenas.image();
+        tree
+    }
+
+    /// From now on its code runs and answers; its state is as after boot.
+    pub fn activate(&self) {
+        ACTIVE.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
+        for at in self.used.borrow_mut().drain(..) {
+            let (mm, page, size) = numbers::at_parts(at);
+            self.is_used[place_index(PteRef { mm: Mm(mm), page, size: size_of(size) })].set(false);
+            enter(entry::FORGET, at, 0, 0);
+        }
+        self.arenas.restore(&self.booted);
+        self.open.set(Open::NOTHING);
+        self.arm64.reset();
+    }
+
+    /// A digest of its state, taken while no call is in progress.
+    pub fn digest(&self) -> u64 {
+        enter(entry::SETTLE, 0, 0, 0);
+        enter(entry::RUN, 0, 0, 0);
+        self.arenas.digest()
+    }
+
+    /// How many bytes a reset copies.
+    pub fn bytes(&self) -> usize {
+        self.arenas.bytes()
+    }
+
+    /// What the oracles may expect of it.
+    pub fn rules(&self) -> Rules {
+        let keeps = matches!(self.facts.api, api::V3 | api::V4 | api::COUNTED);
+        Rules { counted: self.facts.api == api::COUNTED, counters: keeps, mmu: self.form.mmu }
+    }
+
+    /// Whether its hooks leave every mode as it is.
+    pub fn ignores_hooks(&self) -> bool {
+        self.facts.api == api::STATELESS && (self.form.mmu.ignores_mode() || !self.facts.mode)
+    }
+
+    /// Who listens, while a call is in progress.
+    #[expect(clippy::mut_from_ref, reason = "one thread, and each use ends before the next begins")]
+    pub fn env(&self) -> &mut dyn Env {
+        let Some(mut env) = self.env.get() else {
+            crate::guard::die("the tree's code called the machine while no call was in progress");
+        };
+        // SAFETY: `enter` keeps it for the length of the call, the machine lent it for as long, and nobody on this
+        // thread holds another borrow of it: each use is one method call.
+        unsafe { env.as_mut() }
+    }
+
+    fn place(&self, at: PteRef) -> u64 {
+        self.places[place_index(at)]
+    }
+
+    /// The simulated CPU becomes what the machine has: who runs, in which context, who holds translations.
+    pub fn sync(&self) {
+        let env = self.env();
+        let depths = env.depths();
+        let packed = [depths.preempt, depths.bh, depths.softirq, depths.hardirq, depths.nmi, depths.irqs_off];
+        let packed = packed.iter().rev().fold(0, |packed, &depth| packed << 8 | u64::from(depth));
+        enter(entry::RUN, env.cpu().into(), env.current().into(), packed);
+        self.told.set(depths.preempt.into());
+        if let Some(mm) = self.open.get().about() {
+            let all = (1 << env.cpus()) - 1;
+            let mask = if env.is_thread_local(mm) { 1 << env.cpu() } else { all };
+            enter(entry::MM_ON, mm.0.into(), mask, 1);
+        }
+    }
+
+    /// The machine becomes what the tree's code has made of it: preempt_count and stores.
+    pub fn settle(&self) {
+        let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0);
+        while self.told.get() < now {
+            self.told.set(self.told.get() + 1);
+            self.env().preempt_disable();
+        }
+        while self.told.get() > now {
+            self.told.set(self.told.get() - 1);
+            self.env().preempt_enable();
+        }
+        let Open { at: Some(at), pages, .. } = self.open.get() else { return };
+        for n in 0..pages {
+            let at = at.step(n);
+            let word = read(self.place(at));
+            if self.known[usize::from(n)].replace(word) != word {
+                if self.form.mmu == Mmu::Xen {
+                    self.x86.trapped_store(self.env(), at, word);
+                } else {
+                    self.env().pte_store(at, word);
+                }
+            }
+        }
+    }
+
+    /// The tree's code sees the entries as they are.
+    pub fn load(&self) {
+        let Open { at: Some(at), pages, .. } = self.open.get() else { return };
+        for n in 0..pages {
+            let at = at.step(n);
+            let word = self.env().pte_load(at);
+            self.use_entry(at);
+            let place = self.place(at);
+            if read(place) != word {
+                write(place, word);
+            }
+            self.known[usize::from(n)].set(word);
+        }
+    }
+
+    fn use_entry(&self, at: PteRef) {
+        if !self.is_used[place_index(at)].replace(true) {
+            self.used.borrow_mut().push(packed(at));
+        }
+    }
+
+    /// Runs an entry of the border with a machine around it.
+    pub fn enter<R>(&self, env: &mut dyn Env, open: Open, call: impl FnOnce() -> R) -> R {
+        // SAFETY: the lifetime is taken away and put back: the pointer is dropped at the end of this function, before
+        // the borrow ends.
+        let env: NonNull<dyn Env> = unsafe { std::mem::transmute(NonNull::from(env)) };
+        let (outer, outer_open, outer_told) =
+            (self.env.replace(Some(env)), self.open.replace(open), self.told.get());
+        self.load();
+        self.sync();
+        let result = call();
+        self.settle();
+        self.env.set(outer);
+        self.open.set(outer_open);
+        self.told.set(outer_told);
+        result
+    }
+
+    /// The page at an address of the tree's code, and how far into the page it is.
+    pub fn page_at(&self, address: u64) -> Option<(PteRef, u64)> {
+        (0..3u8).find_map(|mm| {
+            let at = enter(entry::PAGE_AT, mm.into(), address, 0);
+            if at == numbers::NOWHERE {
+                return None;
+            }
+            let (mm, page, size) = numbers::at_parts(at);
+            let base = enter(entry::ADDRESS, at, 0, 0);
+            Some((PteRef { mm: Mm(mm), page, size: size_of(size) }, address - base))
+        })
+    }
+
+    /// The entry of a size class that lies at an address of the tree's memory.
+    pub fn entry_in(&self, place: u64, size: Size) -> Option<PteRef> {
+        (0..3u8).find_map(|mm| {
+            let first = PteRef { mm: Mm(mm), page: 0, size };
+            let page = u16::try_from(place.checked_sub(self.place(first))? / 8).ok().filter(|&page| page < PAGES)?;
+            Some(PteRef { page, ..first }).filter(|&at| self.place(at) == place)
+        })
+    }
+
+    /// Whether the last entry of the call in progress is valid as it is now.
+    pub fn set_is_valid(&self) -> bool {
+        let Open { at: Some(at), pages: pages @ 1.., .. } = self.open.get() else { return false };
+        enter(entry::PTE_FLAGS, read(self.place(at.step(pages - 1))), 0, 0) & pte_flag::VALID != 0
+    }
+
+    /// Changes the call in progress.
+    pub fn change_open(&self, change: impl FnOnce(&mut Open)) {
+        let mut open = self.open.get();
+        change(&mut open);
+        self.open.set(open);
+    }
+}
+
+/// A call of the API as the border numbers it, with its task.
+pub fn call_number(of: Call) -> (u64, u8) {
+    match of {
+        Call::Enable => (call::ENABLE, 0),
+        Call::Disable => (call::DISABLE, 0),
+        Call::Pause => (call::PAUSE, 0),
+        Call::Resume => (call::RESUME, 0),
+        Call::TaskPause(task) => (call::TASK_PAUSE, task),
+        Call::TaskResume(task) => (call::TASK_RESUME, task),
+    }
+}
