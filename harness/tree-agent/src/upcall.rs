@@ -33,7 +33,7 @@ fn answer(tree: &Tree, what: u64, a: u64, b: u64, c: u64, d: u64) -> u64 {
             }
         }
         up::IRQ => {
-            tree.settle();
+            tree.settle_depth();
             if a != 0 { tree.env().local_irq_save() } else { tree.env().local_irq_restore() }
         }
         up::WARN => warn(tree, &border::place(a)),
@@ -146,7 +146,6 @@ fn bug(tree: &Tree, place: &Place) {
 }
 
 fn noted(tree: &Tree, what: u64, a: u64, b: u64) {
-    tree.settle();
     match what {
         note::MC_FLUSH => tree.env().note(Note::McFlush(a as u8, b as u16)),
         note::MC_ISSUE if tree.open.get().updating => {
