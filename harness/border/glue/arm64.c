@@ -304,7 +304,7 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 {
 	if (pte_cont(__pte(word)))
 		return LZ_LARGE;
-	return pmd_leaf(__pmd(word)) ? LZ_HUGE : LZ_SMALL;
+	return pte_valid(__pte(word)) && pmd_leaf(__pmd(word)) ? LZ_HUGE : LZ_SMALL;
 }
 
 lz_u64 lz_arch_frame(lz_u64 word)
