@@ -4,7 +4,7 @@
  * tree's own flags. Nothing is decided here.
  *
  * The build says what the tree has: LZ_API (enum lz_api), LZ_TASK_CALLS where __task_lazy_mmu_mode_pause() exists,
- * LZ_MODE where the architecture has the mode at all, LZ_RELEASE (a string).
+ * LZ_NO_MODE where the architecture has no such mode, LZ_RELEASE (a string).
  */
 #include <linux/kernel.h>
 #include <linux/sched.h>
@@ -145,7 +145,7 @@ static lz_u64 fact(unsigned which)
 	case LZ_FACT_SHIFTS:
 		return lz_arch_shift(LZ_SMALL) | lz_arch_shift(LZ_LARGE) << 8 | lz_arch_shift(LZ_HUGE) << 16;
 	case LZ_FACT_CAPACITY: return lz_arch_capacity();
-#ifdef LZ_MODE
+#ifndef LZ_NO_MODE
 	case LZ_FACT_MODE: return 1;
 #endif
 	}

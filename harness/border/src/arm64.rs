@@ -2,7 +2,9 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{MEM_FLAGS, Object, Recipe};
+use crate::recipe::{Define, MEM_FLAGS, Object, Recipe, When};
+
+const PGTABLE: &str = "arch/arm64/include/asm/pgtable.h";
 
 /// 4K pages, 48 bits of address.
 pub const RECIPE: Recipe = Recipe {
@@ -14,12 +16,14 @@ pub const RECIPE: Recipe = Recipe {
     overlay: &["overlay/arm64", "overlay/common"],
     without: &[],
     flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
-    defines: &[],
+    defines: &[Define { name: "LZ_NO_MODE", when: When::HasNot(PGTABLE, "arch_enter_lazy_mmu_mode") }],
     objects: &[
         Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/arm64.c"),
         Object::glue("glue/arm64_switch.c"),
+        Object::tree("arch/arm64/mm/contpte.c").when(When::File("arch/arm64/mm/contpte.c")),
+        Object::tree("arch/arm64/mm/mmu.c"),
         Object::user("glue/entry-arm64.S"),
     ],
     objcopy: &[],

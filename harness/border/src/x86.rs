@@ -2,9 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{MEM_FLAGS, Alias, Define, Object, Recipe, When};
-
-const CURRENT: &str = "arch/x86/include/asm/current.h";
+use crate::recipe::{MEM_FLAGS, Object, Recipe};
 
 /// 64 bits, Xen PV and native in one object.
 pub const RECIPE: Recipe = Recipe {
@@ -17,8 +15,7 @@ pub const RECIPE: Recipe = Recipe {
     // User mode has a red zone of the stack to keep and lies where it is linked.
     without: &["-mpreferred-stack-boundary=3", "-mcmodel=kernel"],
     flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
-    // Until 6.14 the variables of a CPU that are read most were one struct.
-    defines: &[Define { name: "LZ_PCPU_HOT", when: When::Has(CURRENT, "const_pcpu_hot") }],
+    defines: &[],
     objects: &[
         Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
@@ -28,14 +25,11 @@ pub const RECIPE: Recipe = Recipe {
         Object::glue("glue/x86_xen_mmu.c"),
         Object::glue("glue/x86_xen_multicalls.c"),
         Object::tree("arch/x86/kernel/paravirt.c"),
+        Object::tree("arch/x86/xen/mmu.c"),
         Object::user("glue/entry-x86.S"),
     ],
     objcopy: &[],
-    // The tree reads `current` through a second name that the kernel's linker script defines.
-    aliases: &[
-        Alias { name: "const_pcpu_hot", means: "pcpu_hot", when: When::Has(CURRENT, "const_pcpu_hot") },
-        Alias { name: "const_current_task", means: "current_task", when: When::HasNot(CURRENT, "const_pcpu_hot") },
-    ],
+    aliases: &[],
     keep: &[],
     compilers: &[],
     link: &["-Wl,-z,norelro", "-Wl,--no-warn-rwx-segments"],
