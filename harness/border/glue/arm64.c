@@ -125,10 +125,10 @@ unsigned lz_arch_capacity(void) { return 0; }
 static void set_large(const struct lz_page *page, lz_u64 word, unsigned n)
 {
 #ifdef CONFIG_ARM64_CONTPTE
-	if (page->number)
-		return set_ptes(page->mm, page->address, page->place, __pte(word), n * CONT_PTES);
+	/* Kernel ones as set_huge_pte_at() makes them: with the bit, which set_ptes() gives to user entries alone. */
+	if (!page->number)
+		return __set_ptes(page->mm, page->address, page->place, __pte(word), n * CONT_PTES);
 #endif
-	/* Kernel ones as set_huge_pte_at() makes them: entry by entry, with the bit. */
 	set_ptes(page->mm, page->address, page->place, __pte(word), n * CONT_PTES);
 }
 
@@ -282,7 +282,7 @@ lz_u64 lz_arch_word(lz_u64 flags, lz_u64 frame, enum lz_size size)
 	pte = flags & LZ_ACCESSED ? pte_mkyoung(pte) : pte_mkold(pte);
 	if (size == LZ_LARGE)
 		pte = pte_mkcont(pte);
-	if (size == LZ_HUGE && flags & LZ_VALID)
+	if (size == LZ_HUGE)
 		pte = __pte(pmd_val(pmd_mkhuge(__pmd(pte_val(pte)))));
 	if (!(flags & LZ_VALID))
 		pte = clear_pte_bit(pte, __pgprot(PTE_VALID));
@@ -304,7 +304,8 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 {
 	if (pte_cont(__pte(word)))
 		return LZ_LARGE;
-	return pte_valid(__pte(word)) && pmd_leaf(__pmd(word)) ? LZ_HUGE : LZ_SMALL;
+	/* A block's descriptor has the table bit clear, valid or not. */
+	return word && !(word & PTE_TYPE_PAGE & ~PTE_VALID) ? LZ_HUGE : LZ_SMALL;
 }
 
 lz_u64 lz_arch_frame(lz_u64 word)
