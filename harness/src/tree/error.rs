@@ -231,7 +231,7 @@ impl TreeError {
             Self::NoSeries { .. } => "give a mailbox as `b4 am` or `git format-patch --stdout` writes it",
             Self::Revision { .. } => "give a commit of that repository; `git log` lists them",
             Self::Cache { .. } => {
-                "make room there, or set LAZYMMU_CACHE or XDG_CACHE_HOME to a directory you can write to"
+                "make room there, or set LAZYMMU_TREE_CACHE to a directory you can write to"
             }
             Self::Unreadable { .. } => "check that the file is yours to read",
             Self::Missing(missing) => return missing.remedy.clone(),

@@ -23,7 +23,7 @@ use super::compile::holds;
 use super::error::{Result, TreeError};
 use super::run::{self, Jobs};
 use super::source::Source;
-use super::stamp::{Looks, Stamp};
+use super::stamp::{self, Looks, Stamp};
 use super::tools::Tools;
 use super::store;
 
@@ -101,6 +101,8 @@ pub fn link(task: &Task<'_>) -> Result<Linked> {
             fs::remove_file(old).map_err(TreeError::cache(old))?;
         }
     }
+    // The objects may be some milliseconds old.
+    stamp::settle();
     let began = SystemTime::now();
     let stubs = task.jobs.one(|| {
         let (relocatable, stubs) = task.relocatable(&folder)?;
