@@ -106,7 +106,8 @@ impl Build {
         let store = Store::find()?;
         let base = self.named.base(&store)?;
         let series = self.named.series(&base, &store)?;
-        let wanted: Wanted = self.place.prepare()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
+        let wanted: Wanted =
+            self.place.prepare()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
         let Some(series) = series else { return self.one(&base, &wanted, &store) };
         let (mut exit, count) = (Exit::Holds, series.len());
         for (number, step) in series.enumerate() {
@@ -179,7 +180,7 @@ fn report(built: &Built) -> String {
         subject.display(),
     );
     if !stubs.is_empty() {
-        text += &format!("           {} names are not modelled: {}\n", stubs.len(), stubs.join(" "));
+        text += &format!("           {} names that its code has, reachable or not, are not modelled\n", stubs.len());
     }
     if !refused.is_empty() {
         text += &format!("           Kconfig did not take: {}\n", refused.join(" "));

@@ -222,7 +222,7 @@ impl Task<'_> {
             return TreeError::Cache { path: making.result.clone(), why: "No space left on device".to_owned() };
         }
         let border = format!("{}/", self.border.display());
-        let ours = first_error(complaint).is_some_and(|place| place.file.starts_with(&border));
+        let ours = is_ours(complaint, &border);
         let said = self.source.as_given(&errors_alone(complaint)).replace(&border, "lazymmu: ");
         TreeError::Compile {
             recipe: self.recipe.name.to_owned(),
@@ -245,6 +245,18 @@ fn numbers(assembly: &str) -> String {
         }
     }
     text
+}
+
+/// Whether the first error is in a file below a folder, or in a macro that such a file uses.
+fn is_ours(complaint: &str, folder: &str) -> bool {
+    let errors = errors_alone(complaint);
+    let is_error = |line: &&str| ERRORS.iter().any(|mark| line.contains(mark));
+    let mut lines = errors.lines().skip_while(|line| !is_error(line));
+    let first = lines.next().is_some_and(|line| line.starts_with(folder));
+    first
+        || lines
+            .take_while(|line| !is_error(line))
+            .any(|line| line.starts_with(folder) && line.contains(": note: in expansion of macro "))
 }
 
 /// A compiler's complaint without its warnings: those of overlay and glue are of no use to a user.
@@ -342,6 +354,14 @@ mod tests {
         let kept = "In file included from a.c:1:\na.h:3:4: error: e\n    3 | y\na.h:4:1: note: of the error\n";
         assert_eq!(errors_alone(said), kept);
         assert_eq!(errors_alone("gcc: fatal error: no input files\n"), "gcc: fatal error: no input files\n");
+    }
+
+    #[test]
+    fn an_error_is_ours_where_our_file_is_or_uses_the_macro() {
+        let used = "/b/glue/x.c: In function 'f':\na.h:3:4: error: e\n    3 | y\n/b/glue/x.c:9:1: note: in expansion of macro 'M'\n";
+        assert!(is_ours(used, "/b/") && is_ours("/b/glue/x.c:1:1: error: e\n", "/b/"));
+        let trees = "In file included from /b/glue/x.c:3:\na.h:3:4: error: e\n/b/glue/x.c:1:1: error: later\n";
+        assert!(!is_ours(trees, "/b/") && !is_ours("", "/b/"));
     }
 
     #[test]

@@ -24,8 +24,8 @@ use super::error::{Result, TreeError};
 use super::run::{self, Jobs};
 use super::source::Source;
 use super::stamp::{self, Looks, Stamp};
-use super::tools::Tools;
 use super::store;
+use super::tools::Tools;
 
 /// The address of the first stub, and how far they are apart. A field of a structure that is not there is found by it.
 pub const STUBS: u64 = 0x5000_0000;

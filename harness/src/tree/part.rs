@@ -52,7 +52,8 @@ mod tests {
             assert!(ARCHES.contains(&recipe.arch_dir), "{}", recipe.arch_dir);
         }
         let patterns = for_git(&["arm64".to_owned(), "m68k".to_owned(), "Kconfig".to_owned(), ".gitignore".to_owned()]);
-        let of_arch: Vec<_> = patterns.iter().filter(|pattern| !pattern.contains("boot/dts") && pattern.contains("arch/")).collect();
+        let of_arch: Vec<_> =
+            patterns.iter().filter(|pattern| !pattern.contains("boot/dts") && pattern.contains("arch/")).collect();
         assert_eq!(of_arch, [":(exclude)arch/m68k"]);
     }
 }

@@ -355,7 +355,8 @@ mod tests {
     #[test]
     fn a_rename_and_a_removal_are_seen() {
         let (tree, cache) = (tree(), Folder::new("cache"));
-        let rename = "diff --git a/mm/old.c b/mm/moved.c\nsimilarity index 100%\nrename from mm/old.c\nrename to mm/moved.c\n";
+        let rename =
+            "diff --git a/mm/old.c b/mm/moved.c\nsimilarity index 100%\nrename from mm/old.c\nrename to mm/moved.c\n";
         let steps = series(&tree, &Store::at(cache.path()), rename).expect("it applies");
         assert_eq!((steps[0].1.text("mm/old.c"), steps[0].1.text("mm/moved.c").as_deref()), (None, Some("old\n")));
     }
