@@ -148,7 +148,9 @@ impl Build {
     fn hosts(&self, ready: Result<Ready, Missing>) -> tree::Result<Vec<PathBuf>> {
         let ready = ready?;
         if !self.host.is_empty() {
-            return Ok(self.host.clone());
+            // The linker runs in a folder of the cache.
+            let absolute = |path: &PathBuf| path.canonicalize().map_err(tree::TreeError::unreadable(path));
+            return self.host.iter().map(absolute).collect();
         }
         let library = workspace::root().and_then(|root| agent::library(&ready, &root));
         library.map(|library| vec![library]).map_err(|error| {
