@@ -2,6 +2,7 @@
 /* x86: simulated CPUs over %gs, interrupts' state, hypercalls, and the entries' PTE operations. The tree's own flags. */
 #include <linux/sched.h>
 #include <linux/mm.h>
+#include <linux/hugetlb.h>
 #include <linux/percpu.h>
 #include <linux/hardirq.h>
 #include <asm/paravirt.h>

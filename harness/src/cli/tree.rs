@@ -106,7 +106,8 @@ impl Build {
         let store = Store::find()?;
         let base = self.named.base(&store)?;
         let series = self.named.series(&base, &store)?;
-        let wanted: Wanted = self.place.prepare()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
+        let wanted: Wanted =
+            self.place.prepare()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
         let Some(series) = series else { return self.one(&base, &wanted, &store) };
         let (mut exit, count) = (Exit::Holds, series.len());
         for (number, step) in series.enumerate() {
@@ -147,7 +148,9 @@ impl Build {
     fn hosts(&self, ready: Result<Ready, Missing>) -> tree::Result<Vec<PathBuf>> {
         let ready = ready?;
         if !self.host.is_empty() {
-            return Ok(self.host.clone());
+            // The linker runs in a folder of the cache.
+            let absolute = |path: &PathBuf| path.canonicalize().map_err(tree::TreeError::unreadable(path));
+            return self.host.iter().map(absolute).collect();
         }
         let library = workspace::root().and_then(|root| agent::library(&ready, &root));
         library.map(|library| vec![library]).map_err(|error| {
@@ -179,7 +182,7 @@ fn report(built: &Built) -> String {
         subject.display(),
     );
     if !stubs.is_empty() {
-        text += &format!("           {} names are not modelled: {}\n", stubs.len(), stubs.join(" "));
+        text += &format!("           {} names that its code has, reachable or not, are not modelled\n", stubs.len());
     }
     if !refused.is_empty() {
         text += &format!("           Kconfig did not take: {}\n", refused.join(" "));

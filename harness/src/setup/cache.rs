@@ -43,7 +43,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// When none of `LAZYMMU_CACHE`, `XDG_CACHE_HOME` and `HOME` names an absolute directory.
+    /// When neither `XDG_CACHE_HOME` nor `HOME` names an absolute directory.
     pub fn find() -> Result<Self, Missing> {
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = || absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -56,7 +56,7 @@ impl Cache {
         Ok(Self { root })
     }
 
-    /// Where kernel trees' things are; [`crate::tree`] knows what they mean.
+    /// Where kernel trees' things are, unless told otherwise; [`crate::tree`] knows what they mean.
     #[must_use]
     pub fn of_trees(&self) -> PathBuf {
         self.root.join("tree")

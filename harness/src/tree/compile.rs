@@ -19,7 +19,7 @@ use super::flags;
 use super::prepare::Prepared;
 use super::run::{self, Jobs};
 use super::source::Source;
-use super::stamp::{Looks, Stamp};
+use super::stamp::{self, Looks, Stamp};
 use super::store;
 use super::tools::Tools;
 
@@ -179,8 +179,10 @@ impl Task<'_> {
         if fs::read_to_string(&header).is_ok_and(|found| found == text) {
             return Ok(());
         }
+        store::write(&header, text)?;
         self.looks.forget(&header);
-        store::write(&header, text)
+        stamp::settle();
+        Ok(())
     }
 
     /// Makes a file unless its stamp holds; says whether it was made.
@@ -220,8 +222,8 @@ impl Task<'_> {
             return TreeError::Cache { path: making.result.clone(), why: "No space left on device".to_owned() };
         }
         let border = format!("{}/", self.border.display());
-        let ours = first_error(complaint).is_some_and(|place| place.file.starts_with(&border));
-        let said = self.source.as_given(complaint).replace(&border, "lazymmu: ");
+        let ours = is_ours(complaint, &border);
+        let said = self.source.as_given(&errors_alone(complaint)).replace(&border, "lazymmu: ");
         TreeError::Compile {
             recipe: self.recipe.name.to_owned(),
             source_file: making.shown.to_owned(),
@@ -245,10 +247,48 @@ fn numbers(assembly: &str) -> String {
     text
 }
 
+/// Whether the first error is in a file below a folder, or in a macro that such a file uses.
+fn is_ours(complaint: &str, folder: &str) -> bool {
+    let errors = errors_alone(complaint);
+    let is_error = |line: &&str| ERRORS.iter().any(|mark| line.contains(mark));
+    let mut lines = errors.lines().skip_while(|line| !is_error(line));
+    let first = lines.next().is_some_and(|line| line.starts_with(folder));
+    first
+        || lines
+            .take_while(|line| !is_error(line))
+            .any(|line| line.starts_with(folder) && line.contains(": note: in expansion of macro "))
+}
+
+/// A compiler's complaint without its warnings: those of overlay and glue are of no use to a user.
+fn errors_alone(complaint: &str) -> String {
+    let mut kept = String::new();
+    let (mut head, mut keeps) = (String::new(), true);
+    for line in complaint.lines() {
+        let is_head = ["In file included from ", "                 from "].iter().any(|start| line.starts_with(start))
+            || (line.contains(": In function ") || line.contains(": At top level"));
+        let is_warning = line.contains(": warning: ");
+        if is_head {
+            // What stands above a diagnostic goes where the diagnostic goes.
+            head += &format!("{line}\n");
+            continue;
+        }
+        if is_warning || ERRORS.iter().any(|mark| line.contains(mark)) {
+            keeps = !is_warning;
+        }
+        if keeps {
+            kept += &format!("{head}{line}\n");
+        }
+        head.clear();
+    }
+    kept
+}
+
+/// What marks an error: of the compiler, of its preprocessor, of the assembler.
+const ERRORS: [&str; 3] = [": error: ", ": fatal error: ", ": Error: "];
+
 /// The place of a compiler's or assembler's first error.
 fn first_error(complaint: &str) -> Option<Place> {
-    let marks = [": error: ", ": fatal error: ", ": Error: "];
-    let before = complaint.lines().find_map(|line| marks.iter().find_map(|mark| line.split_once(mark)))?.0;
+    let before = complaint.lines().find_map(|line| ERRORS.iter().find_map(|mark| line.split_once(mark)))?.0;
     // A path may have colons: the numbers, line and perhaps column, are taken from the end.
     let (rest, last) = before.rsplit_once(':')?;
     let last = last.parse().ok()?;
@@ -304,6 +344,24 @@ mod tests {
             Some(("arch/sparc/mm/ultra.S".to_owned(), 12))
         );
         assert_eq!(place("cc1: out of memory\n"), None);
+    }
+
+    #[test]
+    fn warnings_are_left_out_with_what_belongs_to_them() {
+        let said = "In file included from a.c:1:\na.h: In function 'f':\na.h:1:2: warning: w\n    1 | x\n      | ^\n\
+                    a.h:2:3: note: of the warning\nIn file included from a.c:1:\na.h:3:4: error: e\n    3 | y\n\
+                    a.h:4:1: note: of the error\n";
+        let kept = "In file included from a.c:1:\na.h:3:4: error: e\n    3 | y\na.h:4:1: note: of the error\n";
+        assert_eq!(errors_alone(said), kept);
+        assert_eq!(errors_alone("gcc: fatal error: no input files\n"), "gcc: fatal error: no input files\n");
+    }
+
+    #[test]
+    fn an_error_is_ours_where_our_file_is_or_uses_the_macro() {
+        let used = "/b/glue/x.c: In function 'f':\na.h:3:4: error: e\n    3 | y\n/b/glue/x.c:9:1: note: in expansion of macro 'M'\n";
+        assert!(is_ours(used, "/b/") && is_ours("/b/glue/x.c:1:1: error: e\n", "/b/"));
+        let trees = "In file included from /b/glue/x.c:3:\na.h:3:4: error: e\n/b/glue/x.c:1:1: error: later\n";
+        assert!(!is_ours(trees, "/b/") && !is_ours("", "/b/"));
     }
 
     #[test]

@@ -42,7 +42,10 @@ fn missing(release: &str, why: &str) -> Missing {
     Missing {
         what: format!("Debian's sources of Linux {release} are not to be had"),
         why: why.to_owned(),
-        remedy: format!("give the path of an unpacked tree, or one of --debian {}", SEEN.map(|(release, _)| release).join(", ")),
+        remedy: format!(
+            "give the path of an unpacked tree, or one of --debian {}",
+            SEEN.map(|(release, _)| release).join(", ")
+        ),
     }
 }
 
@@ -79,7 +82,8 @@ fn unpack_part(package: &Path, version: &str, scratch: &Scratch, place: &Path) -
     let sources = outer.join("usr/src");
     let entries = fs::read_dir(&sources).map_err(TreeError::cache(&sources))?.flatten().map(|entry| entry.path());
     let is_archive = |path: &std::path::PathBuf| path.to_string_lossy().contains(".tar");
-    let archive = entries.into_iter().find(is_archive).ok_or_else(|| missing(version, "the package holds no archive"))?;
+    let archive =
+        entries.into_iter().find(is_archive).ok_or_else(|| missing(version, "the package holds no archive"))?;
     let mut tar = Command::new("tar");
     tar.args(part::for_tar()).args(["--strip-components=1", "-xf"]).arg(&archive).arg("-C").arg(&tree);
     let said = run::run(tar, run::LONG)?;

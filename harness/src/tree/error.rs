@@ -219,7 +219,7 @@ impl TreeError {
             Self::NoTree { .. } | Self::NotLinux { .. } => "give the root of a Linux tree, where its top Makefile lies",
             Self::TooOld { .. } => "give a tree that has the mode in include/linux/pgtable.h",
             Self::Shape { .. } | Self::Compile { ours: true, .. } => {
-                "look at what the tree changed there; docs/judge.md says how the glue is taught a new shape"
+                "look at what the tree changed there; overlay and glue (harness/border) have to learn the new shape"
             }
             Self::NoArchitecture { .. } => "leave the architecture out with --target, or give a whole tree",
             Self::Kbuild { .. } => {
@@ -230,9 +230,7 @@ impl TreeError {
             Self::Patch { .. } => "give the tree that the series is based on, or rebase the series",
             Self::NoSeries { .. } => "give a mailbox as `b4 am` or `git format-patch --stdout` writes it",
             Self::Revision { .. } => "give a commit of that repository; `git log` lists them",
-            Self::Cache { .. } => {
-                "make room there, or set LAZYMMU_CACHE or XDG_CACHE_HOME to a directory you can write to"
-            }
+            Self::Cache { .. } => "make room there, or set LAZYMMU_TREE_CACHE to a directory you can write to",
             Self::Unreadable { .. } => "check that the file is yours to read",
             Self::Missing(missing) => return missing.remedy.clone(),
             Self::Interrupted => "run it again; what was finished is kept",

@@ -16,6 +16,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{Result, TreeError};
+use super::stamp;
 
 /// What is different from the tree, by path from its root.
 #[derive(Clone, Debug, Default)]
@@ -68,11 +69,15 @@ impl Plan {
 /// # Errors
 /// The farm cannot be written, or the tree not be read.
 pub fn sync(tree: &Path, farm: &Path, plan: &Plan) -> Result<()> {
-    folder(Some(tree), farm, &plan.root)
+    if folder(Some(tree), farm, &plan.root)? {
+        stamp::settle();
+    }
+    Ok(())
 }
 
-/// One folder of a farm that is no link; the tree may lack it, where a patch adds files.
-fn folder(tree: Option<&Path>, farm: &Path, node: &Node) -> Result<()> {
+/// One folder of a farm that is no link; the tree may lack it, where a patch adds files. Says whether a file was written.
+fn folder(tree: Option<&Path>, farm: &Path, node: &Node) -> Result<bool> {
+    let mut written = false;
     if fs::symlink_metadata(farm).is_ok_and(|data| !data.is_dir()) {
         fs::remove_file(farm).map_err(TreeError::cache(farm))?;
     }
@@ -91,15 +96,18 @@ fn folder(tree: Option<&Path>, farm: &Path, node: &Node) -> Result<()> {
         match node.below.get(name) {
             None => original.map_or(Ok(()), |original| link(&original, &place))?,
             Some(Node { exception: Some(Exception::Missing), .. }) => remove(&place)?,
-            Some(Node { exception: Some(Exception::Copy(other)), .. }) => copy(other, &place)?,
+            Some(Node { exception: Some(Exception::Copy(other)), .. }) => written |= copy(other, &place)?,
             Some(below) => {
                 let original = original.filter(|original| original.is_dir());
-                let nothing = original.is_none() && !below.adds();
-                if nothing { remove(&place)? } else { folder(original.as_deref(), &place, below)? }
+                if original.is_none() && !below.adds() {
+                    remove(&place)?;
+                } else {
+                    written |= folder(original.as_deref(), &place, below)?;
+                }
             }
         }
     }
-    Ok(())
+    Ok(written)
 }
 
 impl Node {
@@ -121,15 +129,17 @@ fn link(original: &Path, place: &Path) -> Result<()> {
     symlink(original, place).map_err(TreeError::cache(place))
 }
 
-fn copy(other: &Path, place: &Path) -> Result<()> {
+/// Copies a file unless an equal one is there; says whether it was written.
+fn copy(other: &Path, place: &Path) -> Result<bool> {
     let wanted = fs::read(other).map_err(TreeError::unreadable(other))?;
     let is_file = fs::symlink_metadata(place).is_ok_and(|data| data.is_file());
     if is_file && fs::read(place).is_ok_and(|found| found == wanted) {
-        return Ok(());
+        return Ok(false);
     }
     remove(place)?;
     // Permissions are copied too: kbuild runs scripts.
-    fs::copy(other, place).map(drop).map_err(TreeError::cache(place))
+    fs::copy(other, place).map_err(TreeError::cache(place))?;
+    Ok(true)
 }
 
 /// Removes whatever is there: a link and not what it leads to.
@@ -252,9 +262,9 @@ mod tests {
         let mut plan = Plan::default();
         plan.replace("mm/memory.c", tree.path().join("include/linux/mm.h"));
         sync(tree.path(), &farm, &plan).expect("a farm");
-        let inode = super::super::stamp::look(&farm.join("mm/memory.c"));
+        let inode = stamp::look(&farm.join("mm/memory.c"));
         sync(tree.path(), &farm, &plan).expect("a farm");
-        assert_eq!(super::super::stamp::look(&farm.join("mm/memory.c")), inode);
+        assert_eq!(stamp::look(&farm.join("mm/memory.c")), inode);
     }
 
     #[test]

@@ -23,9 +23,9 @@ use super::compile::holds;
 use super::error::{Result, TreeError};
 use super::run::{self, Jobs};
 use super::source::Source;
-use super::stamp::{Looks, Stamp};
-use super::tools::Tools;
+use super::stamp::{self, Looks, Stamp};
 use super::store;
+use super::tools::Tools;
 
 /// The address of the first stub, and how far they are apart. A field of a structure that is not there is found by it.
 pub const STUBS: u64 = 0x5000_0000;
@@ -101,6 +101,8 @@ pub fn link(task: &Task<'_>) -> Result<Linked> {
             fs::remove_file(old).map_err(TreeError::cache(old))?;
         }
     }
+    // The objects may be some milliseconds old.
+    stamp::settle();
     let began = SystemTime::now();
     let stubs = task.jobs.one(|| {
         let (relocatable, stubs) = task.relocatable(&folder)?;
@@ -140,8 +142,7 @@ impl Task<'_> {
         ld.args(self.aliases().map(|alias| format!("--defsym={}={}", alias.name, alias.means)));
         self.run(&mut ld)?;
         let said = self.run(self.tools.command("nm").arg("--undefined-only").arg(&joined))?;
-        let lacking: Vec<&str> = said.lines().filter_map(|line| line.split_whitespace().next_back()).collect();
-        let lacking: Vec<&str> = lacking.into_iter().filter(|name| !self.stays(name)).collect();
+        let lacking: Vec<&str> = undefined_names(&said).into_iter().filter(|name| !self.stays(name)).collect();
         let stubs: BTreeSet<String> = lacking.iter().map(|name| name.trim_start_matches('.').to_owned()).collect();
         let (renames, keep) = (folder.join("renames"), folder.join("keep"));
         let rename = |name: &&str| format!("{name} {}\n", undefined(name));
@@ -212,6 +213,11 @@ fn prefixed(flag: &str, path: &Path) -> std::ffi::OsString {
     text
 }
 
+/// The names in nm's list of undefined symbols; sparc's registers are symbols without a name.
+fn undefined_names(list: &str) -> Vec<&str> {
+    list.lines().filter_map(|line| line.split_whitespace().nth(1)).collect()
+}
+
 /// The name of something that is lacking. A dot before it is ELFv1's mark of a function's code.
 fn undefined(name: &str) -> String {
     match name.strip_prefix('.') {
@@ -236,6 +242,14 @@ fn address_flags(stubs: &[String], dotted: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_symbol_without_a_name_is_none() {
+        assert_eq!(
+            undefined_names("                 U memcpy\n                 U \n                 w x\n"),
+            ["memcpy", "x"]
+        );
+    }
 
     #[test]
     fn both_names_of_a_function_have_one_address() {

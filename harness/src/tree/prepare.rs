@@ -63,7 +63,7 @@ fn open(folder: &Path) -> Option<Prepared> {
     };
     let (flags, refused) = (lines("lz.flags")?, lines("lz.refused")?);
     // The time tells which folders are in use.
-    let _ = fs::write(folder.join("used"), "");
+    let _ = fs::write(folder.join(store::USED), "");
     Some(Prepared { folder: folder.to_owned(), flags, refused, took: None })
 }
 
@@ -151,6 +151,7 @@ impl Task<'_> {
         // What was there was not whole, or it would have been found.
         let _ = fs::remove_dir_all(&place);
         fs::rename(&kept, &place).map_err(TreeError::cache(&place))?;
+        stamp::settle();
         let prepared = open(&place).ok_or_else(|| TreeError::Cache {
             path: place.clone(),
             why: "what was just written there cannot be read".to_owned(),

@@ -95,12 +95,25 @@ mod tests {
         let tree = Folder::tree("revision");
         tree.write(HELPERS, "static inline void lazy_mmu_mode_enable(void)\n{\n}\n");
         tree.write("drivers/xen/x.c", "left out");
-        for (path, text) in [("drivers/Kconfig", "config X\n"), ("arch/arm64/Makefile", ""), ("arch/m68k/Makefile", ""), ("mm/Makefile", ""), ("scripts/x", "")] {
+        for (path, text) in [
+            ("drivers/Kconfig", "config X\n"),
+            ("arch/arm64/Makefile", ""),
+            ("arch/m68k/Makefile", ""),
+            ("mm/Makefile", ""),
+            ("scripts/x", ""),
+        ] {
             tree.write(path, text);
         }
         let git = |arguments: &[&str]| {
             let mut git = Command::new("git");
-            git.arg("-C").arg(tree.path()).args(["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]);
+            git.arg("-C").arg(tree.path()).args([
+                "-c",
+                "user.name=n",
+                "-c",
+                "user.email=e",
+                "-c",
+                "commit.gpgsign=false",
+            ]);
             git.args(arguments);
             assert!(run::run(git, run::COMPILER).expect("git runs").well, "{arguments:?}");
         };

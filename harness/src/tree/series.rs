@@ -64,7 +64,7 @@ fn is_header(text: &[u8]) -> bool {
 fn patch_of(mail: &[u8]) -> Option<Patch> {
     // A bare difference is a patch too, without a subject.
     let parsed = if is_header(mail) { mailparse::parse_mail(mail).ok() } else { None };
-    let body = parsed.as_ref().map_or_else(|| Some(mail.to_owned()), text_of)?;
+    let body = without_returns(parsed.as_ref().map_or_else(|| Some(mail.to_owned()), text_of)?);
     let subject = parsed.and_then(|mail| mail.headers.get_first_value("Subject")).unwrap_or_default();
     let subject = without_brackets(&subject);
     let start = difference(&body)?;
@@ -78,6 +78,12 @@ fn text_of(mail: &ParsedMail<'_>) -> Option<Vec<u8>> {
         return mail.ctype.mimetype.starts_with("text/").then(|| mail.get_body_raw().ok()).flatten();
     }
     mail.subparts.iter().find_map(text_of)
+}
+
+/// Lines that end as files' do: mail has a carriage return before each end, and so has what is decoded of it.
+fn without_returns(text: Vec<u8>) -> Vec<u8> {
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    lines.flat_map(|line| line.strip_suffix(b"\r\n").map_or(line.to_vec(), |line| [line, b"\n"].concat())).collect()
 }
 
 fn without_brackets(subject: &str) -> String {
@@ -355,7 +361,8 @@ mod tests {
     #[test]
     fn a_rename_and_a_removal_are_seen() {
         let (tree, cache) = (tree(), Folder::new("cache"));
-        let rename = "diff --git a/mm/old.c b/mm/moved.c\nsimilarity index 100%\nrename from mm/old.c\nrename to mm/moved.c\n";
+        let rename =
+            "diff --git a/mm/old.c b/mm/moved.c\nsimilarity index 100%\nrename from mm/old.c\nrename to mm/moved.c\n";
         let steps = series(&tree, &Store::at(cache.path()), rename).expect("it applies");
         assert_eq!((steps[0].1.text("mm/old.c"), steps[0].1.text("mm/moved.c").as_deref()), (None, Some("old\n")));
     }

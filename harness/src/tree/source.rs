@@ -152,7 +152,8 @@ pub(super) fn patches_on_top(root: &Path, commit: Option<&str>) -> Option<(u32, 
         git.arg("-C").arg(root).args(["--no-optional-locks"]).args(arguments);
         run::run(git, Duration::from_secs(30)).ok().filter(|said| said.well).map(|said| said.text())
     };
-    let describe: Vec<&str> = ["describe", "--long", "--tags", "--match", "v[0-9]*"].into_iter().chain(commit).collect();
+    let describe: Vec<&str> =
+        ["describe", "--long", "--tags", "--match", "v[0-9]*"].into_iter().chain(commit).collect();
     let described = git(&describe)?;
     let count = described.trim().rsplit('-').nth(1)?.parse().ok()?;
     if commit.is_some() {

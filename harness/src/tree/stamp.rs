@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What is looked at of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +71,19 @@ pub struct Stamp {
 /// The first word of a stamp's text; it changes with the form.
 const FORM: &str = "stamp 1";
 
+/// How far a file's time may lie behind the clock, and a bit more: the file system's own clock runs in steps.
+const STEP: Duration = Duration::from_millis(20);
+
+/// Waits until a file that was just written counts as older than what is made of it next.
+pub fn settle() {
+    std::thread::sleep(STEP + Duration::from_millis(5));
+}
+
 impl Stamp {
     /// A stamp of files as they are after something was made of them; `began` is the time before the making.
     pub fn of(command: &str, files: impl IntoIterator<Item = PathBuf>, began: SystemTime, looks: &Looks) -> Self {
         let began = began.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
-        // The file system's clock runs in steps, up to some milliseconds behind the other.
-        let safe = began - 20_000_000;
+        let safe = began - STEP.as_nanos() as i128;
         let look = |path: PathBuf| {
             let found = looks.at(&path).filter(|look| look.changed < safe);
             (path, found)
@@ -153,7 +160,6 @@ pub fn digest_of(texts: &[&[u8]]) -> u64 {
 mod tests {
     use super::super::testing::Folder;
     use super::*;
-    use std::time::Duration;
 
     /// Sets the time of change.
     fn age(path: &Path, seconds_ago: u64) {

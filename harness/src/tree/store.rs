@@ -20,7 +20,13 @@ use crate::output;
 use crate::setup::cache::Cache;
 
 /// How many prepared folders are kept for each recipe: a person works on few bases at a time.
-const KEPT: usize = 6;
+const PREPARED: usize = 6;
+
+/// How many trees' objects are kept, those of series included.
+const TREES: usize = 16;
+
+/// The file of an entry whose time tells when the entry was used.
+pub const USED: &str = "used";
 
 /// The part of the cache that belongs to trees.
 #[derive(Clone, Debug)]
@@ -33,12 +39,13 @@ pub struct Store {
 pub struct Held(#[expect(dead_code, reason = "held for its lock, which ends when it is closed")] File);
 
 impl Store {
-    /// The user's.
+    /// The user's: `LAZYMMU_TREE_CACHE` where that is an absolute path, or a folder of the command's cache.
     ///
     /// # Errors
     /// There is no place for a cache.
     pub fn find() -> Result<Self> {
-        Ok(Self::at(Cache::find()?.of_trees()))
+        let named = std::env::var_os("LAZYMMU_TREE_CACHE").map(PathBuf::from).filter(|path| path.is_absolute());
+        named.map_or_else(|| Ok(Self::at(Cache::find()?.of_trees())), |path| Ok(Self::at(path)))
     }
 
     /// One in a folder of the caller's choice.
@@ -65,10 +72,12 @@ impl Store {
         use std::os::unix::ffi::OsStrExt as _;
         let digest = stamp::digest_of(&[tree.as_os_str().as_bytes()]);
         let folder = self.folder(format!("trees/{}-{digest:016x}", readable(tree)))?;
-        // For a person who looks what takes the room.
-        let about = folder.join("path");
-        if !about.exists() {
-            fs::write(&about, tree.as_os_str().as_bytes()).map_err(TreeError::cache(&about))?;
+        // For a person who looks what takes the room; its time tells which trees are in use.
+        let about = folder.join(USED);
+        let is_new = !about.exists();
+        fs::write(&about, tree.as_os_str().as_bytes()).map_err(TreeError::cache(&about))?;
+        if is_new {
+            oldest(&self.root.join("trees"), |_| true, TREES);
         }
         Ok(folder)
     }
@@ -116,23 +125,14 @@ impl Store {
             fs::write(&path, text).map_err(TreeError::cache(&path))?;
         }
         scratch.publish(&place)?;
+        stamp::settle();
         Ok(place)
     }
 
-    /// Removes what no tree has used for longest, beyond a few of each recipe, and what killed processes left.
+    /// Removes the prepared folders of a recipe that were used longest ago, and what killed processes left.
     pub fn sweep(&self, recipe: &str) {
-        let age = |path: &PathBuf| fs::metadata(path.join("used")).and_then(|data| data.modified()).ok();
-        let folder = self.root.join("prepared");
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let of_recipe = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.rsplit_once('-').is_some_and(|(name, _)| name == recipe)
-        };
-        let mut found: Vec<_> = entries.filter(of_recipe).collect();
-        found.sort_by_key(age);
-        for old in found.iter().rev().skip(KEPT) {
-            let _ = fs::remove_dir_all(old);
-        }
+        let of_recipe = |name: &str| name.rsplit_once('-').is_some_and(|(name, _)| name == recipe);
+        oldest(&self.root.join("prepared"), of_recipe, PREPARED);
         for left in fs::read_dir(self.root.join("tmp")).into_iter().flatten().flatten() {
             let name = left.file_name().to_string_lossy().into_owned();
             let owner = name.rsplit('.').nth(1).and_then(|id| id.parse::<u32>().ok());
@@ -140,6 +140,18 @@ impl Store {
                 let _ = fs::remove_dir_all(left.path());
             }
         }
+    }
+}
+
+/// Removes the entries of a folder that were used longest ago, beyond so many. What cannot be removed stays.
+fn oldest(folder: &Path, counts: impl Fn(&str) -> bool, kept: usize) {
+    let used = |path: &PathBuf| fs::metadata(path.join(USED)).and_then(|data| data.modified()).ok();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<_> =
+        entries.filter(|entry| counts(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect();
+    found.sort_by_key(used);
+    for old in found.iter().rev().skip(kept) {
+        let _ = fs::remove_dir_all(old);
     }
 }
 
@@ -234,20 +246,20 @@ mod tests {
     fn only_what_was_used_last_is_kept() {
         let place = Folder::new("store");
         let store = Store::at(place.path());
-        for number in 0..=KEPT as u64 {
-            let used = store.folder(format!("prepared/aarch64-{number}")).unwrap().join("used");
+        for number in 0..=PREPARED as u64 {
+            let used = store.folder(format!("prepared/aarch64-{number}")).unwrap().join(USED);
             let file = File::create(&used).unwrap();
             file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number)).unwrap();
         }
         let other = store.folder("prepared/aarch64-4k-1").unwrap();
         store.sweep("aarch64");
         let there = |number: u64| place.path().join(format!("prepared/aarch64-{number}")).exists();
-        assert!(!there(0) && there(1) && there(KEPT as u64) && other.exists());
+        assert!(!there(0) && there(1) && there(PREPARED as u64) && other.exists());
     }
 
     #[test]
     fn a_cache_that_cannot_be_written_says_so() {
         let error = Store::at("/dev/null/lazymmu").border().unwrap_err();
-        assert!(matches!(error, TreeError::Cache { .. }) && error.remedy().contains("LAZYMMU_CACHE"), "{error:?}");
+        assert!(matches!(error, TreeError::Cache { .. }) && error.remedy().contains("LAZYMMU_TREE_CACHE"), "{error:?}");
     }
 }
