@@ -145,6 +145,12 @@ static unsigned long tables[2][LAZYMMU_MMS][LAZYMMU_PAGES] __lz_table;
 #define TABLE_PAGES (sizeof tables / PAGE_SIZE)
 static struct page table_pages[TABLE_PAGES];
 
+/* arch/x86/mm/physaddr.c: of virtual addresses the tables alone are looked at. */
+bool __virt_addr_valid(unsigned long address)
+{
+	return address - (unsigned long)tables < sizeof tables;
+}
+
 void *lz_arch_place(unsigned mm, unsigned page, enum lz_size size) { return &tables[size == LZ_HUGE][mm][page]; }
 void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size) { tables[size == LZ_HUGE][mm][page] = 0; }
 

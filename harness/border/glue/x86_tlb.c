@@ -5,6 +5,9 @@
 
 /* arch/x86/mm/init.c has it; here it is set by lz_tlb_loaded(). */
 DEFINE_PER_CPU_ALIGNED(struct tlb_state, cpu_tlbstate);
+DEFINE_PER_CPU_SHARED_ALIGNED(irq_cpustat_t, irq_stat);
+/* Time stands still. */
+unsigned long volatile __cacheline_aligned_in_smp jiffies;
 
 void lz_tlb_loaded(unsigned cpu, struct mm_struct *mm)
 {
@@ -19,16 +22,21 @@ void lz_tlb_loaded(unsigned cpu, struct mm_struct *mm)
 
 /*
  * kernel/smp.c, of which this file is all that is needed: this CPU's part with interrupts off, then each other CPU's as
- * an interrupt there, and the sender waits. smp_call_function_many_cond() warns where a handler calls it, or interrupts are off.
+ * an interrupt there, and the sender waits. smp_call_function_many_cond() warns where a handler calls it, or interrupts are off (the latter with lockdep alone:
+ * it is told here because it may deadlock without).
  */
 void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t func, void *info, bool wait, const struct cpumask *mask)
 {
 	unsigned cpu, here;
 	unsigned long flags;
-	bool asked = false;
 
 	preempt_disable();
 	here = smp_processor_id();
+	/* lockdep_assert_irqs_enabled(), and the WARN behind it. */
+	if (irqs_disabled())
+		lz_warn("kernel/smp.c", 0, "smp_call_function_many_cond", "irqs_disabled()");
+	if (!in_task())
+		lz_warn("kernel/smp.c", 0, "smp_call_function_many_cond", "!in_task()");
 	if (cpumask_test_cpu(here, mask) && (!cond || cond(here, info))) {
 		local_irq_save(flags);
 		func(info);
@@ -37,9 +45,6 @@ void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t func, void *inf
 	for_each_cpu_and(cpu, mask, cpu_online_mask) {
 		if (cpu == here || (cond && !cond(cpu, info)))
 			continue;
-		if (!asked)
-			WARN_ON_ONCE(irqs_disabled() || !in_task());
-		asked = true;
 		lz_as_cpu(cpu, func, info);
 	}
 	preempt_enable();
