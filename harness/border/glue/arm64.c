@@ -34,6 +34,8 @@ void lz_set_irqs_off(unsigned long off)
 	lazymmu_upcall(LZ_UP_IRQ, !!off, 0, 0, 0);
 }
 
+unsigned long lz_daif(void) { return irqs_off[on] ? PSR_I_BIT | PSR_F_BIT : 0; }
+
 void lz_flag(int flag, int now, int was) { lazymmu_upcall(LZ_UP_FLAG, flag, now, was, 0); }
 
 static unsigned long tp(void)
@@ -302,7 +304,7 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 {
 	if (pte_cont(__pte(word)))
 		return LZ_LARGE;
-	return pmd_sect(__pmd(word)) ? LZ_HUGE : LZ_SMALL;
+	return pmd_leaf(__pmd(word)) ? LZ_HUGE : LZ_SMALL;
 }
 
 lz_u64 lz_arch_frame(lz_u64 word)

@@ -252,7 +252,7 @@ void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n)
 		return set_ptes(page->mm, page->address, page->place, native_make_pte(word), n);
 	for (i = 0; i < n; i++)
 		set_pmd_at(page->mm, page->address + i * PMD_SIZE, (pmd_t *)page->place + i,
-			   native_make_pmd(word + i * PMD_SIZE));
+			   native_make_pmd(native_pte_val(pte_advance_pfn(native_make_pte(word), i << (PMD_SHIFT - PAGE_SHIFT)))));
 }
 
 lz_u64 lz_arch_clear(const struct lz_page *page)

@@ -231,6 +231,12 @@ impl Tree {
 
     /// The machine becomes what the tree's code has made of it: preempt_count and stores.
     pub fn settle(&self) {
+        self.settle_depth();
+        self.settle_stores();
+    }
+
+    /// preempt_count alone: no instruction and nobody else looks at memory here.
+    pub fn settle_depth(&self) {
         let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0);
         while self.told.get() < now {
             self.told.set(self.told.get() + 1);
@@ -240,7 +246,14 @@ impl Tree {
             self.told.set(self.told.get() - 1);
             self.env().preempt_enable();
         }
-        let Open { at: Some(at), pages, .. } = self.open.get() else { return };
+    }
+
+    fn settle_stores(&self) {
+        let Open { at: Some(at), pages: pages @ 1.., .. } = self.open.get() else { return };
+        let (first, last) = (self.place(at), self.place(at.step(pages - 1)));
+        if last == first + 8 * u64::from(pages - 1) && self.is_known(first, pages.into()) {
+            return;
+        }
         for n in 0..pages {
             let at = at.step(n);
             let word = read(self.place(at));
@@ -251,6 +264,27 @@ impl Tree {
                     self.env().pte_store(at, word);
                 }
             }
+        }
+    }
+
+    /// Whether the words side by side from `first` on are those that are known: mostly they are.
+    fn is_known(&self, first: u64, pages: usize) -> bool {
+        let known = self.known[..pages].as_ptr().cast::<u64>();
+        // SAFETY: the first table entries lie side by side in the tree's memory, and none of its code runs meanwhile; a
+        // `Cell` is as what is in it, and nothing sets one meanwhile.
+        unsafe { std::slice::from_raw_parts(first as *const u64, pages) == std::slice::from_raw_parts(known, pages) }
+    }
+
+    /// The tree's code sees one entry as it is, which somebody else has just written.
+    pub fn load_one(&self, entry: PteRef) {
+        let word = self.env().pte_load(entry);
+        self.use_entry(entry);
+        write(self.place(entry), word);
+        if let Open { at: Some(at), pages, .. } = self.open.get()
+            && at.mm == entry.mm
+            && let Some(n) = entry.page.checked_sub(at.page).filter(|&n| n < pages)
+        {
+            self.known[usize::from(n)].set(word);
         }
     }
 

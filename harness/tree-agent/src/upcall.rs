@@ -26,9 +26,9 @@ fn answer(tree: &Tree, what: u64, a: u64, b: u64, c: u64, _d: u64) -> u64 {
         up::POINT => point(tree),
         up::HOOK => hook_called(tree, a, b != 0),
         up::NESTED_CALL | up::NESTED_RETURN => nested(tree, what == up::NESTED_CALL, a, b as u8),
-        up::PREEMPT => tree.settle(),
+        up::PREEMPT => tree.settle_depth(),
         up::IRQ => {
-            tree.settle();
+            tree.settle_depth();
             if a != 0 { tree.env().local_irq_save() } else { tree.env().local_irq_restore() }
         }
         up::WARN => warn(tree, &border::place(a)),
@@ -140,7 +140,6 @@ fn bug(tree: &Tree, place: &Place) {
 }
 
 fn noted(tree: &Tree, what: u64, a: u64, b: u64) {
-    tree.settle();
     match what {
         note::MC_FLUSH => tree.env().note(Note::McFlush(a as u8, b as u16)),
         note::MC_ISSUE if tree.open.get().updating => {

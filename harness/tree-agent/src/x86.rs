@@ -46,6 +46,8 @@ pub struct State {
     /// Where the multicall entries in progress lie in the tree's memory.
     entries: Cell<u64>,
     remote: Cell<Option<Remote>>,
+    /// The entries that the hypercall in progress updates.
+    updated: RefCell<Vec<PteRef>>,
 }
 
 impl Default for State {
@@ -55,6 +57,7 @@ impl Default for State {
             masks: Cell::new(MASKS),
             entries: Cell::new(0),
             remote: Cell::new(None),
+            updated: RefCell::default(),
         }
     }
 }
@@ -101,10 +104,9 @@ fn translate(tree: &Tree, address: u64) -> u64 {
     tree.page_at(address).map_or(0, |(at, into)| virtual_address(at) + into)
 }
 
-/// The machine's address of a table entry that a hypercall names by the tree's.
-fn entry_address(tree: &Tree, pointer: u64) -> u64 {
-    let place = (pointer & !7) + enter(entry::GUEST, 0, 4, 0);
-    tree.entry_at(place).map_or(u64::MAX << 27, |at| at.machine_address() | pointer & 7)
+/// The table entry that a hypercall names by a machine address of the tree's.
+fn entry_of(tree: &Tree, pointer: u64) -> Option<PteRef> {
+    tree.entry_at((pointer & !7) + enter(entry::GUEST, 0, 4, 0))
 }
 
 /// Where our guest memory has what the tree's code names: argument bytes keep their offset, the rest is on a stack.
@@ -116,7 +118,10 @@ fn argument(cpu: u8, pointer: u64) -> u64 {
 fn copy_updates(tree: &Tree, to: u64, from: u64, count: u64) {
     for n in 0..count {
         let [pointer, value] = read_words(from + 16 * n);
-        tree.x86.put(to + 16 * n, entry_address(tree, pointer));
+        let entry = entry_of(tree, pointer);
+        let address = entry.map_or(u64::MAX << 27, PteRef::machine_address);
+        tree.x86.put(to + 16 * n, address | pointer & 7);
+        tree.x86.updated.borrow_mut().extend(entry);
         tree.x86.put(to + 16 * n + 8, value);
     }
 }
@@ -167,7 +172,8 @@ pub fn hypercall(tree: &Tree, number: u64, a: u64, count: u64) -> u64 {
     };
     let result = tree.env().execute(insn);
     tree.x86.entries.set(0);
-    tree.load();
+    let updated = tree.x86.updated.take();
+    updated.iter().for_each(|&entry| tree.load_one(entry));
     result
 }
 
