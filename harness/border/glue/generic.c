@@ -68,11 +68,13 @@ void lz_bug(const char *file, int line, const char *func, const char *condition)
 
 lz_u64 lz_insn(int insn, lz_u64 a, lz_u64 b, lz_u64 c) { return lazymmu_upcall(LZ_UP_INSN, insn, a, b, c); }
 
+#ifdef CONFIG_PRINTK
 asmlinkage __visible int _printk(const char *fmt, ...)
 {
 	lazymmu_upcall(LZ_UP_PRINT, (lz_u64)fmt, 0, 0, 0);
 	return 0;
 }
+#endif
 
 /* kernel/sched/core.c has these where CONFIG_DEBUG_PREEMPT makes calls of the macros. */
 #ifdef CONFIG_DEBUG_PREEMPT
