@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0 */
 /* Memory and strings for the tree's code: libc's have other contracts (and on some architectures other calls). */
 typedef __SIZE_TYPE__ size_t;
+/* Words at once where both ends are aligned: the compiler must not make a call of memcpy() out of it. */
+typedef unsigned long __attribute__((may_alias)) word;
+#define ALIGNED(address) (((unsigned long)(address) & (sizeof(word) - 1)) == 0)
 
 void *memcpy(void *to, const void *from, size_t n)
 {
@@ -10,8 +13,8 @@ void *memcpy(void *to, const void *from, size_t n)
 #ifdef __x86_64__
 	asm volatile("rep movsb" : "+D" (t), "+S" (f), "+c" (n) : : "memory");
 #else
-	for (; n >= 8; n -= 8, t += 8, f += 8)
-		__builtin_memcpy(t, f, 8);
+	for (; n >= sizeof(word) && ALIGNED(t) && ALIGNED(f); n -= sizeof(word), t += sizeof(word), f += sizeof(word))
+		*(word *)t = *(const word *)f;
 	while (n--)
 		*t++ = *f++;
 #endif
@@ -25,10 +28,12 @@ void *memset(void *to, int byte, size_t n)
 #ifdef __x86_64__
 	asm volatile("rep stosb" : "+D" (t), "+c" (n) : "a" (byte) : "memory");
 #else
-	unsigned long word = (unsigned char)byte * 0x0101010101010101ul;
+	word bytes = (unsigned char)byte * 0x0101010101010101ul;
 
-	for (; n >= 8; n -= 8, t += 8)
-		__builtin_memcpy(t, &word, 8);
+	for (; n && !ALIGNED(t); n--)
+		*t++ = byte;
+	for (; n >= sizeof(word); n -= sizeof(word), t += sizeof(word))
+		*(word *)t = bytes;
 	while (n--)
 		*t++ = byte;
 #endif
