@@ -23,7 +23,7 @@ struct paca_struct lz_pacas[LAZYMMU_CPUS];
 struct paca_struct *lz_paca = lz_pacas;	/* what r13 is in the tree's code */
 unsigned long lz_user_r13;
 
-#define LZ_PERCPU_MAX (64 << 10)
+#define LZ_PERCPU_MAX (16 << 10)
 static char lz_percpu[LAZYMMU_CPUS][LZ_PERCPU_MAX] __aligned(4096);
 static bool lz_radix;
 static struct cpu_spec lz_cpu;
@@ -86,6 +86,7 @@ void *lz_arch_place(unsigned mm, unsigned page, enum lz_size size)
 #define LZ_GROUPS 512
 static struct hash_pte lz_htab[LZ_GROUPS * HPTES_PER_GROUP] __lz_table;
 static struct mmu_hash_ops lz_native;
+bool _debug_pagealloc_enabled_early __weak = true;
 
 static int lz_ssize(unsigned long address)
 {
@@ -129,7 +130,8 @@ static lz_u64 lz_page_at(unsigned mm, unsigned long address, enum lz_size size)
 	unsigned long page;
 
 	if (!mm && address >= PAGE_OFFSET && address < PAGE_OFFSET + ((unsigned long)LZ_LINEAR_PAGE << PAGE_SHIFT))
-		return LZ_AT(0, LZ_LINEAR_PAGE + ((address - PAGE_OFFSET) >> PAGE_SHIFT), size);
+		/* Whatever size the linear map has: a program's is the smallest. */
+		return LZ_AT(0, LZ_LINEAR_PAGE + ((address - PAGE_OFFSET) >> PAGE_SHIFT), LZ_SMALL);
 	page = (address - lz_arch_base(mm, size)) >> lz_arch_shift(size);
 	return page < LAZYMMU_PAGES ? LZ_AT(mm, page, size) : LZ_NOWHERE;
 }
@@ -184,9 +186,15 @@ static void lz_tell_doomed(void)
 	}
 }
 
+/* Which way the entry comes: the batch's only one, or past the batch (0). */
+static void lz_note_flush(unsigned long entries) { lazymmu_upcall(LZ_UP_NOTE, LZ_NOTE_BATCH_FLUSH, entries, 0, 0); }
+
 static void lz_hpte_invalidate(unsigned long slot, unsigned long vpn, int bpsize, int apsize, int ssize, int local)
 {
 	if (!lz_faulting) {
+		struct ppc64_tlb_batch *batch = this_cpu_ptr(&ppc64_tlb_batch);
+
+		lz_note_flush(batch->index == 1 && batch->vpn[0] == vpn);
 		lz_doomed_local = !!local;
 		lz_doom(vpn, &lz_htab[slot], bpsize, ssize);
 	}
@@ -199,6 +207,7 @@ static void lz_flush_hash_range(unsigned long number, int local)
 	struct ppc64_tlb_batch *batch = this_cpu_ptr(&ppc64_tlb_batch);
 	unsigned long i;
 
+	lz_note_flush(number);
 	lz_doomed_local = !!local;
 	for (i = 0; i < number && i < PPC64_TLB_BATCH_NR; i++) {
 		unsigned long vpn = batch->vpn[i], index, shift, slot;
@@ -325,6 +334,10 @@ static void lz_boot_mms(void)
 }
 
 extern void hpte_init_native(void);
+int hash__kernel_map_pages(struct page *page, int numpages, int enable);
+extern u8 *linear_map_hash_slots;	/* static in the tree, made global by the build */
+extern unsigned long linear_map_hash_count;
+static u8 lz_linear_slots[LAZYMMU_PAGES];
 
 void lz_arch_boot(enum lz_form form)
 {
@@ -347,6 +360,10 @@ void lz_arch_boot(enum lz_form form)
 		mmu_hash_ops.flush_hash_range = lz_flush_hash_range;
 		htab_address = lz_htab;
 		htab_hash_mask = LZ_GROUPS - 1;
+#ifdef CONFIG_DEBUG_PAGEALLOC
+		linear_map_hash_slots = lz_linear_slots;
+		linear_map_hash_count = ARRAY_SIZE(lz_linear_slots);
+#endif
 	}
 	lz_arch_reset_cpus();
 }
@@ -606,7 +623,8 @@ void lz_arch_gather_flush(const struct lz_page *first, unsigned n)
 	tlb_flush(&tlb);
 }
 
-void lz_arch_start_switch(struct task_struct *prev) { arch_start_context_switch(prev); }
+/* The architecture has no such hook. */
+void lz_arch_start_switch(struct task_struct *prev) { }
 
 unsigned lz_arch_mode(void)
 {
@@ -633,5 +651,19 @@ lz_u64 lz_arch_deferred(unsigned cpu, struct task_struct *task, unsigned what)
 }
 
 lz_u64 lz_arch_guest(unsigned cpu, unsigned what) { return 0; }
-void lz_arch_map_linear(const struct lz_page *page, lz_u64 word) { }
+/*
+ * The tree's own path for one page of the linear map, which keeps the slots of its hash entries apart from any page table:
+ * the entry here is the machine's alone. On radix the tree refuses DEBUG_PAGEALLOC: as a set and a flush.
+ */
+void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
+{
+	lz_catch_up(page, 1);
+	*(pte_t *)page->place = __pte(word & ~_PAGE_HPTEFLAGS);
+	if (lz_radix && !word)
+		flush_tlb_kernel_range(page->address, page->address + PAGE_SIZE);
+#ifdef CONFIG_DEBUG_PAGEALLOC
+	if (!lz_radix && page->page >= LZ_LINEAR_PAGE)
+		hash__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
+#endif
+}
 void lz_arch_end_switch(struct task_struct *next) { }

@@ -146,8 +146,8 @@ static void lz_fill_tsb(unsigned long from, unsigned long to)
 	unsigned long v;
 
 	lz_filled_from = from;
-	lz_filled_to = min(to, from + KERNEL_TSB_NENTRIES * PAGE_SIZE);
-	for (v = from; v < lz_filled_to; v += PAGE_SIZE)
+	lz_filled_to = from + min(to - from, KERNEL_TSB_NENTRIES * PAGE_SIZE);
+	for (v = from; v != lz_filled_to; v += PAGE_SIZE)
 		lz_kernel_tsb(v)->tag = v >> 22;
 }
 
@@ -156,7 +156,7 @@ static void lz_tell_tsb(void)
 	unsigned long v = lz_filled_from, to = lz_filled_to;
 
 	lz_filled_from = lz_filled_to = 0;
-	for (; v < to; v += PAGE_SIZE)
+	for (; v != to; v += PAGE_SIZE)
 		if (lz_kernel_tsb(v)->tag != v >> 22)
 			lazymmu_upcall(LZ_UP_INSN, LZ_INSN_TSB_FLUSH, v, PAGE_SHIFT, lz_page_at(0, v));
 }
@@ -221,13 +221,15 @@ static void lz_deliver(struct trap_per_cpu *tb, int count)
 	u64 *mondo = (u64 *)tb->cpu_mondo_block_pa;
 	u16 *list = (u16 *)tb->cpu_list_pa;
 	bool page = (u32)mondo[0] == (u32)(unsigned long)&xcall_flush_tlb_page;
-	unsigned long others = 0;
+	unsigned long others = 0, pages = 0, v;
 
 	while (count--)
 		others |= 1UL << list[count];
 	lz_tell_tsb();
-	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_CROSS_CALL, page ? 1 : 3, others,
-		       page ? 1 : (mondo[2] - mondo[1]) >> PAGE_SHIFT);
+	/* Of a range the TLB has a page for each of its own sizes. */
+	for (v = mondo[1]; !page && v - mondo[1] < mondo[2] - mondo[1]; pages++)
+		v += 1UL << min(lz_arch_shift(LZ_AT_SIZE(lz_page_at(0, v)) & 3), (unsigned)REAL_HPAGE_SHIFT);
+	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_CROSS_CALL, page ? 1 : 3, others, page ? 1 : pages);
 }
 
 /* Boot. sun4v has other instructions in some places: as sun4v_patch() does, and back again. */
@@ -495,7 +497,8 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 #endif
 }
 
-void lz_arch_start_switch(struct task_struct *prev) { arch_start_context_switch(prev); }
+/* The architecture has no such hooks, and its switch_to() knows nothing of the mode. */
+void lz_arch_start_switch(struct task_struct *prev) { }
 void lz_arch_end_switch(struct task_struct *next) { }
 
 unsigned lz_arch_mode(void)

@@ -4,6 +4,8 @@
 
 void lz_boot_protections(int sun4v)
 {
+	/* What the machine description says of the caches. */
+	page_cache4v_flag = _PAGE_CP_4V | _PAGE_CV_4V;
 	if (sun4v)
 		sun4v_pgprot_init();
 	else
