@@ -143,22 +143,22 @@ enum lz_insn {
 	LZ_INSN_DSB_ISHST = 0, LZ_INSN_DSB_ISH = 1, LZ_INSN_DSB_NSHST = 2, LZ_INSN_DSB_NSH = 3, LZ_INSN_ISB = 4,
 	LZ_INSN_TLBI = 5,	/* b: instruction word, c: operand */
 	/* powerpc64 */
-	LZ_INSN_HPTE_INVALIDATE = 16,	/* b: vpn, c: psize | apsize << 8 | ssize << 16 | local << 24 */
-	LZ_INSN_TLBIE = 17,		/* b: RB, c: RS | IS, RIC, PRS as the glue's file says */
+	LZ_INSN_HPTE_INVALIDATE = 16,	/* b: vpn, c: psize | apsize << 8 | ssize << 16 | local << 24, d: LZ_AT or LZ_NOWHERE */
+	LZ_INSN_TLBIE = 17,		/* b: RB, c: RS above bit 32 | R << 11 | PRS << 10 | RIC << 8, d: LZ_AT it names */
 	LZ_INSN_TLBIEL = 18, LZ_INSN_PTESYNC = 19, LZ_INSN_TLBSYNC = 20, LZ_INSN_EIEIO = 21,
 	/* sparc64 */
-	LZ_INSN_TSB_FLUSH = 32,		/* b: entry's address, c: tag */
+	LZ_INSN_TSB_FLUSH = 32,		/* b: address, c: hash shift | mm << 8, d: LZ_AT it lies in */
 	LZ_INSN_FLUSH_PAGE = 33,	/* b: context, c: vaddr */
 	LZ_INSN_FLUSH_PENDING = 34,	/* b: context, c: vaddrs, d: how many */
 	LZ_INSN_FLUSH_KERNEL = 35,	/* b: start, c: end */
-	LZ_INSN_CROSS_CALL = 36,	/* b: 1 page 2 pending 3 kernel range, c: mask of the other CPUs, d: address or count */
+	LZ_INSN_CROSS_CALL = 36,	/* b: 1 page 2 pending 3 kernel range, c: mask of the other CPUs, d: how many pages of the TLB */
 	/* x86_64 */
 	LZ_INSN_INVLPG = 48,		/* b: address */
 	LZ_INSN_MOV_CR3 = 49, LZ_INSN_LOCK_ADD = 50,
 	LZ_INSN_ACT_AS = 51,		/* b: another CPU: what follows is its own doing, as an interrupt there does it for this
 					   CPU, which waits; LZ_NOWHERE: over */
 };
-/* LZ_NOTE_MC_FLUSH b: entries, c: argument bytes. LZ_NOTE_MC_ISSUE b: whether the buffer goes out at once. */
+/* LZ_NOTE_BATCH_FLUSH b: entries, or 0: an entry goes past the batch. LZ_NOTE_MC_FLUSH b: entries, c: argument bytes. LZ_NOTE_MC_ISSUE b: whether the buffer goes out at once. */
 enum lz_note { LZ_NOTE_MC_FLUSH = 0, LZ_NOTE_MC_ISSUE = 1, LZ_NOTE_BATCH_ADD = 2, LZ_NOTE_BATCH_FLUSH = 3 };
 
 lz_u64 lazymmu_enter(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c, lz_u64 d);

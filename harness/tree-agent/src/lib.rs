@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `border` | the two functions of the border |
 //! | `tree`, `subject`, `upcall` | a form of the tree's code as a subject of the engine, and what it asks of the machine |
-//! | `x86`, `arm64` | what an architecture's instructions and hypercalls are in the machine's words |
+//! | `x86`, `arm64`, `powerpc64`, `sparc64` | what an architecture's instructions and hypercalls are in the machine's words |
+//! | `batch` | notes of powerpc64's and sparc64's batch |
 //! | `state` | memory of the tree's objects: reset, fingerprint; facts |
 //! | `guard`, `decode`, `symbols` | a process for each batch, and the name of what it died of |
 //! | `took` | proofs at the start that the overlay is in effect |
@@ -14,10 +15,13 @@
 //! (the host's `tree` module), the machine and the oracles (`lazy-mmu-engine`).
 
 mod arm64;
+mod batch;
 mod border;
 mod decode;
 mod guard;
+mod powerpc64;
 mod serve;
+mod sparc64;
 mod state;
 mod subject;
 mod symbols;

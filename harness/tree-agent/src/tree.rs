@@ -59,12 +59,14 @@ pub struct Open {
     pub pointed: bool,
     /// The hook that was called last in it.
     pub hook: Option<Hook>,
+    /// The preempt_disable() depth that it began with.
+    pub depth: u64,
 }
 
 impl Open {
     /// A call that names no entry.
     pub const NOTHING: Open =
-        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None };
+        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None, depth: 0 };
 
     /// A call that changes entries from `at` on, or reads them.
     pub fn entries(at: PteRef, pages: u16, updating: bool) -> Open {
@@ -107,6 +109,8 @@ pub struct Tree {
     pub x86: crate::x86::State,
     /// arm64's part.
     pub arm64: crate::arm64::State,
+    /// Where batches have notes.
+    pub batch: crate::batch::State,
 }
 
 /// Who answers the upcalls.
@@ -135,7 +139,18 @@ pub fn packed(at: PteRef) -> u64 {
     numbers::at(at.mm.0, at.page % PAGES, at.size as u8)
 }
 
+/// What the border's name of an entry means; nothing where it names no entry.
+pub fn unpacked(at: u64) -> Option<PteRef> {
+    let (mm, page, size) = numbers::at_parts(at);
+    (at != numbers::NOWHERE).then(|| PteRef { mm: Mm(mm), page, size: size_of(size) })
+}
+
 impl Tree {
+    /// The preempt_disable() depth that the machine knows of.
+    pub fn told(&self) -> u64 {
+        self.told.get()
+    }
+
     /// Boots a form. Its memory is that of `before`, the state before any boot.
     pub fn boot(form: Form, facts: &Facts, before: &Image) -> &'static Tree {
         let arenas = Arenas::new();
@@ -154,6 +169,7 @@ impl Tree {
             is_used: (0..9 * usize::from(PAGES)).map(|_| Cell::new(false)).collect(),
             x86: crate::x86::State::default(),
             arm64: crate::arm64::State::default(),
+            batch: crate::batch::State::default(),
         }));
         ACTIVE.store(tree, Ordering::Relaxed);
         enter(entry::BOOT, form.number, 0, 0);
@@ -174,6 +190,7 @@ impl Tree {
         self.arenas.restore(&self.booted);
         self.open.set(Open::NOTHING);
         self.arm64.reset();
+        self.batch.reset();
     }
 
     /// A digest of its state, taken while no call is in progress.
@@ -318,6 +335,7 @@ impl Tree {
             (self.env.replace(Some(env)), self.open.replace(open), self.told.get());
         self.load();
         self.sync();
+        self.change_open(|open| open.depth = self.told.get());
         let result = call();
         self.settle();
         self.env.set(outer);
@@ -328,15 +346,13 @@ impl Tree {
 
     /// The page at an address of the tree's code, and how far into the page it is.
     pub fn page_at(&self, address: u64) -> Option<(PteRef, u64)> {
-        (0..3u8).find_map(|mm| {
-            let at = enter(entry::PAGE_AT, mm.into(), address, 0);
-            if at == numbers::NOWHERE {
-                return None;
-            }
-            let (mm, page, size) = numbers::at_parts(at);
-            let base = enter(entry::ADDRESS, at, 0, 0);
-            Some((PteRef { mm: Mm(mm), page, size: size_of(size) }, address - base))
-        })
+        (0..3u8).find_map(|mm| self.page_in(Mm(mm), address))
+    }
+
+    /// The same of one address space.
+    pub fn page_in(&self, mm: Mm, address: u64) -> Option<(PteRef, u64)> {
+        let at = unpacked(enter(entry::PAGE_AT, mm.0.into(), address, 0))?;
+        Some((at, address.wrapping_sub(enter(entry::ADDRESS, packed(at), 0, 0))))
     }
 
     /// The entry of a size class that lies at an address of the tree's memory.

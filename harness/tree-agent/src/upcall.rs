@@ -9,7 +9,7 @@ use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
 use crate::border::{self, Place};
 use crate::tree::{self, Tree};
-use crate::{arm64, guard, x86};
+use crate::{arm64, batch, guard, powerpc64, sparc64, x86};
 
 /// The machine's end of the border.
 ///
@@ -21,12 +21,17 @@ pub unsafe extern "C" fn lazymmu_machine(what: u64, a: u64, b: u64, c: u64, d: u
     answer(tree, what, a, b, c, d)
 }
 
-fn answer(tree: &Tree, what: u64, a: u64, b: u64, c: u64, _d: u64) -> u64 {
+fn answer(tree: &Tree, what: u64, a: u64, b: u64, c: u64, d: u64) -> u64 {
     match what {
         up::POINT => point(tree),
         up::HOOK => hook_called(tree, a, b != 0),
         up::NESTED_CALL | up::NESTED_RETURN => nested(tree, what == up::NESTED_CALL, a, b as u8),
-        up::PREEMPT => tree.settle_depth(),
+        up::PREEMPT => {
+            tree.settle_depth();
+            if tree.told() == tree.open.get().depth {
+                batch::look(tree);
+            }
+        }
         up::IRQ => {
             tree.settle_depth();
             if a != 0 { tree.env().local_irq_save() } else { tree.env().local_irq_restore() }
@@ -39,7 +44,8 @@ fn answer(tree: &Tree, what: u64, a: u64, b: u64, c: u64, _d: u64) -> u64 {
             return match tree.form.isa {
                 Isa::Aarch64 => arm64::insn(tree, a, b, c),
                 Isa::X86_64 => x86::insn(tree, a, b, c),
-                Isa::Powerpc64 | Isa::Sparc64 => 0,
+                Isa::Powerpc64 => powerpc64::insn(tree, a, b, c, d),
+                Isa::Sparc64 => sparc64::insn(tree, a, b, c, d),
             };
         }
         up::HYPERCALL => {
@@ -145,8 +151,7 @@ fn noted(tree: &Tree, what: u64, a: u64, b: u64) {
         note::MC_ISSUE if tree.open.get().updating => {
             tree.env().note(if a != 0 { Note::MmuIssued } else { Note::MmuQueued });
         }
-        note::BATCH_ADD => tree.env().note(Note::BatchAdd(a as u16)),
-        note::BATCH_FLUSH => tree.env().note(Note::FlushPending(a as u16)),
+        note::BATCH_FLUSH => batch::flushes(tree, a),
         _ => {}
     }
 }
