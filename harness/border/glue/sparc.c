@@ -232,7 +232,7 @@ static void lz_deliver(struct trap_per_cpu *tb, int count)
 	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_CROSS_CALL, page ? 1 : 3, others, page ? 1 : pages);
 }
 
-/* Boot. sun4v has other instructions in some places: as sun4v_patch() does, and back again. */
+/* sun4v has other instructions in some places: as sun4v_patch() does, and back again. */
 struct lz_patch1 { u32 at, insn; };
 struct lz_patch2 { u32 at, insns[2]; };
 extern struct lz_patch1 __start_lz_sun4v1[], __stop_lz_sun4v1[];
@@ -277,6 +277,17 @@ static void lz_patch(void)
 	}
 }
 
+/* Whether the text is sun4v's. Not in an arena: a form that is put back in memory gets its own text at its next step. */
+static bool lz_text_is_sun4v __attribute__((section(".bss.lz_tables")));
+
+static void lz_patch_for_form(void)
+{
+	if (lz_text_is_sun4v == lz_sun4v)
+		return;
+	lz_text_is_sun4v = lz_sun4v;
+	lz_patch();
+}
+
 static void lz_boot_linear_map(void)
 {
 	pgd_t *pgd = pgd_offset_pgd(swapper_pg_dir, PAGE_OFFSET);
@@ -287,6 +298,7 @@ static void lz_boot_linear_map(void)
 	pmd_populate_kernel(&init_mm, &lz_pmds[0], (pte_t *)&lz_small[0][LZ_LINEAR_PAGE]);
 }
 
+/* Boot. */
 static u64 lz_mondos[LAZYMMU_CPUS][8];
 static u16 lz_lists[LAZYMMU_CPUS][64];
 
@@ -294,9 +306,8 @@ void lz_arch_boot(enum lz_form form)
 {
 	unsigned n, t;
 
-	if (lz_sun4v != (form == LZ_FORM_SUN4V))
-		lz_patch();
 	lz_sun4v = form == LZ_FORM_SUN4V;
+	lz_patch_for_form();
 	tlb_type = lz_sun4v ? hypervisor : spitfire;
 	tlb_context_cache = CTX_FIRST_VERSION;
 	/* Physical and virtual addresses are the same. */
@@ -346,6 +357,7 @@ void lz_arch_mm_init(struct mm_struct *mm, unsigned number)
 
 void lz_arch_run(unsigned cpu, struct task_struct *task, bool irqs_off)
 {
+	lz_patch_for_form();
 	task_thread_info(task)->cpu = cpu;
 	lz_pil = irqs_off ? LZ_PIL_OFF : 0;
 	lz_regs[0] = (unsigned long)task;

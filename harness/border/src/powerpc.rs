@@ -2,7 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{Object, Recipe};
+use crate::recipe::{Define, Object, Recipe, When};
 
 /// Book3S 64, big-endian, 64K pages.
 pub const RECIPE: Recipe = Recipe {
@@ -14,18 +14,30 @@ pub const RECIPE: Recipe = Recipe {
     overlay: &["overlay/powerpc", "overlay/common"],
     without: &[],
     flags: &["-ffunction-sections", "-fdata-sections"],
-    defines: &[],
+    defines: &[Define {
+        name: "LZ_BATCH_ACTIVE",
+        when: When::Has("arch/powerpc/include/asm/book3s/64/tlbflush-hash.h", "active;"),
+    }],
     objects: &[
         Object::glue("glue/generic.c"),
         Object::glue("glue/powerpc.c"),
         Object::tree("arch/powerpc/mm/book3s64/hash_tlb.c"),
         Object::tree("arch/powerpc/mm/book3s64/hash_utils.c"),
         Object::tree("arch/powerpc/mm/book3s64/hash_64k.c"),
+        Object::tree("arch/powerpc/mm/book3s64/hash_native.c"),
+        Object::tree("arch/powerpc/mm/book3s64/hugetlbpage.c"),
+        Object::tree("arch/powerpc/mm/book3s64/radix_tlb.c"),
         Object::tree("arch/powerpc/mm/pgtable.c"),
         Object::user("glue/entry-powerpc.S"),
     ],
     // The glue has a version without the page table's lock; ELFv1 has a second symbol for each function.
-    objcopy: &["--weaken-symbol=assert_pte_locked", "--weaken-symbol=.assert_pte_locked"],
+    objcopy: &[
+        "--weaken-symbol=assert_pte_locked",
+        "--weaken-symbol=.assert_pte_locked",
+        // DEBUG_PAGEALLOC's table, which boot code allocates.
+        "--globalize-symbol=linear_map_hash_slots",
+        "--globalize-symbol=linear_map_hash_count",
+    ],
     aliases: &[],
     keep: &[],
     // Registers are saved by the compiler's library under -Os; .TOC. is the linker's.

@@ -2,7 +2,7 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{Object, Recipe};
+use crate::recipe::{Define, Object, Recipe, When};
 
 /// 64 bits, 8K pages.
 pub const RECIPE: Recipe = Recipe {
@@ -15,15 +15,16 @@ pub const RECIPE: Recipe = Recipe {
     without: &[],
     // g7 is the user's thread pointer: the kernel's C must not change it.
     flags: &["-ffixed-g7", "-ffunction-sections", "-fdata-sections"],
-    defines: &[],
+    defines: &[Define { name: "LZ_BATCH_ACTIVE", when: When::Has("arch/sparc/include/asm/tlbflush_64.h", "active;") }],
     objects: &[
         Object::glue("glue/generic.c"),
         Object::glue("glue/sparc.c"),
-        // It defines the hooks out of line, and one calls another: no points there.
-        Object::tree("arch/sparc/mm/tlb.c").with(&["-DLZ_NO_HOOKS"]),
+        Object::glue("glue/sparc_init.c"),
+        // Its calls of the TSB's flushes say which way an address goes.
+        Object::tree("arch/sparc/mm/tlb.c").with(&["-DLZ_NOTES"]),
         Object::tree("arch/sparc/mm/tsb.c"),
+        Object::tree("arch/sparc/mm/hugetlbpage.c"),
         Object::tree("arch/sparc/kernel/smp_64.c"),
-        Object::tree("arch/sparc/mm/init_64.c"),
         Object::user("glue/entry-sparc.S"),
     ],
     objcopy: &[

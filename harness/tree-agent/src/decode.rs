@@ -72,14 +72,24 @@ pub fn go_on(context: *mut c_void) -> bool {
     true
 }
 
-/// Not known here.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub fn place(_: *mut c_void) -> (u64, u64) {
-    (0, 0)
+/// Where the signal came, and the link register: `gp_regs[32]` and `[36]` of the ucontext's machine part.
+#[cfg(target_arch = "powerpc64")]
+pub fn place(context: *mut c_void) -> (u64, u64) {
+    const REGISTERS: u64 = 232;
+    let register = |n: u64| crate::border::read(context as u64 + REGISTERS + 8 * n);
+    (register(32), register(36))
 }
 
-/// Nothing is decoded here.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+/// Where the signal came, and %o7: the third argument of a handler is the siginfo here, and a pt_regs lies behind it.
+#[cfg(target_arch = "sparc64")]
+pub fn place(context: *mut c_void) -> (u64, u64) {
+    const REGISTERS: u64 = 128;
+    let register = |n: u64| crate::border::read(context as u64 + REGISTERS + 8 * n);
+    (register(17), register(15))
+}
+
+/// No instruction is decoded here: the overlay turns those that matter into calls.
+#[cfg(any(target_arch = "powerpc64", target_arch = "sparc64"))]
 pub fn go_on(_: *mut c_void) -> bool {
     false
 }

@@ -75,8 +75,21 @@ pub fn program_begins(number: u32) {
     unsafe { libc::setitimer(libc::ITIMER_VIRTUAL, &raw const timer, ptr::null_mut()) };
 }
 
+/// What is installed: where the tree's code has a register of the user's for itself, the border's thunk puts it back first.
+#[cfg(not(any(target_arch = "powerpc64", target_arch = "sparc64")))]
+use lazymmu_signalled as lazymmu_signal;
+
+#[cfg(any(target_arch = "powerpc64", target_arch = "sparc64"))]
+unsafe extern "C" {
+    fn lazymmu_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void);
+}
+
 /// A signal that ends the process, unless it comes of an instruction that can be decoded.
-unsafe extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+///
+/// # Safety
+/// The kernel calls it, or the border's thunk with what it was called with.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn lazymmu_signalled(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     if signal == libc::SIGILL && decode::go_on(context) {
         return;
     }
@@ -108,7 +121,7 @@ pub fn install() {
         let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
         libc::sigaltstack(&raw const stack, ptr::null_mut());
         let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = on_signal as *const () as usize;
+        action.sa_sigaction = lazymmu_signal as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
         for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGVTALRM] {
             libc::sigaction(signal, &raw const action, ptr::null_mut());

@@ -182,12 +182,12 @@ impl Tree {
     /// From now on its code runs and answers; its state is as after boot.
     pub fn activate(&self) {
         ACTIVE.store(std::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
+        self.arenas.restore(&self.booted);
         for at in self.used.borrow_mut().drain(..) {
             let (mm, page, size) = numbers::at_parts(at);
             self.is_used[place_index(PteRef { mm: Mm(mm), page, size: size_of(size) })].set(false);
             enter(entry::FORGET, at, 0, 0);
         }
-        self.arenas.restore(&self.booted);
         self.open.set(Open::NOTHING);
         self.arm64.reset();
         self.batch.reset();
