@@ -623,8 +623,33 @@ void lz_arch_gather_flush(const struct lz_page *first, unsigned n)
 	tlb_flush(&tlb);
 }
 
-/* The architecture has no such hook. */
-void lz_arch_start_switch(struct task_struct *prev) { }
+/*
+ * Where the batch has its own mark of the mode, __switch_to() (kernel/process.c) keeps it with the task: modelled, because
+ * that function is one piece around _switch(), and the machine switches between the two halves.
+ */
+void lz_arch_start_switch(struct task_struct *prev)
+{
+#if defined(LZ_BATCH_ACTIVE) && defined(_TLF_LAZY_MMU)
+	struct ppc64_tlb_batch *batch = this_cpu_ptr(&ppc64_tlb_batch);
+
+	if (!batch->active)
+		return;
+	task_thread_info(prev)->local_flags |= _TLF_LAZY_MMU;
+	if (batch->index)
+		__flush_tlb_pending(batch);
+	batch->active = 0;
+#endif
+}
+
+void lz_arch_end_switch(struct task_struct *next)
+{
+#if defined(LZ_BATCH_ACTIVE) && defined(_TLF_LAZY_MMU)
+	if (!(task_thread_info(next)->local_flags & _TLF_LAZY_MMU))
+		return;
+	task_thread_info(next)->local_flags &= ~_TLF_LAZY_MMU;
+	this_cpu_ptr(&ppc64_tlb_batch)->active = 1;
+#endif
+}
 
 unsigned lz_arch_mode(void)
 {
@@ -666,4 +691,3 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 		hash__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
 #endif
 }
-void lz_arch_end_switch(struct task_struct *next) { }
