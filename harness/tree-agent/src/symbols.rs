@@ -58,7 +58,10 @@ fn read(file: &[u8]) -> Option<Vec<(u64, u64, String)>> {
     for at in (start..start + bytes).step_by(24) {
         let name = file.get(strings + number(at, 4)? as usize..)?;
         let name = &name[..name.iter().position(|&byte| byte == 0)?];
-        symbols.push((number(at + 8, 8)?, number(at + 16, 8)?, String::from_utf8_lossy(name).into_owned()));
+        // One that no section has is somebody else's, or nobody's: it stands for no address.
+        if number(at + 6, 2)? != 0 {
+            symbols.push((number(at + 8, 8)?, number(at + 16, 8)?, String::from_utf8_lossy(name).into_owned()));
+        }
     }
     Some(symbols)
 }
