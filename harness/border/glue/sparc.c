@@ -519,7 +519,7 @@ void lz_arch_end_switch(struct task_struct *next) { }
 unsigned lz_arch_mode(void)
 {
 #ifdef LZ_BATCH_ACTIVE
-	return this_cpu_ptr(&tlb_batch)->active != 0;
+	return raw_cpu_ptr(&tlb_batch)->active != 0;
 #else
 	return 2;
 #endif

@@ -191,9 +191,10 @@ fn failed(message: &str) -> i32 {
 fn show(tree: &Tree, runner: &mut Runner, name: &str) -> i32 {
     let program = match name.strip_prefix("seed:").and_then(|seed| seed.split_once(':')) {
         Some((seed, length)) => generate::legal(seed.parse().unwrap_or(0), length.parse().unwrap_or(40)),
-        None => match std::fs::read_to_string(name).map_err(|error| error.to_string()).and_then(|text| {
-            text::parse(&text).map_err(|error| error.to_string())
-        }) {
+        None => match std::fs::read_to_string(name)
+            .map_err(|error| error.to_string())
+            .and_then(|text| text::parse(&text).map_err(|error| error.to_string()))
+        {
             Ok(program) => program,
             Err(error) => return failed(&format!("{name}: {error}")),
         },
@@ -215,13 +216,7 @@ fn processor_time() -> f64 {
 }
 
 /// Generated legal programs on the tree's code and on a subject of ours.
-fn compare(
-    tree: &Tree,
-    twin: &dyn lazy_mmu_engine::subject::Subject,
-    runner: &mut Runner,
-    count: u64,
-    length: usize,
-) {
+fn compare(tree: &Tree, twin: &dyn lazy_mmu_engine::subject::Subject, runner: &mut Runner, count: u64, length: usize) {
     let (mut generic, mut all, mut verdicts, mut shown) = (0, 0, 0, 0);
     let mut seconds = [0.0; 2];
     for seed in 0..count {
@@ -240,7 +235,13 @@ fn compare(
         verdicts += u64::from(c.broken != rust.broken);
         if shown < 10 && (c.generic != rust.generic || c.broken != rust.broken) {
             shown += 1;
-            println!("seed {seed}: C {} ({}), ours {} ({})", broken_text(c.broken), c.events, broken_text(rust.broken), rust.events);
+            println!(
+                "seed {seed}: C {} ({}), ours {} ({})",
+                broken_text(c.broken),
+                c.events,
+                broken_text(rust.broken),
+                rust.events
+            );
         }
     }
     let [c, rust] = seconds.map(|seconds| seconds * 1e6 / count as f64);

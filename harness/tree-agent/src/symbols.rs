@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn an_address_stands_for_what_is_undefined() {
-        let symbols = Symbols(vec![(0x5000_0000, 0, "lz_undefined_kfree".into()), (0x5001_0000, 0, "lz_undefined_x".into())]);
+        let symbols =
+            Symbols(vec![(0x5000_0000, 0, "lz_undefined_kfree".into()), (0x5001_0000, 0, "lz_undefined_x".into())]);
         assert_eq!(symbols.undefined(0x5000_0000).as_deref(), Some("kfree"));
         assert_eq!(symbols.undefined(0x5001_0008).as_deref(), Some("x (+0x8)"));
         assert_eq!(symbols.undefined(0x5002_0000), None);

@@ -1,10 +1,10 @@
 //! What the tree's code asks of the machine. The numbers are `UP_*` of the border; an architecture's own go on to its
 //! module.
 
-use lazy_mmu_border::numbers::{api, call, hook, note, upcall as up};
-use lazy_mmu_core::kernel::{BugSite, WarnSite};
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Isa;
+use lazy_mmu_border::numbers::{api, call, hook, note, upcall as up};
+use lazy_mmu_core::kernel::{BugSite, WarnSite};
 use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
 use crate::border::{self, Place};
