@@ -391,6 +391,8 @@ void lz_arch_mm_init(struct mm_struct *mm, unsigned number) { spin_lock_init(&mm
 void lz_arch_run(unsigned cpu, struct task_struct *task, bool irqs_off)
 {
 	lz_paca = &lz_pacas[cpu];
+	/* The caller goes on in C, with r13 as it is: from here on it is the new one. */
+	local_paca = lz_paca;
 	lz_paca->__current = task;
 	lz_paca->irq_soft_mask = irqs_off ? IRQS_DISABLED : IRQS_ENABLED;
 	task_thread_info(task)->cpu = cpu;
