@@ -391,6 +391,8 @@ void lz_arch_mm_init(struct mm_struct *mm, unsigned number) { spin_lock_init(&mm
 void lz_arch_run(unsigned cpu, struct task_struct *task, bool irqs_off)
 {
 	lz_paca = &lz_pacas[cpu];
+	/* The caller goes on in C, with r13 as it is: from here on it is the new one. */
+	local_paca = lz_paca;
 	lz_paca->__current = task;
 	lz_paca->irq_soft_mask = irqs_off ? IRQS_DISABLED : IRQS_ENABLED;
 	task_thread_info(task)->cpu = cpu;
@@ -623,13 +625,38 @@ void lz_arch_gather_flush(const struct lz_page *first, unsigned n)
 	tlb_flush(&tlb);
 }
 
-/* The architecture has no such hook. */
-void lz_arch_start_switch(struct task_struct *prev) { }
+/*
+ * Where the batch has its own mark of the mode, __switch_to() (kernel/process.c) keeps it with the task: modelled, because
+ * that function is one piece around _switch(), and the machine switches between the two halves.
+ */
+void lz_arch_start_switch(struct task_struct *prev)
+{
+#if defined(LZ_BATCH_ACTIVE) && defined(_TLF_LAZY_MMU)
+	struct ppc64_tlb_batch *batch = this_cpu_ptr(&ppc64_tlb_batch);
+
+	if (!batch->active)
+		return;
+	task_thread_info(prev)->local_flags |= _TLF_LAZY_MMU;
+	if (batch->index)
+		__flush_tlb_pending(batch);
+	batch->active = 0;
+#endif
+}
+
+void lz_arch_end_switch(struct task_struct *next)
+{
+#if defined(LZ_BATCH_ACTIVE) && defined(_TLF_LAZY_MMU)
+	if (!(task_thread_info(next)->local_flags & _TLF_LAZY_MMU))
+		return;
+	task_thread_info(next)->local_flags &= ~_TLF_LAZY_MMU;
+	this_cpu_ptr(&ppc64_tlb_batch)->active = 1;
+#endif
+}
 
 unsigned lz_arch_mode(void)
 {
 #ifdef LZ_BATCH_ACTIVE
-	return lz_radix ? 0 : this_cpu_ptr(&ppc64_tlb_batch)->active;
+	return lz_radix ? 0 : raw_cpu_ptr(&ppc64_tlb_batch)->active;
 #else
 	return 2;
 #endif
@@ -666,4 +693,3 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 		hash__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
 #endif
 }
-void lz_arch_end_switch(struct task_struct *next) { }

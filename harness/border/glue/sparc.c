@@ -506,6 +506,9 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 	lz_fill_tsb(page->address, page->address + PAGE_SIZE);
 	__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
 	lz_tell_tsb();
+	/* What is left of an entry is the address, which says nothing. */
+	if (!word && !(pte_val(*(pte_t *)page->place) & ~pte_val(pfn_pte(page->page - LZ_LINEAR_PAGE, __pgprot(0)))))
+		*(pte_t *)page->place = __pte(0);
 #endif
 }
 
@@ -516,7 +519,7 @@ void lz_arch_end_switch(struct task_struct *next) { }
 unsigned lz_arch_mode(void)
 {
 #ifdef LZ_BATCH_ACTIVE
-	return this_cpu_ptr(&tlb_batch)->active != 0;
+	return raw_cpu_ptr(&tlb_batch)->active != 0;
 #else
 	return 2;
 #endif

@@ -191,9 +191,10 @@ fn failed(message: &str) -> i32 {
 fn show(tree: &Tree, runner: &mut Runner, name: &str) -> i32 {
     let program = match name.strip_prefix("seed:").and_then(|seed| seed.split_once(':')) {
         Some((seed, length)) => generate::legal(seed.parse().unwrap_or(0), length.parse().unwrap_or(40)),
-        None => match std::fs::read_to_string(name).map_err(|error| error.to_string()).and_then(|text| {
-            text::parse(&text).map_err(|error| error.to_string())
-        }) {
+        None => match std::fs::read_to_string(name)
+            .map_err(|error| error.to_string())
+            .and_then(|text| text::parse(&text).map_err(|error| error.to_string()))
+        {
             Ok(program) => program,
             Err(error) => return failed(&format!("{name}: {error}")),
         },

@@ -24,10 +24,8 @@ pub struct Image(Vec<Vec<u8>>);
 impl Arenas {
     /// Asks the subject for them.
     pub fn new() -> Arenas {
-        let all = (0..).map(|n| Arena {
-            start: enter(entry::ARENA, n, 0, 0),
-            bytes: enter(entry::ARENA, n, 1, 0) as usize,
-        });
+        let all =
+            (0..).map(|n| Arena { start: enter(entry::ARENA, n, 0, 0), bytes: enter(entry::ARENA, n, 1, 0) as usize });
         Arenas(all.take_while(|arena| arena.start != 0).filter(|arena| arena.bytes > 0).collect())
     }
 

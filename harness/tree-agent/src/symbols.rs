@@ -58,7 +58,10 @@ fn read(file: &[u8]) -> Option<Vec<(u64, u64, String)>> {
     for at in (start..start + bytes).step_by(24) {
         let name = file.get(strings + number(at, 4)? as usize..)?;
         let name = &name[..name.iter().position(|&byte| byte == 0)?];
-        symbols.push((number(at + 8, 8)?, number(at + 16, 8)?, String::from_utf8_lossy(name).into_owned()));
+        // One that no section has is somebody else's, or nobody's: it stands for no address.
+        if number(at + 6, 2)? != 0 {
+            symbols.push((number(at + 8, 8)?, number(at + 16, 8)?, String::from_utf8_lossy(name).into_owned()));
+        }
     }
     Some(symbols)
 }
@@ -76,7 +79,8 @@ mod tests {
 
     #[test]
     fn an_address_stands_for_what_is_undefined() {
-        let symbols = Symbols(vec![(0x5000_0000, 0, "lz_undefined_kfree".into()), (0x5001_0000, 0, "lz_undefined_x".into())]);
+        let symbols =
+            Symbols(vec![(0x5000_0000, 0, "lz_undefined_kfree".into()), (0x5001_0000, 0, "lz_undefined_x".into())]);
         assert_eq!(symbols.undefined(0x5000_0000).as_deref(), Some("kfree"));
         assert_eq!(symbols.undefined(0x5001_0008).as_deref(), Some("x (+0x8)"));
         assert_eq!(symbols.undefined(0x5002_0000), None);

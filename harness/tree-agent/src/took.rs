@@ -77,10 +77,54 @@ fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
                 missing: "the multicall buffer is not flushed, or trace_xen_mc_flush() is gone",
             });
         }
+        Mmu::Hash => proofs.extend(hash(mode)),
+        // Nothing in a section may look like a batch: the hooks are the radix MMU's own, which do nothing.
+        Mmu::Radix => proofs.push(Proof {
+            program: "set U 0; access U 0; clear U 0; tlb_flush U 0",
+            seen: |what| matches!(what, What::Insn(insn) if matches!(insn.op, Op::Tlbie | Op::Tlbiel)),
+            missing: "flush_tlb_range() executes no tlbie that asm/ppc-opcode.h's macros would tell",
+        }),
+        Mmu::Sun4u | Mmu::Sun4v => proofs.extend(sparc(mode)),
         _ => {}
     }
     proofs
 }
+
+fn hash(mode: bool) -> Vec<Proof> {
+    let mut proofs = vec![Proof {
+        program: "set U 0; access U 0; clear U 0",
+        seen: |what| matches!(what, What::Insn(insn) if insn.op == Op::HpteInvalidate),
+        missing: "a clear of an entry that was used makes no hash entry invalid: mmu_hash_ops are others, or the fault failed",
+    }];
+    proofs.push(Proof {
+        program: "set U 0; access U 0; clear U 0",
+        seen: |what| matches!(what, What::Insn(insn) if matches!(insn.op, Op::Tlbie | Op::Tlbiel)),
+        missing: "a clear outside a section executes no tlbie that asm/ppc-opcode.h's macros would tell",
+    });
+    if mode {
+        proofs.push(BATCHED);
+    }
+    proofs
+}
+
+fn sparc(mode: bool) -> Vec<Proof> {
+    let mut proofs = vec![Proof {
+        program: "set U 0; access U 0; clear U 0",
+        seen: |what| matches!(what, What::Insn(insn) if insn.op == Op::TsbFlush),
+        missing: "a clear outside a section flushes no TSB entry: tsb_flush() is another",
+    }];
+    if mode {
+        proofs.push(BATCHED);
+    }
+    proofs
+}
+
+/// A clear in a section is held back by the batch of its CPU, and an interrupt's beginning shows what is.
+const BATCHED: Proof = Proof {
+    program: "set U 0; access U 0; enable; clear U 0; irq { query }; disable",
+    seen: |what| matches!(what, What::Held(deferred) if deferred.entries > 0),
+    missing: "a clear in a section leaves nothing in the per-CPU batch that the glue reads",
+};
 
 /// # Errors
 /// What was to be seen and was not: this tree's shape is unknown.

@@ -331,8 +331,7 @@ impl Tree {
         // SAFETY: the lifetime is taken away and put back: the pointer is dropped at the end of this function, before
         // the borrow ends.
         let env: NonNull<dyn Env> = unsafe { std::mem::transmute(NonNull::from(env)) };
-        let (outer, outer_open, outer_told) =
-            (self.env.replace(Some(env)), self.open.replace(open), self.told.get());
+        let (outer, outer_open, outer_told) = (self.env.replace(Some(env)), self.open.replace(open), self.told.get());
         self.load();
         self.sync();
         self.change_open(|open| open.depth = self.told.get());

@@ -1,10 +1,10 @@
 //! What the tree's code asks of the machine. The numbers are `UP_*` of the border; an architecture's own go on to its
 //! module.
 
-use lazy_mmu_border::numbers::{api, call, hook, note, upcall as up};
-use lazy_mmu_core::kernel::{BugSite, WarnSite};
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Isa;
+use lazy_mmu_border::numbers::{api, call, hook, note, upcall as up};
+use lazy_mmu_core::kernel::{BugSite, WarnSite};
 use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
 use crate::border::{self, Place};
@@ -27,7 +27,7 @@ fn answer(tree: &Tree, what: u64, a: u64, b: u64, c: u64, d: u64) -> u64 {
         up::HOOK => hook_called(tree, a, b != 0),
         up::NESTED_CALL | up::NESTED_RETURN => nested(tree, what == up::NESTED_CALL, a, b as u8),
         up::PREEMPT => {
-            tree.settle();
+            tree.settle_depth();
             if tree.told() == tree.open.get().depth {
                 batch::look(tree);
             }
