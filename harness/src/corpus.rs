@@ -223,7 +223,8 @@ fn frames(programs: &[Program], traces: &[String]) -> Vec<Frame> {
     let (first, second) = (encoded.next().unwrap_or_default(), encoded.next().unwrap_or_default());
     let trace = traces.first().map(|trace| trace.as_bytes().to_vec()).unwrap_or_default();
     let arch = std::env::consts::ARCH.to_owned();
-    let summary = Summary { generic: 1, all: 2, broken: runner::MISUSED | 1, events: 3, programs: 1, executed: 4 };
+    let summary =
+        Summary { generic: 1, all: 2, broken: runner::MISUSED | 1, left: 1, events: 3, programs: 1, executed: 4 };
     vec![
         Frame::Hello { version: wire::VERSION, arch: String::new(), subjects: runner::subjects_digest() },
         Frame::Hello { version: wire::VERSION, arch, subjects: runner::subjects_digest() },

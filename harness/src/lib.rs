@@ -24,6 +24,7 @@ pub mod explore;
 pub mod findings;
 pub mod fuzz;
 pub mod json;
+pub mod judge;
 pub mod matrix;
 pub mod plot;
 pub mod process;

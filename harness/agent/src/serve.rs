@@ -17,7 +17,7 @@ pub trait More {
     fn subjects(&self) -> usize;
     /// What they are, as JSON.
     fn facts(&self) -> String;
-    /// The answer to a `Batch`, `Show` or `Generate` of the one at `index`.
+    /// The answer to a question about the one at `index`: a `Batch`, `Show`, `Generate`, `Examine`, `Reduce` or `Costs`.
     fn answer(&mut self, index: usize, request: &Frame) -> Frame;
 }
 
@@ -86,12 +86,7 @@ impl<I: Read, O: Write> Agent<'_, I, O> {
     }
 
     fn request(&mut self, request: Frame) -> Result<Frame, WireError> {
-        if let Frame::Batch { subject, port, .. } | Frame::Show { subject, port, .. } | Frame::Generate { subject, port, .. } =
-            request
-            && let Some(index) = usize::from(subject).checked_sub(SUBJECTS.len())
-            && index < self.more.subjects()
-            && port == 0
-        {
+        if let Some(index) = self.of_more(&request) {
             return Ok(self.more.answer(index, &request));
         }
         Ok(match request {
@@ -115,6 +110,20 @@ impl<I: Read, O: Write> Agent<'_, I, O> {
             Frame::Tables => self.guarded(0, |_| Frame::Text(GenerationName::ALL.map(table::render).join("\n"))),
             _ => return Err(WireError::Garbled("a frame that is no request")),
         })
+    }
+
+    /// Which of the other subjects a request is about, if it is about one.
+    fn of_more(&self, request: &Frame) -> Option<usize> {
+        let (Frame::Batch { subject, port: 0, .. }
+        | Frame::Show { subject, port: 0, .. }
+        | Frame::Generate { subject, port: 0, .. }
+        | Frame::Examine { subject, .. }
+        | Frame::Reduce { subject, .. }
+        | Frame::Costs { subject, .. }) = request
+        else {
+            return None;
+        };
+        usize::from(*subject).checked_sub(SUBJECTS.len()).filter(|&index| index < self.more.subjects())
     }
 
     fn batch(&mut self, subject: usize, port: Port, programs: &[Vec<u8>]) -> Frame {

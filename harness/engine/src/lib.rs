@@ -21,6 +21,8 @@
 #![forbid(unsafe_code)]
 
 pub mod contract;
+pub mod costs;
+pub mod examine;
 pub mod exercise;
 pub mod finding;
 pub mod fuzz;

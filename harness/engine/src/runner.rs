@@ -168,7 +168,15 @@ pub fn summarise(events: &[Event], verdict: &Verdict) -> Summary {
     let misused = if verdict.misuse.is_some() { MISUSED } else { 0 };
     let cut = if verdict.cut.is_some() { CUT } else { 0 };
     let (generic, all) = digests(events);
-    Summary { generic, all, broken: broken | misused | cut, events: events.len() as u32, programs: 1, executed: 0 }
+    Summary {
+        generic,
+        all,
+        broken: broken | misused | cut,
+        left: 0,
+        events: events.len() as u32,
+        programs: 1,
+        executed: 0,
+    }
 }
 
 /// The invariants named by [`Summary::broken`], or `holds`.

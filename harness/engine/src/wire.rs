@@ -6,8 +6,12 @@
 
 use std::io::{self, Read, Write};
 
+use crate::contract::Invariant;
+use crate::costs::Costs;
+use crate::examine::{Examined, Fault};
+
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -65,6 +69,38 @@ pub enum Frame {
     Text(String),
     /// To the agent: what subjects of a kernel tree it has beside the registry's; answered by [`Frame::Text`].
     Facts,
+    /// To the agent: run one program on a kernel tree's subject and say all of it; answered by [`Frame::Examined`].
+    Examine {
+        /// The subject's number, from [`Frame::Facts`].
+        subject: u8,
+        /// The program as bytes.
+        program: Vec<u8>,
+    },
+    /// From the agent.
+    Examined(Examined),
+    /// To the agent: find the smallest program with an unexplained violation of the same cause; answered by
+    /// [`Frame::Reduced`].
+    Reduce {
+        /// The subject's number.
+        subject: u8,
+        /// The program as bytes.
+        program: Vec<u8>,
+        /// The invariant's place in `Invariant::ALL`.
+        invariant: u8,
+        /// The operation's name.
+        op: String,
+    },
+    /// From the agent: that program as bytes.
+    Reduced(Vec<u8>),
+    /// To the agent: what programs cost on a kernel tree's subject; answered by [`Frame::Counted`].
+    Costs {
+        /// The subject's number.
+        subject: u8,
+        /// Programs as bytes.
+        programs: Vec<Vec<u8>>,
+    },
+    /// From the agent: the costs of each, in order.
+    Counted(Vec<Costs>),
     /// To the agent: a recorded kernel trace begins; its name.
     Replay(String),
     /// To the agent: bytes of it.
@@ -94,6 +130,8 @@ pub struct Summary {
     /// Bit per invariant broken, in the order of `Invariant::ALL`; bit 31: the program misused the API; bit 30:
     /// the run was not judged to its end.
     pub broken: u32,
+    /// The bits of `broken` that no known finding explains, where the agent was told what is known; else 0.
+    pub left: u32,
     /// How many events.
     pub events: u32,
     /// Programs summed up here.
@@ -191,7 +229,7 @@ impl Payload {
             Frame::Results(results) => {
                 to.u8(2).u32(results.len() as u32);
                 for r in results {
-                    to.u64(r.generic).u64(r.all).u32(r.broken).u32(r.events).u32(r.programs).u32(r.executed);
+                    to.u64(r.generic).u64(r.all).u32(r.broken).u32(r.left).u32(r.events).u32(r.programs).u32(r.executed);
                 }
             }
             Frame::Show { subject, port, program } => {
@@ -230,8 +268,41 @@ impl Payload {
             Frame::Facts => {
                 to.u8(13);
             }
+            Frame::Examine { subject, program } => {
+                to.u8(14).u8(*subject).bytes(program);
+            }
+            Frame::Examined(examined) => {
+                to.u8(15).examined(examined);
+            }
+            Frame::Reduce { subject, program, invariant, op } => {
+                to.u8(16).u8(*subject).bytes(program).u8(*invariant).bytes(op.as_bytes());
+            }
+            Frame::Reduced(program) => {
+                to.u8(17).bytes(program);
+            }
+            Frame::Costs { subject, programs } => {
+                to.u8(18).u8(*subject).u32(programs.len() as u32);
+                programs.iter().for_each(|program| {
+                    to.bytes(program);
+                });
+            }
+            Frame::Counted(costs) => {
+                to.u8(19).u32(costs.len() as u32);
+                costs.iter().flat_map(Costs::values).for_each(|value| {
+                    to.u64(value);
+                });
+            }
         }
         to
+    }
+
+    fn examined(&mut self, examined: &Examined) {
+        self.u32(examined.faults.len() as u32);
+        for Fault { invariant, op, text, known } in &examined.faults {
+            let known = known.as_deref().unwrap_or_default();
+            self.u8(*invariant as u8).bytes(op.as_bytes()).bytes(text.as_bytes()).bytes(known.as_bytes());
+        }
+        self.bytes(examined.timeline.as_bytes()).bytes(examined.conclusion.as_bytes());
     }
 
     fn u8(&mut self, n: u8) -> &mut Self {
@@ -276,7 +347,7 @@ impl Reader<'_> {
                 },
             },
             2 => {
-                let count = self.count(30)?;
+                let count = self.count(36)?;
                 Frame::Results((0..count).map(|_| self.summary()).collect::<Result<_, _>>()?)
             }
             3 => Frame::Show { subject: self.u8()?, port: self.u8()?, program: self.bytes()? },
@@ -301,6 +372,26 @@ impl Reader<'_> {
             11 => Frame::Panicked { program: self.u32()?, message: self.text()? },
             12 => Frame::Bye,
             13 => Frame::Facts,
+            14 => Frame::Examine { subject: self.u8()?, program: self.bytes()? },
+            15 => Frame::Examined(self.examined()?),
+            16 => Frame::Reduce {
+                subject: self.u8()?,
+                program: self.bytes()?,
+                invariant: self.u8()?,
+                op: self.text()?,
+            },
+            17 => Frame::Reduced(self.bytes()?),
+            18 => Frame::Costs {
+                subject: self.u8()?,
+                programs: {
+                    let count = self.count(4)?;
+                    (0..count).map(|_| self.bytes()).collect::<Result<_, _>>()?
+                },
+            },
+            19 => {
+                let count = self.count(8 * Costs::NAMES.len())?;
+                Frame::Counted((0..count).map(|_| self.costs()).collect::<Result<_, _>>()?)
+            }
             _ => return Err(WireError::Garbled("an unknown kind of frame")),
         })
     }
@@ -310,10 +401,33 @@ impl Reader<'_> {
             generic: self.u64()?,
             all: self.u64()?,
             broken: self.u32()?,
+            left: self.u32()?,
             events: self.u32()?,
             programs: self.u32()?,
             executed: self.u32()?,
         })
+    }
+
+    fn examined(&mut self) -> Result<Examined, WireError> {
+        // An invariant and three lengths.
+        let count = self.count(13)?;
+        let faults = (0..count).map(|_| self.fault()).collect::<Result<_, _>>()?;
+        Ok(Examined { faults, timeline: self.text()?, conclusion: self.text()? })
+    }
+
+    fn fault(&mut self) -> Result<Fault, WireError> {
+        let invariant = Invariant::ALL.get(usize::from(self.u8()?)).copied();
+        let invariant = invariant.ok_or(WireError::Garbled("an unknown invariant"))?;
+        let (op, text, known) = (self.text()?, self.text()?, self.text()?);
+        Ok(Fault { invariant, op, text, known: (!known.is_empty()).then_some(known) })
+    }
+
+    fn costs(&mut self) -> Result<Costs, WireError> {
+        let mut values = [0; Costs::NAMES.len()];
+        for value in &mut values {
+            *value = self.u64()?;
+        }
+        Ok(Costs::from_values(values))
     }
 
     /// A count of items of at least `size` bytes: never more than the payload can hold.
@@ -376,8 +490,18 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
+    fn faults() -> Vec<Fault> {
+        let fault = |known: Option<&str>| Fault {
+            invariant: Invariant::I3,
+            op: "disable".into(),
+            text: "late".into(),
+            known: known.map(str::to_owned),
+        };
+        vec![fault(None), fault(Some("xen-new-task"))]
+    }
+
     fn samples() -> Vec<Frame> {
-        let summary = Summary { generic: 1, all: u64::MAX, broken: 0x8001, events: 7, programs: 1, executed: 5 };
+        let summary = Summary { generic: 1, all: u64::MAX, broken: 0x8001, left: 1, events: 7, programs: 1, executed: 5 };
         vec![
             Frame::Hello { version: VERSION, arch: "sparc64".into(), subjects: 99 },
             Frame::Batch { subject: 3, port: 1, programs: vec![vec![], vec![1, 2, 3]] },
@@ -391,6 +515,13 @@ mod tests {
             Frame::ReplayEnd,
             Frame::Replayed(Ok("fine".into())),
             Frame::Replayed(Err("line 3".into())),
+            Frame::Facts,
+            Frame::Examine { subject: 40, program: vec![1, 2] },
+            Frame::Examined(Examined { faults: faults(), timeline: "cpu0".into(), conclusion: "holds".into() }),
+            Frame::Reduce { subject: 40, program: vec![3], invariant: 2, op: "disable".into() },
+            Frame::Reduced(vec![9, 9]),
+            Frame::Costs { subject: 41, programs: vec![vec![], vec![5]] },
+            Frame::Counted(vec![Costs::from_values([1, 2, 3, 4, 5, 6, u64::MAX]), Costs::default()]),
             Frame::Panicked { program: 9, message: "index out of bounds".into() },
             Frame::Bye,
         ]

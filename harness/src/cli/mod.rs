@@ -11,6 +11,7 @@ pub mod cross;
 pub mod doctor;
 pub mod explore;
 pub mod fuzz;
+pub mod judge;
 pub mod matrix;
 pub mod place;
 pub mod promote;
@@ -39,6 +40,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
+    Judge(judge::Judge),
     Check(check::Check),
     Run(run::Run),
     Workload(workload::Workload),
@@ -64,6 +66,7 @@ impl Cli {
     /// Whatever the subcommand reports; `main` renders it.
     pub fn run(self) -> Result<Exit> {
         match self.command {
+            Subcommands::Judge(judge) => judge.run(),
             Subcommands::Check(check) => check.run(),
             Subcommands::Run(run) => run.run(),
             Subcommands::Workload(workload) => workload.run(),

@@ -6,12 +6,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lazy_mmu_agent::More;
+use lazy_mmu_engine::contract::{Invariant, Violation};
+use lazy_mmu_engine::examine::Examiner;
+use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::{Program, generate, text};
 use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summarise};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
-use lazy_mmu_engine::trace::{listing, timeline};
+use lazy_mmu_engine::trace::{Event, listing, timeline};
 use lazy_mmu_engine::wire::{self, Frame, Summary};
+
+use lazy_mmu_border::numbers::api;
 
 use crate::guard::{self, Crash, isolated};
 use crate::state::{Arenas, Facts};
@@ -53,15 +58,42 @@ impl Forms {
         }
     }
 
+    /// Our Rust of the tree's generation on the same backend; empty where there is none.
+    fn twin(&self, tree: &Tree) -> &'static str {
+        let generation = match self.facts.api {
+            api::STATELESS if self.facts.mode => "stateless",
+            api::V3 => "nesting-v3",
+            api::V4 => "nesting-v4",
+            api::COUNTED => "counted",
+            _ => return "",
+        };
+        let backend = match tree.form.name {
+            // Linux 6.6 to 6.14 keep a nesting count for each CPU.
+            "xen" if self.facts.api == api::STATELESS => "x86_64-xen@6.6",
+            "xen" => "x86_64-xen",
+            "native" => "x86_64-native",
+            name => name,
+        };
+        let name = format!("{generation}/{backend}");
+        SUBJECTS.iter().find(|subject| subject.name == name).map_or("", |subject| subject.name)
+    }
+
+    /// How a form is judged: what is known of our Rust of its generation is known of it.
+    fn examiner(&self, tree: &'static Tree) -> Examiner<'static> {
+        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree), explain }
+    }
+
     /// One answer, computed in the child.
     fn compute(&mut self, index: usize, request: &Frame) -> Frame {
-        let (tree, runner) = (self.trees[index], &mut self.runner);
+        let tree = self.trees[index];
+        let examiner = self.examiner(tree);
+        let runner = &mut self.runner;
         match request {
             Frame::Batch { programs, .. } => {
                 let mut results = Vec::with_capacity(programs.len());
                 for (n, program) in programs.iter().enumerate() {
                     guard::program_begins(n as u32);
-                    match catch_unwind(AssertUnwindSafe(|| summary(tree, runner, &decode(program)))) {
+                    match catch_unwind(AssertUnwindSafe(|| examiner.summary(runner, &decode(program)))) {
                         Ok(summary) => results.push(summary),
                         Err(panic) => return panicked(n as u32, &*panic),
                     }
@@ -78,23 +110,38 @@ impl Forms {
                 let mut sum = Summary::default();
                 for (n, seed) in batch.seeds().enumerate() {
                     guard::program_begins(n as u32);
-                    let one = summary(tree, runner, &batch.program(seed));
+                    let one = examiner.summary(runner, &batch.program(seed));
                     sum.generic = lazy_mmu_arches::backend::mix(sum.generic, one.generic);
                     sum.all = lazy_mmu_arches::backend::mix(sum.all, one.all);
                     sum.broken |= one.broken;
+                    sum.left |= one.left;
                     sum.events = sum.events.saturating_add(one.events);
                     sum.programs += 1;
                 }
                 Frame::Results(vec![sum])
             }
+            Frame::Examine { program, .. } => {
+                guard::program_begins(0);
+                Frame::Examined(examiner.examine(runner, &decode(program)))
+            }
+            Frame::Reduce { program, invariant, op, .. } => {
+                guard::program_begins(0);
+                let Some(&invariant) = Invariant::ALL.get(usize::from(*invariant)) else {
+                    return Frame::Panicked { program: 0, message: "an unknown invariant".to_owned() };
+                };
+                let program = decode(program);
+                Frame::Reduced(encode(&examiner.reduce(runner, &program, invariant, op)))
+            }
+            Frame::Costs { programs, .. } => {
+                let costs = programs.iter().zip(0..).map(|(program, n)| {
+                    guard::program_begins(n);
+                    examiner.costs(runner, &decode(program))
+                });
+                Frame::Counted(costs.collect())
+            }
             _ => Frame::Text(String::new()),
         }
     }
-}
-
-fn summary(tree: &Tree, runner: &mut Runner, program: &Program) -> Summary {
-    let (events, verdict) = runner.run_on(tree, tree.rules(), program);
-    summarise(events, &verdict)
 }
 
 fn panicked(program: u32, panic: &(dyn std::any::Any + Send)) -> Frame {
@@ -113,8 +160,9 @@ impl More for Forms {
         let Facts { arch, release, api, task_calls, shifts, capacity, mode, .. } = &self.facts;
         let api = ["stateless", "nesting-v3", "nesting-v4", "counted", "other"][(*api).min(4) as usize];
         let subjects = self.trees.iter().enumerate().map(|(n, tree)| {
-            let (name, mmu) = (tree.form.name, tree.form.mmu.name());
-            format!(r#"{{"index":{},"name":"tree/{name}","mmu":"{mmu}","bytes":{}}}"#, SUBJECTS.len() + n, tree.bytes())
+            let (name, mmu, twin) = (tree.form.name, tree.form.mmu.name(), self.twin(tree));
+            let (index, bytes) = (SUBJECTS.len() + n, tree.bytes());
+            format!(r#"{{"index":{index},"name":"tree/{name}","mmu":"{mmu}","twin":"{twin}","bytes":{bytes}}}"#)
         });
         let subjects = subjects.collect::<Vec<_>>().join(",");
         format!(
@@ -131,6 +179,11 @@ impl More for Forms {
             Err(Crash { program, message }) => Frame::Panicked { program, message },
         }
     }
+}
+
+/// What is known of a faithful subject.
+fn explain(_: &str, _: &[Event], violations: &[Violation]) -> Vec<Option<&'static str>> {
+    vec![None; violations.len()]
 }
 
 /// The program.

@@ -1,0 +1,131 @@
+//! A subject under examination: what of a run nothing known explains, with the timeline, the smallest program and the costs.
+//!
+//! It is what a judge of a subject asks where the subject runs, so that traces need not cross a wire: in the agent with a
+//! kernel tree's code. Not here: the known findings (handed in as [`Explain`]), processes, reports.
+
+use crate::contract::{Invariant, Rules, Verdict, Violation};
+use crate::costs::Costs;
+use crate::finding::signed;
+use crate::program::Program;
+use crate::program::minimise::within;
+use crate::runner::{Runner, summarise};
+use crate::subject::Subject;
+use crate::trace::{Event, timeline};
+use crate::wire::Summary;
+
+/// The name of the known finding that explains each violation on a faithful subject, by its name in the registry and the
+/// events of the run; none where nothing explains it.
+pub type Explain = fn(&str, &[Event], &[Violation]) -> Vec<Option<&'static str>>;
+
+/// One violation of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which invariant.
+    pub invariant: Invariant,
+    /// The operation's name, as [`crate::finding::keyword`] says it.
+    pub op: String,
+    /// What was expected and what was found.
+    pub text: String,
+    /// The known finding that explains it, if one does.
+    pub known: Option<String>,
+}
+
+/// All that is said of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// The subject's own faults, in the order of their events; the program's misuse and what follows it are none.
+    pub faults: Vec<Fault>,
+    /// The timeline.
+    pub timeline: String,
+    /// The verdict in words.
+    pub conclusion: String,
+}
+
+/// A subject, how it is judged, and what is known of its kind.
+#[derive(Clone, Copy)]
+pub struct Examiner<'s> {
+    /// The subject.
+    pub subject: &'s dyn Subject,
+    /// What its oracles may expect.
+    pub rules: Rules,
+    /// The faithful subject of the registry that it is one of; findings are known of that. Empty: nothing is known.
+    pub kind: &'s str,
+    /// What is known.
+    pub explain: Explain,
+}
+
+/// What minimising one program may cost: a tree's code under an emulator runs some 2,000 programs a second.
+const WORK: u64 = 400_000;
+
+impl Examiner<'_> {
+    /// Runs a program and sums the run up; `left` has the invariants whose violations nothing explains.
+    pub fn summary(&self, runner: &mut Runner, program: &Program) -> Summary {
+        let (events, verdict) = runner.run_on(self.subject, self.rules, program);
+        let summary = summarise(events, &verdict);
+        if verdict.faults().next().is_none() {
+            return Summary { left: 0, ..summary };
+        }
+        let (every, explained) = self.explained(runner);
+        let unknown = every.iter().zip(explained).filter(|(_, known)| known.is_none());
+        Summary { left: unknown.fold(0, |bits, (violation, _)| bits | 1 << violation.invariant as u32), ..summary }
+    }
+
+    /// Runs a program and says all of it.
+    pub fn examine(&self, runner: &mut Runner, program: &Program) -> Examined {
+        let verdict = runner.run_on(self.subject, self.rules, program).1;
+        let (every, explained) = self.explained(runner);
+        let events = runner.events();
+        let faults = every.iter().zip(explained).map(|(violation, known)| Fault {
+            invariant: violation.invariant,
+            op: signed("", program, events, violation).op,
+            text: violation.text.clone(),
+            known: known.map(str::to_owned),
+        });
+        let mut faults: Vec<Fault> = faults.collect();
+        faults.dedup_by(|next, first| (next.invariant, &next.op, &next.known) == (first.invariant, &first.op, &first.known));
+        Examined {
+            faults,
+            timeline: timeline::render(program, self.subject, events, &verdict),
+            conclusion: conclusion(&verdict, program),
+        }
+    }
+
+    /// The smallest program with an unexplained violation of this invariant at this operation.
+    pub fn reduce(&self, runner: &mut Runner, program: &Program, invariant: Invariant, op: &str) -> Program {
+        within(program, WORK, |candidate| {
+            let broken = self.summary(runner, candidate).left;
+            broken >> invariant as u32 & 1 == 1 && self.unknown(runner, candidate, invariant, op)
+        })
+    }
+
+    /// What a program costs.
+    pub fn costs(&self, runner: &mut Runner, program: &Program) -> Costs {
+        Costs::of(runner.run_on(self.subject, self.rules, program).0)
+    }
+
+    /// Whether the last run, of this program, has an unexplained violation of the invariant at the operation.
+    fn unknown(&self, runner: &mut Runner, program: &Program, invariant: Invariant, op: &str) -> bool {
+        let (every, explained) = self.explained(runner);
+        let events: &[Event] = runner.events();
+        let mut unknown = every.iter().zip(explained).filter(|(_, known)| known.is_none());
+        unknown.any(|(violation, _)| violation.invariant == invariant && signed("", program, events, violation).op == op)
+    }
+
+    /// The subject's faults in the last run, in the order of their events, each with the finding that explains it.
+    fn explained(&self, runner: &mut Runner) -> (Vec<Violation>, Vec<Option<&'static str>>) {
+        let every: Vec<Violation> = runner.judge_again(self.rules).faults().cloned().collect();
+        let explained =
+            if self.kind.is_empty() { vec![None; every.len()] } else { (self.explain)(self.kind, runner.events(), &every) };
+        (every, explained)
+    }
+}
+
+/// The earliest fault that nothing explains.
+#[must_use]
+pub fn first_unknown(examined: &Examined) -> Option<&Fault> {
+    examined.faults.iter().find(|fault| fault.known.is_none())
+}
+
+fn conclusion(verdict: &Verdict, program: &Program) -> String {
+    timeline::conclusion(verdict, program.ops())
+}

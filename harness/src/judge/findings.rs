@@ -1,0 +1,218 @@
+//! What breaks on a tree: violations that nothing known explains, merged by cause, each with its smallest program.
+//!
+//! A defect breaks many programs on many subjects. Causes are merged in two steps: the same invariant at the same kind of
+//! operation is one cause, and causes with one smallest program are one finding. What is not looked into is counted.
+//! Called by [`super::run`] for one target, and by `lazymmu judge` for all of them together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lazy_mmu_engine::contract::Invariant;
+use lazy_mmu_engine::examine::{Examined, first_unknown};
+use lazy_mmu_engine::program::{Program, bytes};
+
+use super::material::Item;
+use super::run::{Asked, Found};
+use super::{Cause, Form};
+use crate::agent::AgentError;
+use crate::target::Target;
+
+/// Programs of one form that are examined for their causes; more of them say nothing new.
+const EXAMINED: usize = 48;
+
+/// Causes of one target that are minimised.
+const MINIMISED: usize = 10;
+
+/// What broke on a form: a cause, or a crash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// An invariant broke.
+    Breaks(Cause),
+    /// The tree's code crashed, looped, or used what is not modelled: in its words.
+    Crashes(String),
+}
+
+/// A finding, ready to be read and replayed.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What breaks; several where one smallest program shows them all.
+    pub what: BTreeSet<What>,
+    /// The subjects, `aarch64: tree/aarch64`.
+    pub subjects: BTreeSet<(Target, String)>,
+    /// How many runs.
+    pub runs: u64,
+    /// The smallest program.
+    pub program: Program,
+    /// The subject that the timeline is of.
+    pub shown_on: (Target, String),
+    /// The first violation in words.
+    pub text: String,
+    /// The timeline and the verdict.
+    pub timeline: String,
+}
+
+impl Finding {
+    /// What it is, in one line.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let words = self.what.iter().map(|what| match what {
+            What::Breaks(cause) => cause.to_string(),
+            What::Crashes(message) => message.clone(),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What one form broke, before it is looked into.
+#[derive(Clone, Debug, Default)]
+pub struct Broke {
+    /// Places of programs in the material, with the invariants that nothing explains.
+    pub unknown: Vec<(usize, u32)>,
+    /// Programs that broke what is known.
+    pub known: Vec<usize>,
+    /// Programs on which the tree's code crashed, with what it said.
+    pub crashed: Vec<(usize, String)>,
+}
+
+/// The findings of one form on its target.
+///
+/// # Errors
+/// The agent does not answer.
+pub fn of_form(
+    asked: &mut Asked<'_>,
+    target: Target,
+    form: &Form,
+    items: &[Item],
+    broke: &Broke,
+) -> Result<Vec<Finding>, AgentError> {
+    let mut findings = crashes(target, form, items, broke);
+    let mut smallest: Vec<usize> = broke.unknown.iter().map(|pair| pair.0).collect();
+    smallest.sort_by_key(|&at| items[at].program.ops().len());
+    // Every invariant that broke is looked into, however rare.
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut covered = 0;
+    for &at in &smallest {
+        let bits = broke.unknown.iter().find(|pair| pair.0 == at).map_or(0, |pair| pair.1);
+        if chosen.len() < EXAMINED || bits & !covered != 0 {
+            chosen.push(at);
+            covered |= bits;
+        }
+    }
+    let mut causes: BTreeMap<Cause, (u64, usize)> = BTreeMap::new();
+    for at in chosen {
+        if let Some(cause) = asked.examine(form.index, &items[at].bytes)?.as_ref().and_then(cause_of) {
+            let found = causes.entry(cause).or_insert((0, at));
+            found.0 += 1;
+        }
+    }
+    let looked_into: u64 = causes.values().map(|found| found.0).sum();
+    let beside = (broke.unknown.len() as u64).saturating_sub(looked_into);
+    let mut ranked: Vec<_> = causes.into_iter().collect();
+    ranked.sort_by_key(|(_, (_, at))| items[*at].program.ops().len());
+    for (n, (cause, (runs, at))) in ranked.into_iter().enumerate() {
+        let runs = runs + if n == 0 { beside } else { 0 };
+        let small = if n < MINIMISED { asked.reduce(form.index, &items[at].bytes, &cause)? } else { None };
+        let small = small.unwrap_or_else(|| items[at].bytes.clone());
+        let Some(examined) = asked.examine(form.index, &small)? else { continue };
+        let text = first_unknown(&examined).map(|fault| fault.text.clone()).unwrap_or_default();
+        findings.push(Finding {
+            what: BTreeSet::from([What::Breaks(cause)]),
+            subjects: BTreeSet::from([(target, form.name.clone())]),
+            runs,
+            program: bytes::decode(&small),
+            shown_on: (target, form.name.clone()),
+            text,
+            timeline: format!("{}\n{}", examined.timeline, examined.conclusion),
+        });
+    }
+    Ok(findings)
+}
+
+fn cause_of(examined: &Examined) -> Option<Cause> {
+    let fault = first_unknown(examined)?;
+    Some(Cause { invariant: fault.invariant, op: fault.op.clone() })
+}
+
+/// A finding for each thing that a crash said.
+fn crashes(target: Target, form: &Form, items: &[Item], broke: &Broke) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for (at, message) in &broke.crashed {
+        let what = BTreeSet::from([What::Crashes(message.clone())]);
+        let program = &items[*at].program;
+        match findings.iter_mut().find(|finding| finding.what == what) {
+            Some(finding) => {
+                finding.runs += 1;
+                if program.ops().len() < finding.program.ops().len() {
+                    finding.program = program.clone();
+                }
+            }
+            None => findings.push(Finding {
+                what,
+                subjects: BTreeSet::from([(target, form.name.clone())]),
+                runs: 1,
+                program: program.clone(),
+                shown_on: (target, form.name.clone()),
+                text: message.clone(),
+                timeline: String::new(),
+            }),
+        }
+    }
+    findings
+}
+
+/// The findings of all targets, merged and ranked: crashes first, then the smallest program.
+#[must_use]
+pub fn merged(all: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in all {
+        let same = merged.iter_mut().find(|known| {
+            known.what.iter().any(|what| finding.what.contains(what)) || known.program == finding.program
+        });
+        match same {
+            Some(known) => {
+                known.what.extend(finding.what);
+                known.subjects.extend(finding.subjects);
+                known.runs += finding.runs;
+                if finding.program.ops().len() < known.program.ops().len() {
+                    known.program = finding.program;
+                    known.shown_on = finding.shown_on;
+                    known.text = finding.text;
+                    known.timeline = finding.timeline;
+                }
+            }
+            None => merged.push(finding),
+        }
+    }
+    let is_crash = |finding: &Finding| finding.what.iter().any(|what| matches!(what, What::Crashes(_)));
+    merged.sort_by_key(|finding| (!is_crash(finding), finding.program.ops().len(), finding.title()));
+    merged
+}
+
+/// The names of the known findings that a form shows, each with the number of runs that were looked into.
+///
+/// # Errors
+/// The agent does not answer.
+pub fn known(
+    asked: &mut Asked<'_>,
+    form: &Form,
+    items: &[Item],
+    broke: &Broke,
+) -> Result<BTreeMap<String, Found>, AgentError> {
+    let mut smallest = broke.known.clone();
+    smallest.sort_by_key(|&at| items[at].program.ops().len());
+    let mut found: BTreeMap<String, Found> = BTreeMap::new();
+    for &at in smallest.iter().take(EXAMINED) {
+        let Some(examined) = asked.examine(form.index, &items[at].bytes)? else { continue };
+        for name in examined.faults.iter().filter_map(|fault| fault.known.clone()) {
+            let shown = found.entry(name).or_insert_with(|| Found { form: form.name.clone(), item: at, runs: 0 });
+            shown.runs += 1;
+        }
+    }
+    Ok(found)
+}
+
+/// The invariants of `Summary::left` in words.
+#[must_use]
+pub fn ids(left: u32) -> String {
+    let broken = Invariant::ALL.iter().filter(|&&invariant| left >> invariant as u32 & 1 == 1);
+    broken.map(|invariant| invariant.id()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,161 @@
+//! A kernel tree's own C judged: built for each target, run on everything, held against the contract, against what is known
+//! of that kernel, against our Rust of its generation, and against another tree.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`material`] | the programs, and what the Rust twin makes of them |
+//! | [`run`] | one target: build, start, run |
+//! | [`findings`] | what breaks: by cause, smallest programs, ranked |
+//! | [`differences`] | where the tree's events are not our Rust's, by kind |
+//! | [`base`] | two trees: findings new and gone, costs before and after |
+//! | [`report`] | for people and for machines |
+//!
+//! What it is not: building a tree is [`crate::tree`]; the oracles are the engine's and run where the tree's code runs.
+//!
+//! Who calls it: `lazymmu judge`.
+
+pub mod base;
+pub mod differences;
+pub mod findings;
+pub mod material;
+pub mod report;
+pub mod run;
+
+use std::time::Duration;
+
+use lazy_mmu_engine::contract::Invariant;
+
+pub use crate::check::Profile;
+use crate::setup::Missing;
+use crate::target::Target;
+use crate::tree::TreeError;
+
+/// What is run on each subject, in the order of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Suite {
+    /// The collection.
+    Programs,
+    /// The kernel's KUnit scenario.
+    Kunit,
+    /// The kernel's call sites.
+    Workloads,
+    /// Generated programs, legal and arbitrary.
+    Generated,
+}
+
+impl Suite {
+    /// All, in the order of the matrix.
+    pub const ALL: [Suite; 4] = [Suite::Programs, Suite::Kunit, Suite::Workloads, Suite::Generated];
+
+    /// Its heading, and its name for machines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::Programs => "programs",
+            Suite::Kunit => "kunit",
+            Suite::Workloads => "workloads",
+            Suite::Generated => "generated",
+        }
+    }
+}
+
+/// What makes two violations one: the same invariant at the same kind of operation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cause {
+    /// Which invariant.
+    pub invariant: Invariant,
+    /// The operation's name.
+    pub op: String,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.invariant.name(), self.op)
+    }
+}
+
+/// A form of the tree's code in a built subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Its number in the agent.
+    pub index: u8,
+    /// `tree/xen`.
+    pub name: String,
+    /// Our Rust of the same generation and backend, by place in the registry; none: the contract alone judges.
+    pub twin: Option<usize>,
+}
+
+/// What came of one suite on one form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Programs that ran.
+    pub ran: u64,
+    /// Of them: something broke that nothing known explains, or the code crashed.
+    pub failed: u64,
+    /// Something broke, and known findings explain all of it.
+    pub known: u64,
+    /// The run stopped, was cut, or an operation was refused.
+    pub in_part: u64,
+    /// The program misuses the API.
+    pub misused: u64,
+    /// The generic events are not our Rust's.
+    pub other_generic: u64,
+    /// The generic events are our Rust's, the architecture's are not.
+    pub other_events: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.ran += other.ran;
+        self.failed += other.failed;
+        self.known += other.known;
+        self.in_part += other.in_part;
+        self.misused += other.misused;
+        self.other_generic += other.other_generic;
+        self.other_events += other.other_events;
+    }
+}
+
+/// One form on its target, judged.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The form.
+    pub form: Form,
+    /// Counts by suite, in the order of [`Suite::ALL`].
+    pub counts: [Counts; 4],
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl Judged {
+    /// All suites together.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        self.counts.iter().fold(Counts::default(), |mut sum, &counts| {
+            sum += counts;
+            sum
+        })
+    }
+}
+
+/// What came of a target.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The subject was built and ran; its forms, how it was built, and how programs run there.
+    Ran(Vec<Judged>, String),
+    /// The machine lacks something.
+    Skipped(Missing),
+    /// The tree could not be made a subject.
+    Refused(TreeError),
+    /// The subject does not start or answer: its shape is unknown, or it crashed.
+    Unknown(String),
+}
+
+/// One target.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub target: Target,
+    /// What came of it.
+    pub outcome: Outcome,
+}

@@ -1,0 +1,275 @@
+//! What a judged tree comes to, for people: the matrix, findings with their timelines, what is known, where our Rust
+//! differs, and a line for a commit message.
+//!
+//! Not here: formats for machines ([`super::machine`]). Called by `lazymmu judge`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::trace::counted;
+use lazy_mmu_snapshots::known::KNOWN;
+
+use super::differences::Difference;
+use super::findings::Finding;
+use super::material::Item;
+use super::run::{Found, Result};
+use super::{Counts, Judged, Outcome, Row, Suite};
+use crate::error::{Error, Exit};
+use crate::table;
+use crate::target::Target;
+use crate::tree::{Api, Source};
+
+/// Findings that are shown; more of them are counted.
+const SHOWN: usize = 10;
+
+/// A tree, judged on every target.
+#[derive(Debug)]
+pub struct Report {
+    /// The tree's path as it was given, for commands to paste.
+    pub path: String,
+    /// `7.2.13+3 patches`
+    pub release: String,
+    /// Its API.
+    pub api: Api,
+    /// A row for each target.
+    pub rows: Vec<Row>,
+    /// What breaks, merged and ranked.
+    pub findings: Vec<Finding>,
+    /// What is known and was met.
+    pub known: BTreeMap<String, Found>,
+    /// Where events are not our Rust's.
+    pub differences: Vec<Difference>,
+}
+
+impl Report {
+    /// Of what came of each target.
+    #[must_use]
+    pub fn new(source: &Source, path: String, rows: Vec<Row>, results: Vec<Result>) -> Report {
+        let (mut findings, mut known, mut differences) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for result in results {
+            findings.extend(result.findings);
+            differences.extend(result.differences);
+            for (name, found) in result.known {
+                known.entry(name).or_insert(found);
+            }
+        }
+        Report {
+            path,
+            release: source.describe(),
+            api: source.facts().api,
+            rows,
+            findings: super::findings::merged(findings),
+            known,
+            differences: super::differences::merged(differences),
+        }
+    }
+
+    /// Every form that ran.
+    pub fn judged(&self) -> impl Iterator<Item = (Target, &Judged)> {
+        self.rows.iter().flat_map(|row| {
+            let judged: &[Judged] = if let Outcome::Ran(judged, _) = &row.outcome { judged } else { &[] };
+            judged.iter().map(|judged| (row.target, judged))
+        })
+    }
+
+    /// How many programs ran, on all subjects together.
+    #[must_use]
+    pub fn programs(&self) -> u64 {
+        self.judged().map(|(_, judged)| judged.total().ran).sum()
+    }
+
+    /// What the command ends with. A finding outweighs a target that could not run, and that is no success.
+    #[must_use]
+    pub fn exit(&self, is_strict: bool, is_old: impl Fn(&Finding) -> bool) -> Exit {
+        let differs = || self.differences.iter().any(|difference| difference.is_generic);
+        let new = self.findings.iter().any(|finding| is_strict || !is_old(finding));
+        if new || is_strict && (!self.known.is_empty() || differs()) {
+            return Exit::Broke;
+        }
+        let of_row = |row: &Row| match &row.outcome {
+            Outcome::Ran(..) => Exit::Holds,
+            Outcome::Skipped(_) | Outcome::Unknown(_) => Exit::Environment,
+            Outcome::Refused(error) => error.exit(),
+        };
+        self.rows.iter().map(of_row).max().unwrap_or(Exit::Environment)
+    }
+
+    /// The matrix: a line for each subject.
+    #[must_use]
+    pub fn matrix(&self) -> String {
+        let heading = ["target", "subject"].into_iter().chain(Suite::ALL.map(Suite::name));
+        let mut rows = vec![heading.chain(["our Rust", "state"]).map(str::to_owned).collect::<Vec<_>>()];
+        for row in &self.rows {
+            let name = row.target.short().to_owned();
+            match &row.outcome {
+                Outcome::Ran(judged, _) => rows.extend(judged.iter().map(|judged| line(&name, judged))),
+                Outcome::Skipped(_) => rows.push(without(&name, "SKIPPED")),
+                Outcome::Refused(_) => rows.push(without(&name, "REFUSED")),
+                Outcome::Unknown(_) => rows.push(without(&name, "UNKNOWN")),
+            }
+        }
+        table::render(&rows)
+    }
+
+    /// The whole report but its last line.
+    #[must_use]
+    pub fn text(&self, items: &[Item], is_verbose: bool) -> String {
+        let mut text = format!("{}: Linux {}, the {} API\n\n{}\n", self.path, self.release, self.api.name(), self.matrix());
+        for row in &self.rows {
+            let _ = match &row.outcome {
+                Outcome::Ran(_, how) => writeln!(text, "{}: {how}", row.target.short()),
+                Outcome::Skipped(missing) => writeln!(
+                    text,
+                    "{}: SKIPPED: {missing}\n  why: {}\n  to do: {}",
+                    row.target.short(),
+                    missing.why,
+                    missing.remedy
+                ),
+                Outcome::Refused(error) => {
+                    writeln!(text, "{}: {}", row.target.short(), Error::from(error.clone()).render())
+                }
+                Outcome::Unknown(what) => writeln!(text, "{}: {what}", row.target.short()),
+            };
+        }
+        self.findings(&mut text);
+        self.known(&mut text, items);
+        self.differences(&mut text, is_verbose);
+        text
+    }
+
+    fn findings(&self, text: &mut String) {
+        for (n, finding) in self.findings.iter().take(SHOWN).enumerate() {
+            let Finding { subjects, runs, program, shown_on, text: said, timeline, .. } = finding;
+            let runs = counted(*runs, ["run", "runs"]);
+            let _ = write!(
+                text,
+                "\nFINDING {}: {}\n  {said}\n  on {}; {runs}\n\nthe smallest program, on {}:\n\n{program}\n{timeline}",
+                n + 1,
+                finding.title(),
+                names(subjects),
+                shown_on.1
+            );
+            let _ = writeln!(text, "replay: {}", self.replay(program, shown_on));
+        }
+        if let Some(more) = self.findings.len().checked_sub(SHOWN).filter(|&more| more > 0) {
+            let _ = writeln!(text, "\nand {more} more, with larger programs");
+        }
+    }
+
+    /// The command that shows a program again, pasted as it is.
+    fn replay(&self, program: &Program, (target, subject): &(Target, String)) -> String {
+        let text = program.to_string().trim_end().replace('\n', "; ").replace("{;", "{").replace("; }", " }");
+        format!(
+            "printf '%s' '{text}' | cargo lazymmu run - --tree {} --subject {subject} --target {target}",
+            crate::show::quoted(&self.path)
+        )
+    }
+
+    fn known(&self, text: &mut String, items: &[Item]) {
+        if self.known.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\nknown of this kernel: {}", counted(self.known.len() as u64, ["finding", "findings"]));
+        for (name, found) in &self.known {
+            let about = KNOWN.iter().find(|finding| finding.name == name).map_or("", |finding| finding.why);
+            let program = items.get(found.item).map_or(String::new(), |item| item.name.clone());
+            let _ = writeln!(text, "  {name}: {about}\n    shown by {program} on {}", found.form);
+            if let Some(command) = items.get(found.item).filter(|item| item.suite != Suite::Generated) {
+                let what = if command.suite == Suite::Workloads { "workload" } else { "run" };
+                let path = crate::show::quoted(&self.path);
+                let _ = writeln!(
+                    text,
+                    "    see it: cargo lazymmu {what} {} --tree {path} --subject {}",
+                    command.name, found.form
+                );
+            }
+        }
+    }
+
+    fn differences(&self, text: &mut String, is_verbose: bool) {
+        let without_twin: Vec<&str> = self
+            .judged()
+            .filter(|(_, judged)| judged.form.twin.is_none())
+            .map(|(_, judged)| judged.form.name.as_str())
+            .collect();
+        if !without_twin.is_empty() {
+            let _ = writeln!(text, "\nthe contract alone judges {}: no Rust of ours is of its kind", without_twin.join(", "));
+        }
+        if self.differences.is_empty() {
+            return;
+        }
+        let kinds = counted(self.differences.len() as u64, ["kind", "kinds"]);
+        let _ = writeln!(text, "\nour Rust does something else, in {kinds} (no verdict rests on it; docs/judge.md):");
+        let shown = if is_verbose { usize::MAX } else { SHOWN };
+        for difference in self.differences.iter().take(shown) {
+            let Difference { is_generic, ours, theirs, subjects, runs, program, place } = difference;
+            let class = if *is_generic { "generic" } else { "architecture" };
+            let runs = counted(*runs, ["run", "runs"]);
+            let _ = writeln!(text, "  {class}, {runs} on {}: ours `{ours}`, the tree's `{theirs}`", names(subjects));
+            if is_verbose {
+                let _ = writeln!(text, "{}", indented(&format!("{program}\n{place}")));
+            }
+        }
+        if self.differences.len() > SHOWN && !is_verbose {
+            let _ = writeln!(text, "  and {} more kinds; --verbose shows all, with programs", self.differences.len() - SHOWN);
+        }
+    }
+
+    /// The line for a commit message.
+    #[must_use]
+    pub fn conclusion(&self, exit: Exit) -> String {
+        let ran: BTreeSet<&str> = self.judged().map(|(target, _)| target.short()).collect();
+        let ran: Vec<&str> = ran.into_iter().collect();
+        let left_out = self.rows.len() - ran.len();
+        let verdict = match exit {
+            Exit::Broke => counted(self.findings.len() as u64, ["finding", "findings"]),
+            _ if ran.is_empty() => "nothing ran".to_owned(),
+            _ if left_out > 0 => format!("holds; {left_out} not judged"),
+            _ => "holds".to_owned(),
+        };
+        let programs = self.programs();
+        let known = if self.known.is_empty() {
+            String::new()
+        } else {
+            format!(", known: {}", self.known.keys().cloned().collect::<Vec<_>>().join(" "))
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        let targets = ran.join(" ");
+        let release = &self.release;
+        format!("lazymmu judge: {targets}: {verdict} ({release}, {programs} programs{known}, lazymmu {version})")
+    }
+}
+
+fn line(target: &str, judged: &Judged) -> Vec<String> {
+    let cell = |counts: &Counts| match counts.failed {
+        0 => counts.ran.to_string(),
+        failed => format!("{failed} of {} FAILED", counts.ran),
+    };
+    let total = judged.total();
+    let twin = match (judged.form.twin, total.other_generic, total.other_events) {
+        (None, ..) => "none".to_owned(),
+        (_, 0, 0) => "same".to_owned(),
+        (_, generic, events) => format!("{generic}+{events} differ"),
+    };
+    let state = match (total.failed, total.known) {
+        (0, 0) => "ok".to_owned(),
+        (0, known) => format!("ok, {known} known"),
+        _ => "FAILED".to_owned(),
+    };
+    let first = [target.to_owned(), judged.form.name.clone()];
+    first.into_iter().chain(judged.counts.iter().map(cell)).chain([twin, state]).collect()
+}
+
+fn without(target: &str, state: &str) -> Vec<String> {
+    let cells = Suite::ALL.map(|_| "-".to_owned());
+    [target.to_owned(), "-".to_owned()].into_iter().chain(cells).chain(["-".to_owned(), state.to_owned()]).collect()
+}
+
+fn names(subjects: &BTreeSet<(Target, String)>) -> String {
+    subjects.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
