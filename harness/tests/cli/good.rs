@@ -108,7 +108,7 @@ fn what_is_at_a_limit_runs() {
         ("blocks", format!("{}{}", "irq {\n".repeat(4096), "}\n".repeat(4096)), 0),
         ("halves", format!("{}{}", "pause between {\n".repeat(32), "}\n".repeat(32)), 1),
         ("operations", "query;".repeat(65_536), 0),
-        ("text", format!("query\n#{}", " ".repeat((1 << 20) - 7)), 0),
+        ("text", format!("query\n#{}", " ".repeat((1 << 22) - 7)), 0),
         ("repetitions", format!("{}query{}", "repeat 1023 { ".repeat(7), " }".repeat(7)), 0),
     ];
     for (name, text, code) in cases {
