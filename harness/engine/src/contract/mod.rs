@@ -164,6 +164,41 @@ pub struct Rules {
     pub counters: bool,
     /// The MMU under the subject.
     pub mmu: Mmu,
+    /// What its batches have room for.
+    pub room: Room,
+}
+
+/// How much may go out at once. By default what the kernel has room for; a search may want less, so that batches fill sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Room {
+    /// Entries of a batch of powerpc64 (`PPC64_TLB_BATCH_NR`) and sparc64 (`TLB_BATCH_NR`).
+    pub batch: u16,
+    /// Calls of Xen's multicall buffer (`MC_BATCH`).
+    pub calls: u8,
+    /// Bytes of its arguments (`MC_ARGS`), of which an update takes [`UPDATE`].
+    pub bytes: u16,
+}
+
+/// Bytes of arguments that one update of a page table takes in Xen's buffer (`struct mmu_update`).
+pub const UPDATE: u16 = 16;
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { batch: 192, calls: 32, bytes: 512 }
+    }
+}
+
+impl Room {
+    /// With how many updates a batch of the MMU is full; none where the mode keeps no batch. Of Xen's argument bytes the last
+    /// is never used.
+    #[must_use]
+    pub fn updates(self, mmu: Mmu) -> Option<u16> {
+        match mmu {
+            Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => Some(self.batch),
+            Mmu::Xen => Some((self.bytes - 1) / UPDATE),
+            Mmu::Plain | Mmu::Aarch64 | Mmu::Radix | Mmu::Native => None,
+        }
+    }
 }
 
 /// What the oracles say of a trace.
