@@ -21,9 +21,10 @@ use crate::table;
 
 /// The alphabet, one step per line with its number.
 #[must_use]
-pub fn alphabet(alphabet: Alphabet) -> String {
-    let mut text = format!("alphabet {}, {} steps\n", alphabet.name(), alphabet.lines().len());
-    for (at, line) in alphabet.lines().iter().enumerate() {
+pub fn alphabet(alphabet: Alphabet, full: u16) -> String {
+    let lines = alphabet.lines(full);
+    let mut text = format!("alphabet {}, {} steps\n", alphabet.name(), lines.len());
+    for (at, line) in lines.iter().enumerate() {
         let _ = writeln!(text, "  {at:>2}  {line}");
     }
     text
