@@ -16,7 +16,7 @@ use lazy_mmu_engine::trace::{Event, listing, timeline};
 use lazy_mmu_engine::wire::Frame;
 use lazy_mmu_engine::zoo::{self, Specimen};
 
-use crate::check::{build, expected::difference};
+use crate::check::{build, difference::difference};
 use crate::error::{Error, Exit, Result};
 use crate::json;
 use crate::setup::{self, Options};
@@ -109,14 +109,14 @@ impl How {
             Format::Human => {
                 outln!("{name} {place}, {} events\n", events.len())?;
                 outln!("{}", timeline::render(program, &*plain, events, &verdict))?;
-                out!("{}", timeline::conclusion(&verdict, program.ops()))?;
+                out!("{}", timeline::conclusion(&verdict, program))?;
                 compared(events, elsewhere.as_ref())?;
                 let text: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
                 outln!("\nprogram:\n{text}\nreplay: cargo lazymmu {again} --subject {name}{}", self.options())?;
             }
         }
         let same = elsewhere.is_none_or(|found| found.is_ok());
-        Ok(if verdict.holds() && same { Exit::Holds } else { Exit::Broke })
+        Ok(if same { verdict.answer().into() } else { Exit::Broke })
     }
 
     /// Where and how, as it was given.

@@ -125,7 +125,7 @@ pub fn failure(failure: &Failure, judged: Judged<'_>, plain: &Descriptor, name: 
         let _ = writeln!(text, "searched breadth first: no path of fewer than {} steps breaks anything", failure.steps);
     }
     let _ = write!(text, "\n{}\n", timeline::render(program, &*plain.make(Port::Model), events, &verdict));
-    text.push_str(&timeline::conclusion(&verdict, program.ops()));
+    text.push_str(&timeline::conclusion(&verdict, program));
     let lines: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
     let _ = write!(text, "\nprogram:\n{lines}\n{}", replay(program, name, file));
     text

@@ -64,6 +64,8 @@ pub enum How {
     Unlocks,
     /// It left its section to sleep, and goes on changing the next entries without it.
     Unbatched,
+    /// A section or a pause is open at the program's end ([`super::Verdict::first_misuse`]).
+    LeavesOpen,
 }
 
 impl How {
@@ -85,6 +87,7 @@ impl How {
             How::Forks => "forks with a section or a pause open",
             How::Unlocks => "drops the page-table lock before what it changed under it in a section is in effect",
             How::Unbatched => "left its section to sleep and goes on with the next entries outside any section",
+            How::LeavesOpen => "opens a section or a pause that is never closed",
         }
     }
 
@@ -211,10 +214,10 @@ impl Legality {
         self.unpaired
     }
 
-    /// Whether a task has ended with a section or pause open, or has one open now.
+    /// The first operation that opened a section or pause which is open now, or was when its task ended.
     #[must_use]
-    pub fn left_open(&self) -> bool {
-        self.tasks.iter().any(|task| !task.open.is_empty())
+    pub fn left_open(&self) -> Option<u32> {
+        self.tasks.iter().filter_map(|task| task.open.outermost()).min()
     }
 
     /// Whether the task has a section open that is not paused, as its callers see it.
@@ -481,8 +484,13 @@ impl Legality {
             task.walk = Walk::default();
         }
         let how = match call {
-            Call::Enable | Call::Pause => task.open.begin(Bracket { pause, interrupt: event.interrupt, paused }),
-            Call::Disable | Call::Resume => task.open.end(floor, Bracket { pause, interrupt: event.interrupt, paused }),
+            Call::Enable | Call::Pause => {
+                task.open.begin(Bracket { op: event.op, pause, interrupt: event.interrupt, paused })
+            }
+            Call::Disable | Call::Resume => {
+                let op = event.op;
+                task.open.end(floor, Bracket { op, pause, interrupt: event.interrupt, paused })
+            }
             // Nobody but the switch hooks has any business with these.
             Call::TaskPause(_) | Call::TaskResume(_) => Some(How::TaskCall),
         };

@@ -15,6 +15,7 @@ use crate::subject::{Env, Port, Subject, registry};
 use crate::trace::{Call, Counters, Hook, What};
 use crate::zoo::{self, bent};
 
+mod answers;
 mod misuse;
 
 fn trace(subject: &str, program: &str) -> (Vec<Event>, Rules) {
@@ -24,9 +25,11 @@ fn trace(subject: &str, program: &str) -> (Vec<Event>, Rules) {
     (events, descriptor.rules())
 }
 
+/// What breaks, whoever is to blame.
 fn verdict(subject: &str, program: &str) -> String {
     let (events, rules) = trace(subject, program);
-    judge(&events, rules).to_string()
+    let ids: Vec<_> = judge(&events, rules).violations.iter().map(|violation| violation.invariant.id()).collect();
+    if ids.is_empty() { "holds".to_owned() } else { format!("breaks {}", ids.join(" ")) }
 }
 
 /// A subject whose instructions of one name get lost, or come twice.
@@ -515,7 +518,9 @@ fn legal_programs_hold_where_nothing_is_deferred() {
     for seed in 0..2000 {
         let program = crate::program::generate::legal(seed, 40);
         let verdict = judge(machine.run(&*made, &program), subject.rules());
-        assert_eq!(verdict, Verdict::default(), "seed {seed}:\n{program}");
+        // An operation may be refused: that is no fault of anybody.
+        let judged = Verdict { refused: None, ..verdict };
+        assert_eq!(judged, Verdict::default(), "seed {seed}:\n{program}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Not a judgement. Filled by the targets, printed by `lazymmu fuzz`.
 
 use super::features::{COUNT, Reader, met};
-use crate::contract::{Invariant, Judged, Verdict};
+use crate::contract::{Answer, Invariant, Judged, Verdict};
 use crate::exercise::{Course, Exercised, KINDS, TAKEN_UP};
 use crate::program::Program;
 use crate::trace::{Event, What};
@@ -107,9 +107,11 @@ impl Stats {
             *sum += u64::from(*times);
         }
         for (name, is) in [
-            ("runs that hold", verdict.holds()),
+            ("runs that hold", verdict.answer() == Answer::Holds),
             ("runs judged up to a misuse", verdict.misuse.is_some()),
             ("runs judged up to a cut", verdict.cut.is_some()),
+            ("runs judged up to a stop", verdict.stopped.is_some()),
+            ("runs with a refused operation", verdict.refused.is_some()),
         ] {
             self.add(name, u64::from(is));
         }
