@@ -29,6 +29,8 @@ pub enum Exit {
     Usage = 2,
     /// The environment lacks something, so that the question stays open.
     Environment = 3,
+    /// Nothing broke in what was judged, and that was not all: a run stopped, was cut, or an operation was refused.
+    InPart = 4,
 }
 
 impl From<Exit> for ExitCode {

@@ -11,6 +11,7 @@ use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_engine::replay::Outcome;
 use lazy_mmu_engine::runner::{CUT, Generated, MISUSED, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
@@ -318,7 +319,12 @@ impl Expected {
             let case = self.case(HostSuite::Traces, &name);
             case.count += 1;
             match trace_file::replay(&path, &name) {
-                Ok(summary) => self.traces.push((path, summary.to_string())),
+                Ok(summary) if summary.outcome() == Outcome::Holds => self.traces.push((path, summary.to_string())),
+                Ok(summary) => {
+                    let replay = Some(format!("cargo lazymmu replay {}", path.display()));
+                    let what = format!("{name}: {}", summary.in_short());
+                    case.fail(Failure { detail: summary.to_string(), replay, ..Failure::plain(what) });
+                }
                 Err(error) => {
                     let replay = Some(format!("cargo lazymmu replay {}", path.display()));
                     let what = format!("{name} is rejected");
