@@ -56,6 +56,9 @@ impl Checker {
                 if line.event == Event::TaskResume {
                     return self.resumed_unseen(line, at, i);
                 }
+                if self.cpus[usize::from(line.cpu)].unsure && line.event == Event::ArchEnter && !line.irq {
+                    return self.entered_unseen(line, i);
+                }
             }
             None | Some(Arch::CallsOnly) => match line.event {
                 Event::NewTask => return self.new_task(line, i),

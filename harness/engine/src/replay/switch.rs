@@ -177,6 +177,24 @@ impl Checker {
         Ok(())
     }
 
+    /// `arch_enter` on such a CPU: of a task's own call, or of a switch that resumed another; then the task whose pid it bears
+    /// is paused, and is current for the last time.
+    pub(super) fn entered_unseen(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
+        let (cpu, task) = (&mut self.cpus[usize::from(line.cpu)], &mut self.tasks[i]);
+        cpu.unsure = false;
+        task.owed = Owed::Nothing;
+        self.summary.hook(Hook::Enter);
+        if line.counts.1 > 0 {
+            task.whereabouts = Whereabouts::Out;
+            task.own.pauses = 0;
+            return Ok(());
+        }
+        task.own.entered = true;
+        task.whereabouts = Whereabouts::On(line.cpu);
+        cpu.current = Some(i);
+        Ok(())
+    }
+
     /// Resumes next, which the line says is done.
     pub(super) fn switched_in(&mut self, line: &Line, at: u64, i: usize) -> Result<Outcome, Refusal> {
         let task = &mut self.tasks[i];
