@@ -11,6 +11,7 @@ use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_engine::replay::Outcome;
 use lazy_mmu_engine::runner::{CUT, Generated, MISUSED, Runner, summarise};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
@@ -323,13 +324,17 @@ impl Expected {
             let case = self.case(HostSuite::Traces, &name);
             case.column = Some(Suite::Traces);
             case.count += 1;
-            let replayed = trace_file::replay(&path, &name).map(|summary| summary.to_string());
-            let replayed = replayed.map_err(|error| error.to_string());
-            if let Err(error) = &replayed {
-                let replay = Some(format!("cargo lazymmu replay {}", path.display()));
-                let what = format!("{name} is rejected");
-                case.fail(Failure { detail: error.clone(), replay, ..Failure::plain(what) });
+            let replay = Some(format!("cargo lazymmu replay {}", path.display()));
+            let replayed = trace_file::replay(&path, &name);
+            let wrong = match &replayed {
+                Ok(summary) if summary.outcome() == Outcome::Holds => None,
+                Ok(summary) => Some((format!("{name}: {}", summary.in_short()), summary.to_string())),
+                Err(error) => Some((format!("{name} is rejected"), error.to_string())),
+            };
+            if let Some((what, detail)) = wrong {
+                case.fail(Failure { detail, replay, ..Failure::plain(what) });
             }
+            let replayed = replayed.map(|summary| summary.to_string()).map_err(|error| error.to_string());
             self.traces.push((path, replayed));
         }
     }
