@@ -74,7 +74,7 @@ impl Run<'_> {
     /// A point at which what the running task has changed must be in effect: what is not.
     pub(super) fn settled(&mut self) {
         if !self.stopped {
-            let late = self.machine.memory.late_of(self.subject, self.cpu, self.by());
+            let late = self.machine.memory.late_of(self.cpu, self.by());
             self.emit_late(late);
         }
     }
