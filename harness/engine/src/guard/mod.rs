@@ -80,6 +80,8 @@ pub enum Shows {
     Again,
     /// An update is refused.
     Denied,
+    /// The kernel warns.
+    Warns,
     /// An operation is refused for that reason.
     Refused(Refusal),
     /// The instruction is not executed.
@@ -98,6 +100,7 @@ impl fmt::Display for Shows {
             Shows::Freed => f.write_str("the last access leads to a freed page"),
             Shows::Again => f.write_str("a frame is mapped again"),
             Shows::Denied => f.write_str("an update is refused"),
+            Shows::Warns => f.write_str("a warning"),
             Shows::Refused(why) => write!(f, "refused: {}", why.text()),
             Shows::No(op) => write!(f, "no {}", op.mnemonic()),
             Shows::Preemptible => f.write_str("preemption is on"),
@@ -159,6 +162,7 @@ impl Guard {
             Shows::Freed => last_walk(events).is_some_and(|walked| walked.freed),
             Shows::Again => last_frame_is_an_old_one(events),
             Shows::Denied => any(&|what| matches!(what, What::Denied(_))),
+            Shows::Warns => any(&|what| matches!(what, What::Warn(_))),
             Shows::Refused(why) => any(&|what| *what == What::Refused(why)),
             Shows::Preemptible => any(&|what| matches!(what, What::Preemptible(_))),
             Shows::No(op) => !any(&|what| matches!(what, What::Insn(insn) if insn.op == op)),

@@ -3,7 +3,7 @@
 use lazy_mmu_arches::insn::{Insn, Op};
 
 use super::{Guard, Shows, Wrong};
-use crate::contract::Invariant::{I3, I4, I5, I6, I7, I8, I9, I10, I11, I14};
+use crate::contract::Invariant::{I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I14};
 use crate::machine::Mutant;
 use crate::trace::Refusal;
 
@@ -20,6 +20,8 @@ const TAKEN: &str = "set U 0; access U 0; clear U 0; tlb_flush U 0; access U 0";
 /// The same of a page that both CPUs have used.
 const TAKEN_FROM_BOTH: &str =
     "set U 0; access U 0; cpu 1; access U 0; cpu 0; clear U 0; tlb_flush U 0; access U 0; cpu 1; access U 0";
+/// A huge page is used, taken away and flushed.
+const BLOCK_TAKEN: &str = "set U 0 huge; access U 0; clear U 0; tlb_flush U 0 huge; access U 0";
 /// Of two pages that are taken away the first is flushed.
 const HALF_FLUSHED: &str = "set K 0 x2; access K 0 x2; clear K 0 x2; tlb_flush K 0; access K 1";
 
@@ -139,6 +141,14 @@ pub const GUARDS: &[Guard] = &[
     guard(Mutant::WholeFlushesNothing, XEN, Wrong::Nothing,
         "set U 0; access U 0; clear U 0; tlb_flush U 0 x2; access U 0", Shows::Holds,
         ["a flush of everything by the hypervisor", "nothing"]),
+    guard(Mutant::LargeMissed, AARCH64, Wrong::Nothing, BLOCK_TAKEN, Shows::Holds,
+        ["a TLBI of a block", "nothing"]),
+    guard(Mutant::LargeMissed, HASH, Wrong::Nothing, BLOCK_TAKEN, Shows::Holds,
+        ["a `tlbie` of 16M", "nothing"]),
+    guard(Mutant::LargeMissed, RADIX, Wrong::Nothing, BLOCK_TAKEN, Shows::Holds,
+        ["a `tlbie` of 2M", "nothing"]),
+    guard(Mutant::LargeMissed, NATIVE, Wrong::Nothing, BLOCK_TAKEN, Shows::Holds,
+        ["an `invlpg` of a page of 2M", "nothing"]),
     guard(Mutant::HalvesTogether, SPARC, Wrong::Instead(lower_half), "set U 3 huge; access U 3; clear U 3", Shows::Breaks(I4),
         ["a demap of the lower half of a huge page", "a demap of both halves"]),
     guard(Mutant::FaultsStay, AARCH64, Wrong::Nothing, "set U 0; access U 0", Shows::Fresh,
@@ -224,6 +234,18 @@ pub const GUARDS: &[Guard] = &[
         ["a batch that a handler flushed", "one that it threw away"]),
     guard(Mutant::SwitchRefetchesNothing, AARCH64, Wrong::Nothing, "enable; set K 0; switch T1; access K 0", Shows::Fresh,
         ["a CPU that has refetched at a switch", "one that has not"]),
+    guard(Mutant::LocksShared, NATIVE, Wrong::Nothing, "lock 0; cpu 1; lock 0; cpu 0; unlock 0",
+        Shows::Refused(Refusal::Held), ["a lock that is free", "one that is held"]),
+    guard(Mutant::PointsLost, "counted/x86_64-xen@7.0", Wrong::Nothing,
+        "enable between { preempt T1; switch T0 }; disable", Shows::Breaks(I2),
+        ["a task that was preempted between the halves of a call", "one that was preempted after it"]),
+    guard(Mutant::PreemptCountUnnoticed, HASH, Wrong::Nothing, "enable; disable", Shows::Holds,
+        ["a section with preemption off", "one with preemption on"]),
+    guard(Mutant::WarningsLost, NATIVE, Wrong::Nothing, "disable", Shows::Warns,
+        ["a call that warns", "one that is silent"]),
+    guard(Mutant::InterruptsAreTasks, AARCH64, Wrong::Nothing,
+        "enable; irq { set K 1; access K 1 }; disable", Shows::Fresh,
+        ["a handler", "the task that it interrupts"]),
     guard(Mutant::InterruptsUnmasked, NATIVE, Wrong::Nothing, "irq_off; irq { query }; irq_on",
         Shows::Refused(Refusal::Masked), ["a CPU that takes interrupts", "one that masks them"]),
     guard(Mutant::PreemptsAnyone, NATIVE, Wrong::Nothing, "lock 0; preempt T1; unlock 0",

@@ -52,7 +52,7 @@ impl Env for Run<'_> {
 
     fn warn_once(&mut self, site: WarnSite) {
         let key = u64::from(self.op) << 2 | site as u64;
-        if !self.machine.warned.contains(&key) {
+        if !self.machine.warned.contains(&key) && !self.machine.memory.is(Mutant::WarningsLost) {
             self.machine.warned.push(key);
             self.emit(What::Warn(site));
         }

@@ -272,6 +272,9 @@ impl Run<'_> {
     fn refresh(&mut self) {
         self.current = self.machine.cpus[usize::from(self.cpu)].current;
         self.interrupted = self.in_handler() || self.task().bh_off > 0;
+        if self.machine.memory.is(Mutant::InterruptsAreTasks) {
+            self.interrupted = false;
+        }
     }
 
     /// Whether an interrupt handler runs on this CPU; unlike `in_interrupt()`, not true of a task with bottom halves

@@ -102,11 +102,23 @@ pub enum Mutant {
     BorrowedUnnoticed,
     /// What is held back at the edges of a handler is not noted.
     HeldUnnoticed,
+    /// An invalidation by address misses mappings larger than a base page.
+    LargeMissed,
+    /// A lock that is held can be taken again.
+    LocksShared,
+    /// Nothing happens between the halves of a call: it comes after the call.
+    PointsLost,
+    /// What a hook does to preempt_count is not noted.
+    PreemptCountUnnoticed,
+    /// A warning is not noted.
+    WarningsLost,
+    /// `in_interrupt()` is false in handlers.
+    InterruptsAreTasks,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 48] = [
+    pub const ALL: [Mutant; 54] = [
         Mutant::TlbNeverFills,
         Mutant::TlbOfCpu0NeverFills,
         Mutant::TlbOfCpu1NeverFills,
@@ -155,5 +167,11 @@ impl Mutant {
         Mutant::FreedIsFresh,
         Mutant::BorrowedUnnoticed,
         Mutant::HeldUnnoticed,
+        Mutant::LargeMissed,
+        Mutant::LocksShared,
+        Mutant::PointsLost,
+        Mutant::PreemptCountUnnoticed,
+        Mutant::WarningsLost,
+        Mutant::InterruptsAreTasks,
     ];
 }

@@ -435,7 +435,7 @@ impl Run<'_> {
             Op::Sleep => self.sleep(),
             Op::Lock(lock) => {
                 let holder = &mut self.machine.locks[usize::from(lock)];
-                if holder.is_some() {
+                if holder.is_some() && !self.machine.memory.is(Mutant::LocksShared) {
                     return Err(Refusal::Held);
                 }
                 *holder = Some(current);

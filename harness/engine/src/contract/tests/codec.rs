@@ -187,15 +187,15 @@ fn a_wrong_operand_is_noticed() {
 /// A subject that is told, or believes, that an address space has no number in the TLB.
 #[test]
 fn a_context_that_is_taken_for_none_is_noticed() {
-    struct None;
-    impl bent::Bend for None {
+    struct NoContext;
+    impl bent::Bend for NoContext {
         fn is_context_valid(&self, _env: &dyn Env, _mm: lazy_mmu_arches::page::Mm) -> bool {
             false
         }
     }
     let program = "set U 0 x2; access U 0 x2; enable; clear U 0 x2; disable";
     for subject in ["sparc64", "sparc64-sun4v"] {
-        breaks_something(subject, "no context", None, program);
+        breaks_something(subject, "no context", NoContext, program);
     }
 }
 

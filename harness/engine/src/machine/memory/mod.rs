@@ -377,7 +377,9 @@ impl Memory {
     fn invalidate(&mut self, cpu: u8, slot: usize, covers: impl Fn(Size, u8) -> bool) {
         let tlb = &mut self.tlbs[usize::from(cpu)];
         let word = tlb.word(slot);
-        if word != 0 && covers(self.format.size(word), tlb.note(slot)) {
+        let size = self.format.size(word);
+        let missed = self.mutant == Some(Mutant::LargeMissed) && size != Size::Small;
+        if word != 0 && !missed && covers(size, tlb.note(slot)) {
             tlb.drop(slot);
         }
     }
