@@ -5,8 +5,14 @@ use lazy_mmu_arches::page::{PteFlags, PteRef, Size};
 
 use super::*;
 
+/// What becomes of a word.
+type OfWords = fn(u64) -> u64;
+
+/// A subject's name, what is wrong with it, and how.
+type Row<F> = (&'static str, &'static str, F);
+
 /// A subject whose words are all put through one function, which is its own inverse: what it makes, reads and stores.
-struct Words(fn(u64) -> u64);
+struct Words(OfWords);
 
 impl bent::Bend for Words {
     fn pte_load(&self, env: &mut dyn Env, at: PteRef) -> u64 {
@@ -51,7 +57,7 @@ fn breaks_something(subject: &str, what: &str, bend: impl bent::Bend + 'static, 
 #[test]
 fn a_codec_that_is_wrong_both_ways_is_noticed() {
     #[rustfmt::skip]
-    let rows: [(&str, &str, fn(u64) -> u64); 34] = [
+    let rows: [Row<OfWords>; 34] = [
         ("aarch64", "the valid bit elsewhere", |word| swapped(word, 0, 56)),
         ("aarch64", "DBM and AP[2] elsewhere", |word| swapped(swapped(word, 51, 57), 7, 58)),
         ("aarch64", "AP[1] elsewhere", |word| swapped(word, 6, 58)),
@@ -93,7 +99,7 @@ fn a_codec_that_is_wrong_both_ways_is_noticed() {
 }
 
 /// What makes words wrongly, and is read by nobody but the machine.
-struct Made(fn(u64) -> u64);
+struct Made(OfWords);
 
 impl bent::Bend for Made {
     fn pte_word(&self, to: &dyn Subject, flags: PteFlags, frame: u32, size: Size) -> u64 {
@@ -103,7 +109,7 @@ impl bent::Bend for Made {
 
 #[test]
 fn a_word_that_is_made_wrongly_is_noticed() {
-    let rows: [(&str, &str, fn(u64) -> u64); 5] = [
+    let rows: [Row<OfWords>; 5] = [
         ("aarch64", "no DBM, and read-only", |word| word & !(1 << 51) | 1 << 7),
         ("powerpc64-hash", "not valid", |word| word & !(1 << 63)),
         ("sparc64", "the frame shifted", |word| word & !0x7ff_ffff_e000 | (word & 0x7ff_ffff_e000) << 1),
@@ -145,7 +151,7 @@ fn a_wrong_operand_is_noticed() {
         Some(if insn.op == op { Insn { b: b(insn.b), ..insn } } else { insn })
     }
     #[rustfmt::skip]
-    let rows: [(&str, &str, Change); 26] = [
+    let rows: [Row<Change>; 26] = [
         ("aarch64", "an address not shifted", |insn| on(TLBI, insn, |a| a << 12)),
         ("aarch64", "an address shifted twice", |insn| on(TLBI, insn, |a| a & !0 << 48 | (a & !(!0 << 44)) >> 12)),
         ("aarch64", "the ASID a bit lower", |insn| on(TLBI, insn, |a| (a >> 48 << 47) | a & !(!0 << 47))),

@@ -66,7 +66,7 @@ pub(in crate::machine) const fn offset_bits(size: Size) -> u32 {
 /// it, modulo 1024, so that neighbours do not meet in the TSB; a larger page is the one around that.
 pub(in crate::machine) fn address_of(at: PteRef) -> u64 {
     let (slot, before) = LAYOUT.slot_of(at.mm, at.page);
-    let address = slot + (before % 1024 << BASE_BITS);
+    let address = slot + ((before % 1024) << BASE_BITS);
     // A huge page is a PMD's: 8M.
     let bits = if at.size == Size::Huge { 23 } else { offset_bits(at.size) };
     address >> bits << bits

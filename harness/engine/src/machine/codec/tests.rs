@@ -285,7 +285,7 @@ fn interrupts_of_x86() {
     for at in pages() {
         let address = x86_64::address_of(at);
         for (pages, into) in [(1, 0), (33, 0), (2, 0x1000)] {
-            assert_eq!(x86_64::flush_ipi(address + into | pages), Some((at, into, pages as u16)));
+            assert_eq!(x86_64::flush_ipi((address + into) | pages), Some((at, into, pages as u16)));
         }
         assert_eq!(x86_64::flush_ipi(address), None);
     }
