@@ -24,6 +24,7 @@ pub mod contract;
 pub mod exercise;
 pub mod finding;
 pub mod fuzz;
+pub mod guard;
 pub mod machine;
 pub mod program;
 pub mod replay;

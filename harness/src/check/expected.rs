@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::exercise::{Exercised, KINDS};
+use lazy_mmu_engine::machine::Machine;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
@@ -23,7 +24,7 @@ use lazy_mmu_snapshots::{PROGRAMS, known};
 use super::cause::Cause;
 use super::difference::difference;
 use super::known::Shown;
-use super::{Case, Cell, Failure, Profile, Suite, blame, family, reviewed, silent};
+use super::{Case, Cell, Failure, Profile, Suite, blame, family, guards, reviewed, silent};
 use crate::trace_file;
 
 /// A program that the host has run, ready for the wire.
@@ -66,11 +67,13 @@ pub enum HostSuite {
     Findings,
     /// What a check must have met to prove anything.
     Exercised,
+    /// The differences that the machine must make, for a verdict to be believed.
+    Machine,
 }
 
 impl HostSuite {
     /// All, in the order of reports.
-    pub const ALL: [HostSuite; 7] = [
+    pub const ALL: [HostSuite; 8] = [
         HostSuite::Programs,
         HostSuite::Workloads,
         HostSuite::Tables,
@@ -78,6 +81,7 @@ impl HostSuite {
         HostSuite::Traces,
         HostSuite::Findings,
         HostSuite::Exercised,
+        HostSuite::Machine,
     ];
 
     /// Its name.
@@ -91,6 +95,7 @@ impl HostSuite {
             HostSuite::Traces => "traces",
             HostSuite::Findings => "findings",
             HostSuite::Exercised => "exercised",
+            HostSuite::Machine => "machine",
         }
     }
 }
@@ -127,6 +132,7 @@ impl Expected {
         let mut expected =
             Expected { tables: GenerationName::ALL.map(table::render).join("\n"), ..Expected::default() };
         let mut runner = Runner::new();
+        expected.timed(HostSuite::Machine, Expected::guards);
         expected.timed(HostSuite::Programs, |expected| expected.collection(&mut runner));
         expected.timed(HostSuite::Workloads, |expected| expected.workloads(&mut runner));
         expected.timed(HostSuite::Tables, Expected::compare_tables);
@@ -165,6 +171,12 @@ impl Expected {
         let begin = Instant::now();
         run(self);
         self.host[suite as usize].took = begin.elapsed();
+    }
+
+    fn guards(&mut self) {
+        let cell = guards::check(Machine::new());
+        self.said[HostSuite::Machine as usize] = guards::summary(&cell);
+        self.host[HostSuite::Machine as usize] = cell;
     }
 
     /// A finding whose program breaks nothing visible is shown by no run, and says so.

@@ -13,6 +13,7 @@ pub mod cause;
 pub mod difference;
 pub mod event;
 pub mod expected;
+pub mod guards;
 pub mod known;
 pub mod render;
 pub mod reviewed;

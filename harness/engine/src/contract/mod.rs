@@ -336,13 +336,12 @@ impl Judge {
                 if batching::concerns(insn) {
                     self.batching.watch(at, event, rules, &self.legality, findings);
                 }
-            }
-            What::Note(note) => {
-                self.gating.side_effect(at, event, rules, findings);
-                if isolation::concerns(note) {
+                if self.isolation.is_open() {
                     self.isolation.watch(at, event, findings);
                 }
             }
+            // What a subject says of itself is for people.
+            What::Note(_) => {}
             What::Walk(_, walked) if walked.found == walked.asked => {
                 findings.judged(Invariant::I3);
                 self.legality.watch(event);
@@ -369,6 +368,9 @@ impl Judge {
                 preemption::given_back(at, event, burst, rules, findings);
                 self.batching.watch(at, event, rules, &self.legality, findings);
                 shape::watch(at, event, rules, findings);
+                if self.isolation.is_open() {
+                    self.isolation.watch(at, event, findings);
+                }
             }
             What::Late(_) => {
                 visible::watch(at, event, rules, &self.legality, findings);

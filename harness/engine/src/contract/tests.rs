@@ -16,6 +16,7 @@ use crate::trace::{Call, Counters, Hook, What};
 use crate::zoo::{self, bent};
 
 mod answers;
+mod codec;
 mod misuse;
 
 fn trace(subject: &str, program: &str) -> (Vec<Event>, Rules) {
@@ -266,6 +267,31 @@ fn a_handler_that_disturbs_what_is_held_back_is_caught() {
         left_behind("aarch64", "enable; irq { set K 2 }; disable", |held| held.pending = true),
         [Invariant::I11]
     );
+}
+
+/// A subject that says a batch is flushed, and sends nothing out.
+#[test]
+fn a_flush_that_is_only_noted_is_no_flush() {
+    struct Mute;
+    impl bent::Bend for Mute {
+        fn execute(&self, env: &mut dyn Env, insn: Insn) -> u64 {
+            let out = matches!(insn.op, InsnOp::HcMmuUpdate | InsnOp::TsbFlush | InsnOp::Stxa | InsnOp::Isb);
+            if out && env.in_interrupt() { 0 } else { env.execute(insn) }
+        }
+    }
+    let other =
+        "set U 0 x9; access U 0 x9; set V 0 x9; access V 0 x9; enable; clear U 0 x3; irq { clear V 8 }; disable";
+    for (subject, program) in [("sparc64", other), ("x86_64-xen", "enable; set K 0 x3; irq { kmap 9 }; disable")] {
+        let descriptor = registry::find(subject).expect("a known subject");
+        let program = parse(program).expect("a program");
+        let plain = descriptor.make(Port::Model);
+        let broken = |subject: &dyn Subject| {
+            let verdict = judge(Machine::new().run(subject, &program), descriptor.rules());
+            verdict.violations.iter().any(|violation| violation.invariant == Invariant::I11)
+        };
+        assert!(!broken(&*plain), "{subject}");
+        assert!(broken(&bent::Bent::new(plain, Mute)), "{subject}");
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Human {
         let of_host: Vec<&Group> = self.groups(Kind::Host).flat_map(|host| &host.suites).collect();
         let said = |name: &str| of_host.iter().find(|suite| suite.name == name).map_or("", |suite| &suite.about);
         let host = self.groups(Kind::Host).chain(self.groups(Kind::Silent)).map(|group| group.about.as_str());
-        for line in host.chain([said("exercised")]).filter(|line| !line.is_empty()) {
+        for line in host.chain([said("machine"), said("exercised")]).filter(|line| !line.is_empty()) {
             let _ = writeln!(text, "{line}");
         }
         for part in self.sorted() {
