@@ -2,7 +2,8 @@
 //!
 //! It is the port: memory and instructions are reached through it and through nothing else. A kernel implements it
 //! with its per-CPU variables and the functions of [`crate::asm`]; the harness implements it over its machine.
-//! Whatever only a harness needs is a method whose default does nothing.
+//! Whatever only a harness needs is a method whose default does nothing. A question has no default: who implements the
+//! trait answers it.
 
 use lazy_mmu_core::kernel::Kernel;
 
@@ -79,11 +80,8 @@ pub trait Context: Kernel {
     fn is_thread_local(&self, mm: crate::page::Mm) -> bool;
 
     /// sparc64's `CTX_VALID()`: whether the address space has a number in the TLB; without one the TLB holds nothing
-    /// of it. It has from its first switch-in until all numbers are used up and given out anew.
-    #[inline(always)]
-    fn is_context_valid(&self, _mm: crate::page::Mm) -> bool {
-        true
-    }
+    /// of it. It has from its first switch-in until all numbers are used up and given out anew, or its last task ends.
+    fn is_context_valid(&self, mm: crate::page::Mm) -> bool;
 
     /// How many CPUs there are.
     fn cpus(&self) -> u8;

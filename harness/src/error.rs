@@ -9,6 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lazy_mmu_engine::contract::Answer;
+
 use crate::process;
 use crate::setup::Missing;
 use crate::target::UnknownTarget;
@@ -30,6 +32,38 @@ pub enum Exit {
     Usage = 2,
     /// The environment lacks something, so that the question stays open.
     Environment = 3,
+    /// Nothing broke in what was judged, and that was not all: a run stopped, was cut, or an operation was refused.
+    InPart = 4,
+    /// The program itself misuses the API, and no fault of the subject came before.
+    Misuses = 5,
+}
+
+impl Exit {
+    /// Of the answers of two runs the one that outweighs the other: what breaks, then what misuses, then what was judged in
+    /// part.
+    #[must_use]
+    pub fn worse(self, other: Exit) -> Exit {
+        let weight = |exit: Exit| match exit {
+            Exit::Holds => 0,
+            Exit::InPart => 1,
+            Exit::Misuses => 2,
+            Exit::Broke => 3,
+            Exit::Environment => 4,
+            Exit::Usage => 5,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+}
+
+impl From<Answer> for Exit {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Holds => Exit::Holds,
+            Answer::Breaks => Exit::Broke,
+            Answer::Misuses => Exit::Misuses,
+            Answer::InPart => Exit::InPart,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

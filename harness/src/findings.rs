@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::show::quoted;
 
 /// What the report begins with; the signature follows.
-const HEAD: &str = "finding: ";
+pub const HEAD: &str = "finding: ";
 
 /// What a folder that is being written ends in.
 const UNFINISHED: &str = ".tmp";

@@ -5,14 +5,14 @@
 
 mod event;
 
-use lazy_mmu_engine::contract::Verdict;
+use lazy_mmu_engine::contract::{Answer, Part, Reason, Verdict};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::Event;
 use serde_json::{Value, json};
 
 /// The schema's version.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What a run's document is made of.
 pub struct RunReport<'r> {
@@ -46,15 +46,37 @@ pub fn run(report: &RunReport<'_>) -> Value {
         "target": report.target,
         "program": report.program.to_string(),
         "events": report.events.iter().map(|one| event::event(one, report.reader)).collect::<Vec<_>>(),
-        "holds": verdict.holds() && report.difference.is_none(),
+        "answer": verdict.answer().name(),
+        "holds": verdict.answer() == Answer::Holds && report.difference.is_none(),
         "violations": verdict.violations.iter().map(|violation| json!({
             "invariant": violation.invariant.id(),
             "event": violation.event,
             "text": violation.text,
+            "fault": verdict.faults().any(|fault| fault == violation),
         })).collect::<Vec<_>>(),
-        "misuse": verdict.misuse.map(|misuse| json!({"op": misuse.op, "text": misuse.how.text()})),
-        "cut": verdict.cut,
+        "misuse": verdict.first_misuse().map(|misuse| json!({
+            "op": misuse.op,
+            "line": report.program.line_of(misuse.op),
+            "text": misuse.how.text(),
+        })),
+        "parts": verdict.parts().map(|part| not_judged(part, report.program)).collect::<Vec<_>>(),
         "difference": report.difference,
+    })
+}
+
+/// A part of the program that was not judged.
+fn not_judged(part: Part, program: &Program) -> Value {
+    let (refusal, times) = match part.why {
+        Reason::Refused(why, times) => (Some(event::snake(&why)), Some(times)),
+        Reason::Cut | Reason::Stopped(_) => (None, None),
+    };
+    json!({
+        "reason": part.name(),
+        "op": part.op,
+        "line": program.line_of(part.op),
+        "refusal": refusal,
+        "times": times,
+        "text": part.text(),
     })
 }
 
@@ -75,10 +97,13 @@ mod tests {
         let (target, difference, verdict) = (None, None, &verdict);
         let report = RunReport { program: &program, subject, reader, port, target, events, verdict, difference };
         let document = run(&report);
-        assert_eq!(document["schema"], 2);
+        assert_eq!(document["schema"], 3);
+        assert_eq!(document["answer"], "misuses");
         assert_eq!(document["holds"], false);
         assert_eq!(document["violations"][0]["invariant"], "I2");
-        assert_eq!(document["misuse"]["op"], 0);
+        assert_eq!(document["violations"][0]["fault"], false);
+        assert_eq!((&document["misuse"]["op"], &document["misuse"]["line"]), (&json!(0), &json!(1)));
+        assert_eq!(document["parts"], json!([]));
         assert_eq!(document["events"].as_array().map(Vec::len), Some(events.len()));
         assert_eq!(document["program"], "disable\n");
     }

@@ -43,6 +43,17 @@ pub fn file(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     written
 }
 
+/// Removes a file; one that is not there is removed already.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Prints a result, as `println!` would, and yields what [`print`] yields.
 macro_rules! outln {
     ($($arguments:tt)*) => {

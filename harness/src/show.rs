@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use lazy_mmu_engine::program::{Program, bytes};
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS, find};
+use lazy_mmu_engine::subject::registry::{Descriptor, SMALL_SUFFIX, SUBJECTS, find};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{Event, listing, timeline};
 use lazy_mmu_engine::wire::Frame;
 use lazy_mmu_engine::zoo::{self, Specimen};
 
-use crate::check::{build, expected::difference};
+use crate::check::{build, difference::difference};
 use crate::error::{Error, Exit, Result};
 use crate::json;
 use crate::setup::{self, Options};
@@ -65,7 +65,7 @@ impl How {
     /// # Errors
     /// A combination that does not exist; a target that is not set up.
     pub fn show(&self, again: &str, program: &Program, named: Named) -> Result<Exit> {
-        let Named { at, specimen } = named;
+        let Named { at, specimen, small } = named;
         // Of a caller's defect what the caller makes of it.
         let program = &*named.program_of(program);
         let subject = &SUBJECTS[at];
@@ -76,9 +76,13 @@ impl How {
         // What runs elsewhere is compared with the model here: events do not depend on the port.
         let port_here = if native { port } else { Port::Model };
         let (events, verdict) = match specimen {
-            None => runner.run(at, port_here, program),
+            None if small.is_some() && !native => return Err(here_alone(named, self.target.is_some())),
+            None => match small {
+                Some(small) => runner.run_on(&*small.make(port_here), small.rules(), program),
+                None => runner.run(at, port_here, program),
+            },
             Some(specimen) if native => runner.run_on(&*specimen.make(port_here), specimen.rules(), program),
-            Some(specimen) => return Err(here_alone(specimen, self.target.is_some())),
+            Some(_) => return Err(here_alone(named, self.target.is_some())),
         };
         let name = named.name();
         let elsewhere = match target.filter(|target| !target.is_native()) {
@@ -105,14 +109,14 @@ impl How {
             Format::Human => {
                 outln!("{name} {place}, {} events\n", events.len())?;
                 outln!("{}", timeline::render(program, &*plain, events, &verdict))?;
-                out!("{}", timeline::conclusion(&verdict, program.ops()))?;
+                out!("{}", timeline::conclusion(&verdict, program))?;
                 compared(events, elsewhere.as_ref())?;
                 let text: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
                 outln!("\nprogram:\n{text}\nreplay: cargo lazymmu {again} --subject {name}{}", self.options())?;
             }
         }
         let same = elsewhere.is_none_or(|found| found.is_ok());
-        Ok(if verdict.holds() && same { Exit::Holds } else { Exit::Broke })
+        Ok(if same { verdict.answer().into() } else { Exit::Broke })
     }
 
     /// Where and how, as it was given.
@@ -160,19 +164,28 @@ pub struct Named {
     /// The subject's place in the registry.
     at: usize,
     specimen: Option<&'static Specimen>,
+    /// The subject with small batches, if that is what was named.
+    small: Option<&'static Descriptor>,
 }
 
 impl Named {
     /// The name of what was named.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.specimen.map_or(SUBJECTS[self.at].name, |specimen| specimen.name)
+        self.specimen.map_or(self.descriptor().name, |specimen| specimen.name)
     }
 
     /// The subject of the registry: it, or the one that the specimen's defect is in.
     #[must_use]
     pub fn descriptor(self) -> &'static Descriptor {
-        &SUBJECTS[self.at]
+        self.small.unwrap_or(&SUBJECTS[self.at])
+    }
+
+    /// The same subject with small batches, if it is one of the registry that has such a form.
+    #[must_use]
+    pub fn small(self) -> Option<Named> {
+        let small = self.specimen.is_none().then(|| SUBJECTS[self.at].small()).flatten();
+        small.map(|small| Named { small: Some(small), ..self })
     }
 
     /// What is run for a program: it, or what a caller with a defect makes of it.
@@ -193,10 +206,18 @@ impl Named {
 /// # Errors
 /// There is none of that name.
 pub fn subject(name: &str) -> Result<Named> {
+    if let Some(large) = name.strip_suffix(SMALL_SUFFIX) {
+        let large = subject(large)?;
+        return large.small().ok_or_else(|| Error::Input {
+            what: format!("{} has no batch that could be smaller", large.name()),
+            place: "--subject".to_owned(),
+            remedy: format!("give --subject {}", large.name()),
+        });
+    }
     let specimen = zoo::find(name);
     let found = find(specimen.map_or(name, |specimen| specimen.base().name));
     let at = found.and_then(|found| SUBJECTS.iter().position(|subject| subject.name == found.name));
-    at.map(|at| Named { at, specimen }).ok_or_else(|| Error::Input {
+    at.map(|at| Named { at, specimen, small: None }).ok_or_else(|| Error::Input {
         what: format!("`{}` is no subject", shown(name)),
         place: "--subject".to_owned(),
         remedy: format!("one of:\n{}", known_subjects()),
@@ -219,13 +240,14 @@ fn known_subjects() -> String {
 }
 
 /// A target's agent has the subjects of the registry alone.
-fn here_alone(specimen: &Specimen, asked: bool) -> Error {
+fn here_alone(named: Named, asked: bool) -> Error {
+    let unknown = if named.specimen.is_some() { "the zoo" } else { "subjects with small batches" };
     Error::Input {
-        what: format!("{} runs here alone: a target's agent does not know the zoo", specimen.name),
+        what: format!("{} runs here alone: a target's agent does not know {unknown}", named.name()),
         place: if asked { "--target" } else { "--port" }.to_owned(),
         remedy: format!(
             "leave --target and --port out, or run the subject that it wraps: --subject {}",
-            specimen.base().name
+            SUBJECTS[named.at].name
         ),
     }
 }

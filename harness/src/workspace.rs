@@ -34,6 +34,17 @@ fn is_root(dir: &Path) -> bool {
     dir.join("harness/Cargo.toml").is_file() && dir.join("Cargo.toml").is_file()
 }
 
+/// The build profile of this command, which is that of what it builds for targets: `quick` where cargo's alias built it, else
+/// `release`.
+#[must_use]
+pub fn profile() -> &'static str {
+    let folder = env::current_exe().ok().and_then(|program| Some(program.parent()?.file_name()?.to_owned()));
+    if folder.is_some_and(|folder| folder == QUICK) { QUICK } else { "release" }
+}
+
+/// The profile of `Cargo.toml` that compiles what changed alone.
+pub const QUICK: &str = "quick";
+
 /// Takes out of a child's environment what `cargo run` put there for this command alone.
 ///
 /// A nested cargo would pass these on to build scripts and tests, which would take them for their own.

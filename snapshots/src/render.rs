@@ -70,6 +70,25 @@ fn verdicts(runner: &mut Runner, generation: GenerationName, program: &Program) 
     text
 }
 
+/// The verdict of every subject in a program's snapshot, by the subject's name: what [`program`] wrote there.
+#[must_use]
+pub fn reviewed_verdicts(body: &str) -> BTreeMap<&'static str, &str> {
+    let rows = body.split_once("\nverdicts\n").map_or("", |(_, rows)| rows);
+    let mut verdicts = BTreeMap::new();
+    for row in rows.lines() {
+        let Some((generation, rest)) = row.split_once(' ') else { continue };
+        let (verdict, backends) = match rest.trim_start().split_once(" on ") {
+            Some((verdict, backends)) => (verdict, Some(backends)),
+            None => (rest.trim_start(), None),
+        };
+        let of = SUBJECTS.iter().filter(|subject| subject.generation.name() == generation);
+        // The commonest comes first, and the backends that differ overwrite it.
+        let is_named = |backend: &str| backends.is_none_or(|all| all.split(", ").any(|named| named == backend));
+        verdicts.extend(of.filter(|subject| is_named(subject.backend)).map(|subject| (subject.name, verdict)));
+    }
+    verdicts
+}
+
 /// What each backend of the counted generation does with a program: per operation, its deferrals and instructions, and
 /// what it leaves of preempt_count. Empty if no backend does anything of its own.
 ///
@@ -195,6 +214,21 @@ fn repeats(words: &[String], length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is read of a snapshot is what was written, for every subject.
+    #[test]
+    fn verdicts_are_read_back() {
+        let mut runner = Runner::new();
+        for entry in crate::PROGRAMS {
+            let parsed = lazy_mmu_engine::program::text::parse(entry.text).expect("a program");
+            let body = program(&mut runner, &parsed);
+            let verdicts = reviewed_verdicts(&body);
+            for (at, subject) in SUBJECTS.iter().enumerate() {
+                let (_, verdict) = runner.run(at, Port::Model, &parsed);
+                assert_eq!(verdicts.get(subject.name), Some(&verdict.to_string().as_str()), "{}", entry.name);
+            }
+        }
+    }
 
     #[test]
     fn repeated_words_and_groups_are_folded() {

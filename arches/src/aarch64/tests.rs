@@ -128,6 +128,10 @@ impl<B: Backend<PerCpu = (), Thread = ThreadFlags>> Context for Mock<B> {
         true
     }
 
+    fn is_context_valid(&self, _mm: Mm) -> bool {
+        panic!("sparc64 alone asks that");
+    }
+
     fn cpus(&self) -> u8 {
         1
     }

@@ -7,43 +7,46 @@
 use lazy_mmu_core::hooks::Token;
 
 use super::pte::{self, pte_path};
-use super::queue::{self, TlbBatch};
+use super::queue::{self, BatchOf};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
 use crate::mmu::Mmu;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
-/// The hash MMU: one batch of up to 192 hash entries per CPU.
+/// The hash MMU: one batch of up to `ROOM` hash entries per CPU, 192 in the kernel.
 #[derive(Clone, Copy, Debug)]
-pub struct Hash;
+pub struct HashOf<const ROOM: u16>;
+
+/// The hash mmu, with the kernel's room.
+pub type Hash = HashOf<{ queue::BATCH }>;
 
 /// The radix MMU: the hooks return at once, whatever is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Radix;
 
-impl Backend for Hash {
+impl<const ROOM: u16> Backend for HashOf<ROOM> {
     const NAME: &'static str = "powerpc64-hash";
     const ISA: Option<Isa> = Some(Isa::Powerpc64);
     const MMU: Mmu = Mmu::Hash;
-    type PerCpu = TlbBatch;
+    type PerCpu = BatchOf<ROOM>;
     type Thread = ();
 
     /// Kernel page tables are changed with preemption on: the batch is this CPU's, so stay here.
     #[inline(always)]
-    fn enter<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C) {
+    fn enter<C: Context<PerCpu = BatchOf<ROOM>, Thread = ()>>(cx: &mut C) {
         cx.preempt_disable();
     }
 
     #[inline(always)]
-    fn flush<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C) {
+    fn flush<C: Context<PerCpu = BatchOf<ROOM>, Thread = ()>>(cx: &mut C) {
         if cx.this_cpu().index.get() != 0 {
             queue::flush_pending(cx);
         }
     }
 
     #[inline(always)]
-    fn leave<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C) {
+    fn leave<C: Context<PerCpu = BatchOf<ROOM>, Thread = ()>>(cx: &mut C) {
         Self::flush(cx);
         cx.preempt_enable();
     }

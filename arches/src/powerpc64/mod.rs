@@ -24,7 +24,7 @@ pub mod queue;
 mod tests;
 
 pub use earlier::{HashGather, HashPreemptible, HashStateless, HashToken};
-pub use hooks::{Hash, Radix};
+pub use hooks::{Hash, HashOf, Radix};
 
 /// Each slot of an address space is 16M apart from the next: room, and the alignment, for a page of every size.
 pub const SLOT_SHIFT: u32 = 24;

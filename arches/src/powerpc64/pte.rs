@@ -8,7 +8,7 @@
 //! faults, the machine's by construction). Called by the `Backend` impls of `hooks.rs` and `earlier.rs`.
 //! Source: `arch/powerpc/include/asm/book3s/64/{pgtable,hash,hash-64k}.h`, 7.2.
 
-use super::queue::{self, TlbBatch};
+use super::queue::{self, BatchOf};
 use crate::bits::disjoint;
 use crate::context::Context;
 use crate::page::{PteFlags, PteRef, Range, Size};
@@ -148,26 +148,26 @@ pub fn wrprotect_by<C: Context>(cx: &mut C, at: PteRef, need_flush: impl FnOnce(
 }
 
 /// `set_ptes()` of every form since the mode exists.
-pub fn hash_set_ptes<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+pub fn hash_set_ptes<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef, word: u64, n: u16) {
     set_ptes_by(cx, at, word, n, queue::hpte_need_flush);
 }
 
 /// `ptep_get_and_clear()` on hash.
-pub fn hash_clear<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) -> u64 {
+pub fn hash_clear<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef) -> u64 {
     update_by(cx, at, |_| 0, queue::hpte_need_flush)
 }
 
 /// `ptep_set_wrprotect()`, the same.
-pub fn hash_wrprotect<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
+pub fn hash_wrprotect<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef) {
     wrprotect_by(cx, at, queue::hpte_need_flush);
 }
 
 /// `flush_tlb_range()` and `flush_tlb_kernel_range()` on hash: nothing, each PTE update sees to its own entry
 /// (`tlbflush-hash.h`).
-pub fn hash_flush_tlb_range<C: Context<PerCpu = TlbBatch>>(_cx: &mut C, _range: Range) {}
+pub fn hash_flush_tlb_range<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(_cx: &mut C, _range: Range) {}
 
 /// `tlb_flush()` on hash: pages are about to be freed, so nothing may be left in the batch (`hash__tlb_flush()`).
-pub fn hash_gather_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
+pub fn hash_gather_flush<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, range: Range) {
     let _ = range;
     cx.preempt_disable(); // get_cpu_var()
     if cx.this_cpu().index.get() != 0 {
@@ -218,19 +218,24 @@ fn nth(word: u64, i: u16) -> u64 {
 /// The part of a `Backend` impl that every form on the hash MMU has in common since the mode exists.
 macro_rules! pte_path {
     () => {
-        fn set_ptes<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+        fn set_ptes<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(
+            cx: &mut C,
+            at: PteRef,
+            word: u64,
+            n: u16,
+        ) {
             pte::hash_set_ptes(cx, at, word, n);
         }
 
-        fn clear_pte<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, at: PteRef) -> u64 {
+        fn clear_pte<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, at: PteRef) -> u64 {
             pte::hash_clear(cx, at)
         }
 
-        fn wrprotect_pte<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, at: PteRef) {
+        fn wrprotect_pte<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, at: PteRef) {
             pte::hash_wrprotect(cx, at);
         }
 
-        fn flush_tlb_range<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, range: Range) {
+        fn flush_tlb_range<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, range: Range) {
             pte::hash_flush_tlb_range(cx, range);
         }
 
@@ -242,11 +247,11 @@ pub(super) use pte_path;
 /// What every form on the hash MMU has in common: words, and what does not depend on the mode.
 macro_rules! pte_words {
     () => {
-        fn gather_flush<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(cx: &mut C, range: Range) {
+        fn gather_flush<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, range: Range) {
             pte::hash_gather_flush(cx, range);
         }
 
-        fn map_linear_page<C: Context<PerCpu = TlbBatch, Thread = Self::Thread>>(
+        fn map_linear_page<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(
             cx: &mut C,
             at: PteRef,
             word: Option<u64>,
@@ -254,11 +259,11 @@ macro_rules! pte_words {
             pte::hash_map_linear_page(cx, at, word);
         }
 
-        fn deferred(cpu: &TlbBatch, _thread: &Self::Thread) -> Deferred {
+        fn deferred(cpu: &Self::PerCpu, _thread: &Self::Thread) -> Deferred {
             cpu.deferred()
         }
 
-        fn reset_cpu(cpu: &TlbBatch) {
+        fn reset_cpu(cpu: &Self::PerCpu) {
             cpu.reset();
         }
 

@@ -46,8 +46,11 @@ pub struct Shape {
 }
 
 /// `struct ppc64_tlb_batch` (`tlbflush-hash.h`), one per CPU: touched with preemption off only.
+///
+/// It is full with `ROOM` entries, the kernel's [`BATCH`] unless a search wants a batch that fills sooner. It has memory
+/// for [`BATCH`] of them in any case.
 #[derive(Debug)]
-pub struct TlbBatch {
+pub struct BatchOf<const ROOM: u16> {
     /// Before 7.0: whether this CPU batches. The 7.2 form neither reads nor writes it.
     pub active: Cell<bool>,
     /// How many entries wait.
@@ -60,9 +63,9 @@ pub struct TlbBatch {
     pub vpn: [Cell<u64>; BATCH as usize],
 }
 
-impl Default for TlbBatch {
-    fn default() -> TlbBatch {
-        TlbBatch {
+impl<const ROOM: u16> Default for BatchOf<ROOM> {
+    fn default() -> Self {
+        BatchOf {
             active: Cell::new(false),
             index: Cell::new(0),
             shape: Cell::new(Shape { mm: Mm::KERNEL, psize: Size::Small, ssize: Segment::M256 }),
@@ -72,17 +75,20 @@ impl Default for TlbBatch {
     }
 }
 
+/// The kernel's.
+pub type TlbBatch = BatchOf<BATCH>;
+
 /// What the rest of a run depends on: of the entries those in use.
-impl Hash for TlbBatch {
+impl<const ROOM: u16> Hash for BatchOf<ROOM> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let TlbBatch { active, index, shape, pte, vpn } = self;
+        let BatchOf { active, index, shape, pte, vpn } = self;
         let entries = usize::from(index.get());
         (active.get(), entries, (entries > 0).then(|| shape.get())).hash(state);
         vpn.iter().zip(pte).take(entries).for_each(|(vpn, pte)| (vpn.get(), pte.get()).hash(state));
     }
 }
 
-impl TlbBatch {
+impl<const ROOM: u16> BatchOf<ROOM> {
     /// What waits here, for oracles and reports.
     #[must_use]
     pub fn deferred(&self) -> Deferred {
@@ -172,9 +178,9 @@ pub const fn address_space(vpn: u64) -> Option<(Mm, u64)> {
 /// A PTE whose translation the hash table knows has changed: its entry goes now, or joins the batch.
 ///
 /// While the mode is not active the batch is left alone, be it an interrupted task's. While it is, entries of
-/// another shape are flushed first, and a batch of 192 at once.
+/// another shape are flushed first, and a full batch at once.
 /// Source: `hpte_need_flush()`, `arch/powerpc/mm/book3s64/hash_tlb.c`, 7.2.
-pub fn hpte_need_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
+pub fn hpte_need_flush<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef, old: u64) {
     let (shape, vpn) = entry_of(at, old);
     cx.preempt_disable(); // get_cpu_var()
     if cx.is_lazy_mmu_mode_active() {
@@ -190,7 +196,7 @@ pub fn hpte_need_flush<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, ol
 /// The same before 2.6.22: the entry joins the batch, whatever the mode, and goes with the next flush of the TLB.
 ///
 /// Source: `hpte_update()`, `arch/powerpc/mm/tlb_64.c`, before a741e6796957.
-pub fn hpte_update<C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
+pub fn hpte_update<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef, old: u64) {
     let (shape, vpn) = entry_of(at, old);
     cx.preempt_disable(); // get_cpu_var(), taken by the page-table lock then
     batch_add(cx, shape, vpn, old);
@@ -212,7 +218,7 @@ pub fn flush_hash_pte<C: Context>(cx: &mut C, at: PteRef, old: u64) {
     cx.preempt_enable();
 }
 
-fn batch_add<C: Context<PerCpu = TlbBatch>>(cx: &mut C, shape: Shape, vpn: u64, old: u64) {
+fn batch_add<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, shape: Shape, vpn: u64, old: u64) {
     let batch = cx.this_cpu();
     if batch.index.get() != 0 && batch.shape.get() != shape {
         flush_pending(cx);
@@ -226,7 +232,7 @@ fn batch_add<C: Context<PerCpu = TlbBatch>>(cx: &mut C, shape: Shape, vpn: u64, 
     batch.vpn[usize::from(index)].set(vpn);
     batch.index.set(index + 1);
     cx.note(Note::BatchAdd(index + 1));
-    if index + 1 >= BATCH {
+    if index + 1 >= ROOM {
         flush_pending(cx);
     }
 }
@@ -234,7 +240,7 @@ fn batch_add<C: Context<PerCpu = TlbBatch>>(cx: &mut C, shape: Shape, vpn: u64, 
 /// Forces this CPU's batch out, which is not empty, and leaves it empty. Preemption is off.
 ///
 /// Source: `__flush_tlb_pending()`, `hash_tlb.c`: a batch of one takes the page's path.
-pub fn flush_pending<C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
+pub fn flush_pending<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C) {
     let batch = cx.this_cpu();
     let (n, shape, first) = (batch.index.get(), batch.shape.get(), batch.vpn[0].get());
     cx.note(Note::FlushPending(n));
@@ -257,7 +263,12 @@ pub fn flush_hash_page<C: Context>(cx: &mut C, shape: Shape, vpn: u64, local: bo
 }
 
 /// Evicts the `n` entries of this CPU's batch.
-pub fn flush_hash_range<C: Context<PerCpu = TlbBatch>>(cx: &mut C, shape: Shape, n: u16, local: bool) {
+pub fn flush_hash_range<C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(
+    cx: &mut C,
+    shape: Shape,
+    n: u16,
+    local: bool,
+) {
     flush_hash_vpns(cx, shape, n, local, |cx, i| cx.this_cpu().vpn[i].get());
 }
 

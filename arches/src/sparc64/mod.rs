@@ -24,7 +24,7 @@ pub mod queue;
 mod tests;
 
 pub use earlier::{SparcPreemptible, SparcStateless, SparcToken};
-pub use hooks::{Sparc64, Sun4v};
+pub use hooks::{Sparc64, Sun4uOf, Sun4v, Sun4vOf};
 
 /// Each slot of an address space has 8M of it: room, and the alignment, for a page of every size.
 pub const SLOT_SHIFT: u32 = 23;

@@ -8,7 +8,7 @@
 //! is not valid either, and the fault sets both.
 //! Source: `arch/sparc/include/asm/pgtable_64.h`, 7.2.
 
-use super::queue::{self, Family, TlbBatch};
+use super::queue::{self, BatchOf, Family};
 use crate::context::Context;
 use crate::page::{PteFlags, PteRef, Range, Size};
 
@@ -150,35 +150,40 @@ impl Layout {
 /// The one way a PTE changes: stored at once, and if it was a user's and accessible, its address must go.
 ///
 /// Source: `__set_pte_at()` and `maybe_tlb_batch_add()`. Kernel addresses wait for `flush_tlb_kernel_range()`.
-fn set<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64) -> u64 {
+fn set<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef, word: u64) -> u64 {
     let old = cx.pte_load(at);
     cx.pte_store(at, word);
     if !at.mm.is_kernel() && old & VALID != 0 {
-        queue::tlb_batch_add::<M, C>(cx, at, old);
+        queue::tlb_batch_add::<M, C, _>(cx, at, old);
     }
     old
 }
 
 /// `set_ptes()`.
-pub fn set_ptes<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+pub fn set_ptes<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(
+    cx: &mut C,
+    at: PteRef,
+    word: u64,
+    n: u16,
+) {
     for i in 0..n {
-        set::<M, C>(cx, at.step(i), M::LAYOUT.nth(word, i));
+        set::<M, C, _>(cx, at.step(i), M::LAYOUT.nth(word, i));
     }
 }
 
 /// `ptep_get_and_clear()`.
-pub fn clear<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) -> u64 {
-    set::<M, C>(cx, at, 0)
+pub fn clear<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef) -> u64 {
+    set::<M, C, _>(cx, at, 0)
 }
 
 /// `ptep_set_wrprotect()`: the generic one, a read and a set.
-pub fn wrprotect<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef) {
+pub fn wrprotect<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef) {
     let old = cx.pte_load(at);
-    set::<M, C>(cx, at, M::LAYOUT.wrprotected(old));
+    set::<M, C, _>(cx, at, M::LAYOUT.wrprotected(old));
 }
 
 /// `flush_tlb_range()`: nothing, each PTE update saw to its own address; `flush_tlb_kernel_range()` for `init_mm`.
-pub fn flush_tlb_range<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
+pub fn flush_tlb_range<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, range: Range) {
     if range.first.mm.is_kernel() {
         queue::flush_kernel_range::<M, C>(cx, range);
     }
@@ -188,50 +193,54 @@ pub fn flush_tlb_range<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, ran
 /// kernel's comment says that an interrupt to the others could deadlock.
 ///
 /// Source: `__kernel_map_pages()`, `arch/sparc/mm/init_64.c`, 7.2.
-pub fn map_linear_page<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, word: Option<u64>) {
-    set::<M, C>(cx, at, word.unwrap_or(0));
+pub fn map_linear_page<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(
+    cx: &mut C,
+    at: PteRef,
+    word: Option<u64>,
+) {
+    set::<M, C, _>(cx, at, word.unwrap_or(0));
     queue::flush_kernel_page_here::<M, C>(cx, at);
 }
 
 /// `tlb_flush()`: pages are about to be freed, so nothing may be left in the batch (`tlb_64.h`: it is
 /// `flush_tlb_pending()`).
-pub fn gather_flush<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, range: Range) {
+pub fn gather_flush<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, range: Range) {
     let _ = range;
-    queue::flush_pending::<M, C>(cx);
+    queue::flush_pending::<M, C, _>(cx);
 }
 
 /// The part of a `Backend` impl that every form has in common; `$mmu` is the family.
 macro_rules! pte_path {
     ($mmu:ty) => {
-        fn set_ptes<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
-            pte::set_ptes::<$mmu, C>(cx, at, word, n);
+        fn set_ptes<C: Context<PerCpu = Self::PerCpu, Thread = ()>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+            pte::set_ptes::<$mmu, C, _>(cx, at, word, n);
         }
 
-        fn clear_pte<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef) -> u64 {
-            pte::clear::<$mmu, C>(cx, at)
+        fn clear_pte<C: Context<PerCpu = Self::PerCpu, Thread = ()>>(cx: &mut C, at: PteRef) -> u64 {
+            pte::clear::<$mmu, C, _>(cx, at)
         }
 
-        fn wrprotect_pte<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef) {
-            pte::wrprotect::<$mmu, C>(cx, at);
+        fn wrprotect_pte<C: Context<PerCpu = Self::PerCpu, Thread = ()>>(cx: &mut C, at: PteRef) {
+            pte::wrprotect::<$mmu, C, _>(cx, at);
         }
 
-        fn flush_tlb_range<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, range: Range) {
-            pte::flush_tlb_range::<$mmu, C>(cx, range);
+        fn flush_tlb_range<C: Context<PerCpu = Self::PerCpu, Thread = ()>>(cx: &mut C, range: Range) {
+            pte::flush_tlb_range::<$mmu, C, _>(cx, range);
         }
 
-        fn gather_flush<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, range: Range) {
-            pte::gather_flush::<$mmu, C>(cx, range);
+        fn gather_flush<C: Context<PerCpu = Self::PerCpu, Thread = ()>>(cx: &mut C, range: Range) {
+            pte::gather_flush::<$mmu, C, _>(cx, range);
         }
 
-        fn map_linear_page<C: Context<PerCpu = TlbBatch, Thread = ()>>(cx: &mut C, at: PteRef, word: Option<u64>) {
-            pte::map_linear_page::<$mmu, C>(cx, at, word);
+        fn map_linear_page<C: Context<PerCpu = Self::PerCpu, Thread = ()>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+            pte::map_linear_page::<$mmu, C, _>(cx, at, word);
         }
 
-        fn deferred(cpu: &TlbBatch, _thread: &()) -> Deferred {
+        fn deferred(cpu: &Self::PerCpu, _thread: &()) -> Deferred {
             cpu.deferred()
         }
 
-        fn reset_cpu(cpu: &TlbBatch) {
+        fn reset_cpu(cpu: &Self::PerCpu) {
             cpu.reset();
         }
 

@@ -39,8 +39,11 @@ const _: () = assert!(disjoint(&[!0 << PAGE_SHIFT, 1]) && disjoint(&[u8::MAX as 
 const _: () = assert!(REAL_HPAGE_SHIFT <= u8::MAX as u32 && XCALL_KERNEL_RANGE <= u8::MAX as u64);
 
 /// `struct tlb_batch` (`tlbflush_64.h`), one per CPU: touched with preemption off only.
+///
+/// It is full with `ROOM` addresses, the kernel's [`BATCH`] unless a search wants a batch that fills sooner. It has memory
+/// for [`BATCH`] of them in any case.
 #[derive(Debug)]
-pub struct TlbBatch {
+pub struct BatchOf<const ROOM: u16> {
     /// Before 7.0: whether this CPU batches. The 7.2 form neither reads nor writes it.
     pub active: Cell<bool>,
     /// Which TSB entries an address has; means nothing while `tlb_nr` is 0.
@@ -53,9 +56,9 @@ pub struct TlbBatch {
     pub vaddrs: [Cell<u64>; BATCH as usize],
 }
 
-impl Default for TlbBatch {
-    fn default() -> TlbBatch {
-        TlbBatch {
+impl<const ROOM: u16> Default for BatchOf<ROOM> {
+    fn default() -> Self {
+        BatchOf {
             active: Cell::new(false),
             hugepage_shift: Cell::new(PAGE_SHIFT),
             mm: Cell::new(Mm::KERNEL),
@@ -65,17 +68,20 @@ impl Default for TlbBatch {
     }
 }
 
+/// The kernel's.
+pub type TlbBatch = BatchOf<BATCH>;
+
 /// What the rest of a run depends on: of the entries those in use.
-impl Hash for TlbBatch {
+impl<const ROOM: u16> Hash for BatchOf<ROOM> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let TlbBatch { active, hugepage_shift, mm, tlb_nr, vaddrs } = self;
+        let BatchOf { active, hugepage_shift, mm, tlb_nr, vaddrs } = self;
         let entries = usize::from(tlb_nr.get());
         (active.get(), entries, (entries > 0).then(|| (hugepage_shift.get(), mm.get()))).hash(state);
         vaddrs.iter().take(entries).for_each(|vaddr| vaddr.get().hash(state));
     }
 }
 
-impl TlbBatch {
+impl<const ROOM: u16> BatchOf<ROOM> {
     /// What waits here, for oracles and reports.
     #[must_use]
     pub fn deferred(&self) -> Deferred {
@@ -203,29 +209,34 @@ impl Family for Hypervisor {
 ///
 /// A huge page is two addresses. The shift is the old page's.
 /// Source: `tlb_batch_add()` and `__set_pmd_at()`, `arch/sparc/mm/tlb.c`, 7.2.
-pub fn tlb_batch_add<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, at: PteRef, old: u64) {
+pub fn tlb_batch_add<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, at: PteRef, old: u64) {
     let size = M::LAYOUT.size(old);
     let vaddr = virtual_address(PteRef { size, ..at }) | u64::from(M::LAYOUT.is_exec(old));
     match size {
-        Size::Small => tlb_batch_add_one::<M, C>(cx, at.mm, vaddr, PAGE_SHIFT),
-        Size::Large => tlb_batch_add_one::<M, C>(cx, at.mm, vaddr, super::page_shift(size)),
+        Size::Small => tlb_batch_add_one::<M, C, _>(cx, at.mm, vaddr, PAGE_SHIFT),
+        Size::Large => tlb_batch_add_one::<M, C, _>(cx, at.mm, vaddr, super::page_shift(size)),
         Size::Huge => {
-            tlb_batch_add_one::<M, C>(cx, at.mm, vaddr, REAL_HPAGE_SHIFT);
-            tlb_batch_add_one::<M, C>(cx, at.mm, vaddr + (1 << REAL_HPAGE_SHIFT), REAL_HPAGE_SHIFT);
+            tlb_batch_add_one::<M, C, _>(cx, at.mm, vaddr, REAL_HPAGE_SHIFT);
+            tlb_batch_add_one::<M, C, _>(cx, at.mm, vaddr + (1 << REAL_HPAGE_SHIFT), REAL_HPAGE_SHIFT);
         }
     }
 }
 
 /// The rules of `tlb_batch_add_one()` (`tlb.c`), in their order: addresses of another address space go first, even
 /// while the mode is not active and the batch an interrupted task's; then comes the question.
-fn tlb_batch_add_one<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u64, shift: u32) {
+fn tlb_batch_add_one<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(
+    cx: &mut C,
+    mm: Mm,
+    vaddr: u64,
+    shift: u32,
+) {
     cx.preempt_disable(); // get_cpu_var()
     let batch = cx.this_cpu();
     if batch.tlb_nr.get() != 0 && batch.mm.get() != mm {
-        flush_pending::<M, C>(cx);
+        flush_pending::<M, C, _>(cx);
     }
     if cx.is_lazy_mmu_mode_active() {
-        batch_add::<M, C>(cx, mm, vaddr, shift);
+        batch_add::<M, C, _>(cx, mm, vaddr, shift);
     } else {
         cx.note(Note::FlushImmediate);
         flush_tsb(cx, context(mm), vaddr, shift);
@@ -234,14 +245,19 @@ fn tlb_batch_add_one<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: M
     cx.preempt_enable();
 }
 
-fn batch_add<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr: u64, shift: u32) {
+fn batch_add<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(
+    cx: &mut C,
+    mm: Mm,
+    vaddr: u64,
+    shift: u32,
+) {
     let batch = cx.this_cpu();
     if batch.tlb_nr.get() == 0 {
         batch.mm.set(mm);
         batch.hugepage_shift.set(shift);
     }
     if batch.hugepage_shift.get() != shift {
-        flush_pending::<M, C>(cx);
+        flush_pending::<M, C, _>(cx);
         cx.this_cpu().hugepage_shift.set(shift);
     }
     let batch = cx.this_cpu();
@@ -249,15 +265,15 @@ fn batch_add<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, vaddr
     batch.vaddrs[usize::from(nr)].set(vaddr);
     batch.tlb_nr.set(nr + 1);
     cx.note(Note::BatchAdd(nr + 1));
-    if nr + 1 >= BATCH {
-        flush_pending::<M, C>(cx);
+    if nr + 1 >= ROOM {
+        flush_pending::<M, C, _>(cx);
     }
 }
 
 /// `flush_tlb_pending()` (`tlb.c`): forces this CPU's batch out, and leaves it empty. Nothing if it is.
 ///
 /// The TSB first and always; the TLBs only if the address space has a context number.
-pub fn flush_pending<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
+pub fn flush_pending<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C) {
     cx.preempt_disable(); // get_cpu_var()
     let batch = cx.this_cpu();
     let (nr, mm, shift) = (batch.tlb_nr.get(), batch.mm.get(), batch.hugepage_shift.get());
@@ -272,7 +288,7 @@ pub fn flush_pending<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C) {
                 let vaddr = cx.this_cpu().vaddrs[0].get();
                 flush_tlb_page::<M, C>(cx, mm, vaddr);
             } else {
-                flush_tlb_batch::<M, C>(cx, mm, nr);
+                flush_tlb_batch::<M, C, _>(cx, mm, nr);
             }
         }
         cx.this_cpu().tlb_nr.set(0);
@@ -301,7 +317,7 @@ fn flush_tlb_page<M: Family, C: Context>(cx: &mut C, mm: Mm, vaddr: u64) {
 }
 
 /// `smp_flush_tlb_pending()`, same file: the batch, from its last address to its first.
-fn flush_tlb_batch<M: Family, C: Context<PerCpu = TlbBatch>>(cx: &mut C, mm: Mm, nr: u16) {
+fn flush_tlb_batch<M: Family, C: Context<PerCpu = BatchOf<ROOM>>, const ROOM: u16>(cx: &mut C, mm: Mm, nr: u16) {
     if !cx.is_thread_local(mm) {
         cross_call(cx, XCALL_PENDING, nr);
     }

@@ -251,6 +251,10 @@ impl<B: Backend> Context for Mock<B> {
         self.thread_local
     }
 
+    fn is_context_valid(&self, _mm: Mm) -> bool {
+        panic!("sparc64 alone asks that");
+    }
+
     fn cpus(&self) -> u8 {
         2
     }

@@ -3,7 +3,7 @@
 //! It is what a judge of a subject asks where the subject runs, so that traces need not cross a wire: in the agent with a
 //! kernel tree's code. Not here: the known findings (handed in as [`Explain`]), processes, reports.
 
-use crate::contract::{Invariant, Rules, Verdict, Violation};
+use crate::contract::{Invariant, Rules, Violation};
 use crate::costs::Costs;
 use crate::finding::signed;
 use crate::program::Program;
@@ -86,7 +86,7 @@ impl Examiner<'_> {
         Examined {
             faults,
             timeline: timeline::render(program, self.subject, events, &verdict),
-            conclusion: conclusion(&verdict, program),
+            conclusion: timeline::conclusion(&verdict, program),
         }
     }
 
@@ -124,8 +124,4 @@ impl Examiner<'_> {
 #[must_use]
 pub fn first_unknown(examined: &Examined) -> Option<&Fault> {
     examined.faults.iter().find(|fault| fault.known.is_none())
-}
-
-fn conclusion(verdict: &Verdict, program: &Program) -> String {
-    timeline::conclusion(verdict, program.ops())
 }

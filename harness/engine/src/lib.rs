@@ -26,6 +26,7 @@ pub mod examine;
 pub mod exercise;
 pub mod finding;
 pub mod fuzz;
+pub mod guard;
 pub mod machine;
 pub mod program;
 pub mod replay;

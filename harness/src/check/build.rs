@@ -16,8 +16,9 @@ use crate::workspace;
 /// Cargo failed; its messages went to standard error. Or the emulator does not know the model that it is told to be.
 pub fn agent(ready: &Ready, root: &Path) -> Result<PathBuf> {
     cpu::check_variable(ready)?;
+    let profile = workspace::profile();
     let mut command = ready.cargo("build");
-    command.args(["--quiet", "--release", "--package", "lazy-mmu-agent"]).current_dir(root).stdin(Stdio::null());
+    command.args(["--quiet", "--profile", profile, "--package", "lazy-mmu-agent"]).current_dir(root).stdin(Stdio::null());
     let status = command.status().map_err(Error::io("start cargo in", root))?;
     if !status.success() {
         return Err(Error::Broke {
@@ -27,7 +28,7 @@ pub fn agent(ready: &Ready, root: &Path) -> Result<PathBuf> {
         });
     }
     let target_dir = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    Ok(ready.artifact(&target_dir, "release", "lazy-mmu-agent"))
+    Ok(ready.artifact(&target_dir, profile, "lazy-mmu-agent"))
 }
 
 /// The agent on a target, built if need be.

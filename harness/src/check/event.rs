@@ -10,6 +10,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lazy_mmu_engine::trace::counted;
+
+use super::cause::Causes;
 use super::expected::{Expected, HostSuite};
 use super::silent::Silent;
 use super::{Case, Cell, Profile, Row, RowState, Suite};
@@ -87,7 +90,7 @@ pub trait Renderer {
 /// Sends events on to reports, and counts what the command's end depends on.
 pub struct Stream {
     renderers: Vec<Box<dyn Renderer + Send>>,
-    failures: usize,
+    causes: Causes,
     failed: bool,
     ran: usize,
     skipped: usize,
@@ -97,7 +100,7 @@ impl Stream {
     /// A stream into these reports.
     #[must_use]
     pub fn new(renderers: Vec<Box<dyn Renderer + Send>>) -> Stream {
-        Stream { renderers, failures: 0, failed: false, ran: 0, skipped: 0 }
+        Stream { renderers, causes: Causes::default(), failed: false, ran: 0, skipped: 0 }
     }
 
     /// Begins. So many targets will follow.
@@ -146,7 +149,7 @@ impl Stream {
     /// See [`Stream::begin`].
     pub fn silent(&mut self, silent: &Silent) -> Result<()> {
         self.send(Event::Group { kind: Kind::Silent, name: "silent", tests: silent.cases.len() })?;
-        self.cases(&silent.cases)?;
+        self.cases("silent", &silent.cases)?;
         self.send(Event::End { about: &silent.summary(), took: silent.took })
     }
 
@@ -165,11 +168,24 @@ impl Stream {
         Ok(exit)
     }
 
+    /// The last line: how much failed, and what to do about snapshots. Only where nothing else failed is accepting them an
+    /// answer.
     fn conclusion(&self) -> String {
-        match (self.failed, self.failures, self.ran, self.skipped) {
-            (false, _, ran, 0) => format!("holds on {ran} of {ran} targets, nothing skipped"),
-            (false, _, ran, skipped) => format!("holds on {ran} targets; {skipped} skipped"),
-            (true, failures, ran, skipped) => format!("{failures} failures on {ran} targets; {skipped} skipped"),
+        let (ran, skipped) = (self.ran, self.skipped);
+        let runs = self.causes.runs();
+        let causes = self.causes.ranked().len();
+        match (self.failed, self.causes.has_faults(), self.causes.not_as_reviewed().is_some(), skipped) {
+            (false, _, _, 0) => format!("holds on {ran} of {ran} targets, nothing skipped"),
+            (false, ..) => format!("holds on {ran} targets; {skipped} skipped"),
+            (true, false, ..) => format!(
+                "{runs} runs are not as reviewed, on {ran} targets; {skipped} skipped; if each is meant: \
+                 INSTA_UPDATE=new cargo test -p lazy-mmu-snapshots; cargo insta review"
+            ),
+            (true, true, review, _) => {
+                let first = if review { "; look at what broke before any snapshot" } else { "" };
+                let causes = counted(causes as u64, ["cause", "causes"]);
+                format!("{runs} runs failed by {causes}, on {ran} targets; {skipped} skipped{first}")
+            }
         }
     }
 
@@ -182,18 +198,19 @@ impl Stream {
     ) -> Result<()> {
         self.send(Event::Group { kind, name, tests: suites.len() })?;
         let mut took = Duration::ZERO;
-        for (name, about, cell) in suites {
-            self.send(Event::Group { kind: Kind::Suite, name, tests: cell.cases.len() })?;
-            self.cases(&cell.cases)?;
+        for (suite, about, cell) in suites {
+            self.send(Event::Group { kind: Kind::Suite, name: suite, tests: cell.cases.len() })?;
+            self.cases(name, &cell.cases)?;
             self.send(Event::End { about, took: cell.took })?;
             took += cell.took;
         }
         self.send(Event::End { about, took })
     }
 
-    fn cases(&mut self, cases: &[Case]) -> Result<()> {
+    /// Cases below the group of this name at the top.
+    fn cases(&mut self, top: &str, cases: &[Case]) -> Result<()> {
         for case in cases {
-            self.failures += case.failures.len();
+            self.causes.add(top, case);
             self.failed |= !case.holds();
             self.send(Event::Case(case))?;
         }

@@ -8,19 +8,23 @@ use std::time::Instant;
 
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::exercise::{Exercised, KINDS};
+use lazy_mmu_engine::machine::Machine;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
-use lazy_mmu_engine::runner::{CUT, Generated, MISUSED, Runner, broken_text};
+use lazy_mmu_engine::replay::Outcome;
+use lazy_mmu_engine::runner::{CUT, Generated, MISUSED, Runner, summarise};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::table;
 use lazy_mmu_engine::wire::Summary;
 use lazy_mmu_engine::workload;
-use lazy_mmu_snapshots::{PROGRAMS, known, render};
+use lazy_mmu_snapshots::{PROGRAMS, known};
 
+use super::cause::Cause;
+use super::difference::difference;
 use super::known::Shown;
-use super::{Case, Cell, Failure, Profile, family, silent};
+use super::{Case, Cell, Failure, Profile, Suite, blame, family, guards, reviewed, silent};
 use crate::trace_file;
 
 /// A program that the host has run, ready for the wire.
@@ -63,11 +67,13 @@ pub enum HostSuite {
     Findings,
     /// What a check must have met to prove anything.
     Exercised,
+    /// The differences that the machine must make, for a verdict to be believed.
+    Machine,
 }
 
 impl HostSuite {
     /// All, in the order of reports.
-    pub const ALL: [HostSuite; 7] = [
+    pub const ALL: [HostSuite; 8] = [
         HostSuite::Programs,
         HostSuite::Workloads,
         HostSuite::Tables,
@@ -75,6 +81,7 @@ impl HostSuite {
         HostSuite::Traces,
         HostSuite::Findings,
         HostSuite::Exercised,
+        HostSuite::Machine,
     ];
 
     /// Its name.
@@ -88,6 +95,7 @@ impl HostSuite {
             HostSuite::Traces => "traces",
             HostSuite::Findings => "findings",
             HostSuite::Exercised => "exercised",
+            HostSuite::Machine => "machine",
         }
     }
 }
@@ -103,8 +111,10 @@ pub struct Expected {
     pub generated: Vec<(Generated, Vec<Summary>)>,
     /// The tables, as the agent renders them.
     pub tables: String,
-    /// The traces: path, and the summary's text.
-    pub traces: Vec<(PathBuf, String)>,
+    /// The traces: path, and the summary's text or the rejection's.
+    pub traces: Vec<(PathBuf, Result<String, String>)>,
+    /// The causes that a program was shown for.
+    pub shown: reviewed::Shown,
     /// What the host's own runs met.
     pub exercised: Exercised,
     /// The known findings, and how many runs of the collection show each.
@@ -122,6 +132,7 @@ impl Expected {
         let mut expected =
             Expected { tables: GenerationName::ALL.map(table::render).join("\n"), ..Expected::default() };
         let mut runner = Runner::new();
+        expected.timed(HostSuite::Machine, Expected::guards);
         expected.timed(HostSuite::Programs, |expected| expected.collection(&mut runner));
         expected.timed(HostSuite::Workloads, |expected| expected.workloads(&mut runner));
         expected.timed(HostSuite::Tables, Expected::compare_tables);
@@ -162,6 +173,12 @@ impl Expected {
         self.host[suite as usize].took = begin.elapsed();
     }
 
+    fn guards(&mut self) {
+        let cell = guards::check(Machine::new());
+        self.said[HostSuite::Machine as usize] = guards::summary(&cell);
+        self.host[HostSuite::Machine as usize] = cell;
+    }
+
     /// A finding whose program breaks nothing visible is shown by no run, and says so.
     fn findings(&mut self) {
         self.said[HostSuite::Findings as usize] = self.known.render();
@@ -186,46 +203,45 @@ impl Expected {
             let case = self.case(HostSuite::Exercised, kind);
             case.count = count;
             if count == 0 {
-                case.fail(Failure::plain(format!("the check met no {kind}: it proves nothing about them")));
+                let what = format!("the check met no {kind}: it proves nothing about them");
+                let cause = Cause::Other("the check met nothing of a kind".to_owned());
+                case.fail(Failure { cause, ..Failure::plain(what) });
             }
         }
     }
 
     fn collection(&mut self, runner: &mut Runner) {
         for entry in PROGRAMS {
+            let is_kunit = entry.name.starts_with("kunit/");
+            let case = self.host[HostSuite::Programs as usize].case(family(entry.name));
+            case.column = Some(if is_kunit { Suite::Kunit } else { Suite::Programs });
             let program = match parse(entry.text) {
                 Ok(program) => program,
                 Err(error) => {
                     let what = format!("snapshots/programs/{}.lmm:{error}", entry.name);
-                    self.case(HostSuite::Programs, family(entry.name)).fail(Failure::plain(what));
+                    case.fail(Failure::plain(what));
                     continue;
                 }
             };
-            let now = render::program(runner, &program);
-            self.case(HostSuite::Programs, family(entry.name)).count += 1;
-            if entry.reviewed_body().map(str::trim_end) != Some(now.trim_end()) {
-                let detail = difference(entry.reviewed_body().unwrap_or("(no snapshot)\n"), &now);
-                let review = "INSTA_UPDATE=new cargo test -p lazy-mmu-snapshots; cargo insta review";
-                let what = format!("{} is not as reviewed", entry.name);
-                let failure = Failure { detail, replay: Some(review.to_owned()), ..Failure::plain(what) };
-                self.case(HostSuite::Programs, family(entry.name)).fail(failure);
-            }
+            case.count += SUBJECTS.len() as u64;
+            reviewed::compare(runner, entry, &program, &mut self.shown, case);
+            let known = known(runner, format!("run {}", entry.name), program, false, case);
             for subject in 0..SUBJECTS.len() {
-                self.exercised.add(runner.run(subject, Port::Model, &program).0);
+                self.exercised.add(runner.run(subject, Port::Model, &known.program).0);
             }
-            let known = known(runner, format!("run {}", entry.name), program, false);
             self.known.add(&known.summaries);
             self.programs.push(known);
         }
     }
 
-    /// Call sites are legal: on 7.2 they hold but for the findings that the table names.
+    /// Call sites are legal: on 7.2 they hold but for the findings that the table names, and nothing in them is refused.
     fn workloads(&mut self, runner: &mut Runner) {
         for workload in workload::all() {
             for parameters in workload.variants() {
                 let command = format!("workload {}{parameters}", workload.name);
-                let case = self.case(HostSuite::Workloads, workload.name);
-                case.count += 1;
+                let case = self.host[HostSuite::Workloads as usize].case(workload.name);
+                case.column = Some(Suite::Workloads);
+                case.count += SUBJECTS.iter().filter(|subject| subject.is_current()).count() as u64;
                 let program = match workload.program(&parameters) {
                     Ok(program) => program,
                     Err(bad) => {
@@ -233,14 +249,11 @@ impl Expected {
                         continue;
                     }
                 };
-                let known = known(runner, command, program, parameters.len() > workload::DEFAULT_LEN);
-                for (subject, summary) in SUBJECTS.iter().zip(&known.summaries) {
-                    let unexpected = summary.broken & !known::excused(workload.name, subject.name);
-                    if subject.is_current() && unexpected != 0 {
-                        let what = format!("{} {} on {}", known.name(), broken_text(summary.broken), subject.name);
-                        let again = format!("cargo lazymmu {} --subject {}", known.command, subject.name);
-                        case.fail(Failure { replay: Some(again), ..Failure::plain(what) });
-                    }
+                let known = known(runner, command, program, parameters.len() > workload::DEFAULT_LEN, case);
+                for (at, subject) in SUBJECTS.iter().enumerate().filter(|(_, subject)| subject.is_current()) {
+                    let is_there = workload.mmus.is_empty() || workload.mmus.contains(&subject.rules().mmu);
+                    let excused = known::excused(workload.name, subject.name);
+                    judge_workload(runner, &known, (at, is_there), excused, &mut self.shown, case);
                 }
                 self.workloads.push(known);
             }
@@ -252,10 +265,12 @@ impl Expected {
             let reviewed = lazy_mmu_snapshots::table(generation.name()).unwrap_or("(no snapshot)\n");
             let now = table::render(generation);
             let case = self.case(HostSuite::Tables, generation.name());
+            case.column = Some(Suite::Tables);
             case.count = now.lines().count() as u64;
             if reviewed.trim_end() != now.trim_end() {
                 let what = format!("the transition table of {} is not as reviewed", generation.name());
-                case.fail(Failure { detail: difference(reviewed, &now), ..Failure::plain(what) });
+                let detail = difference(reviewed, &now);
+                case.fail(Failure { detail, cause: Cause::Review, ..Failure::plain(what) });
             }
         }
     }
@@ -264,11 +279,13 @@ impl Expected {
         let reviewed = lazy_mmu_snapshots::generated_digests().unwrap_or("(no snapshot)\n");
         let now = lazy_mmu_snapshots::generated::render(runner);
         let case = self.case(HostSuite::Generated, "digests");
+        case.column = Some(Suite::Generated);
         case.count = now.lines().count() as u64;
         if reviewed.trim_end() != now.trim_end() {
             let what = "generated programs do something else than they did (snapshots/src/generated.rs says how to find \
                         out what)";
-            case.fail(Failure { detail: difference(reviewed, &now), ..Failure::plain(what.to_owned()) });
+            let detail = difference(reviewed, &now);
+            case.fail(Failure { detail, cause: Cause::Review, ..Failure::plain(what.to_owned()) });
         }
     }
 
@@ -289,6 +306,7 @@ impl Expected {
                 }
             }));
             let case = self.case(HostSuite::Generated, descriptor.name);
+            case.column = Some(Suite::Generated);
             case.count += u64::from(batch.count);
             if let Some(seed) = first {
                 case.fail(silent::failure(runner, subject, (seed, &batch.program(seed)), bad));
@@ -316,51 +334,63 @@ impl Expected {
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let case = self.case(HostSuite::Traces, &name);
+            case.column = Some(Suite::Traces);
             case.count += 1;
-            match trace_file::replay(&path, &name) {
-                Ok(summary) => self.traces.push((path, summary.to_string())),
-                Err(error) => {
-                    let replay = Some(format!("cargo lazymmu replay {}", path.display()));
-                    let what = format!("{name} is rejected");
-                    case.fail(Failure { detail: error.to_string(), replay, ..Failure::plain(what) });
-                }
+            let replay = Some(format!("cargo lazymmu replay {}", path.display()));
+            let replayed = trace_file::replay(&path, &name);
+            let wrong = match &replayed {
+                Ok(summary) if summary.outcome() == Outcome::Holds => None,
+                Ok(summary) => Some((format!("{name}: {}", summary.in_short()), summary.to_string())),
+                Err(error) => Some((format!("{name} is rejected"), error.to_string())),
+            };
+            if let Some((what, detail)) = wrong {
+                case.fail(Failure { detail, replay, ..Failure::plain(what) });
             }
+            let replayed = replayed.map(|summary| summary.to_string()).map_err(|error| error.to_string());
+            self.traces.push((path, replayed));
         }
     }
 }
 
-/// What every subject makes of a program here.
-fn known(runner: &mut Runner, command: String, program: Program, is_long: bool) -> Known {
-    let summaries = (0..SUBJECTS.len()).map(|subject| runner.summary(subject, Port::Model, &program)).collect();
+/// What every subject makes of a program here; the case counts the answers.
+fn known(runner: &mut Runner, command: String, program: Program, is_long: bool, case: &mut Case) -> Known {
+    let mut summary = |subject| {
+        let (events, verdict) = runner.run(subject, Port::Model, &program);
+        case.answered(verdict.answer());
+        summarise(events, &verdict)
+    };
+    let summaries = (0..SUBJECTS.len()).map(&mut summary).collect();
     Known { command, bytes: encode(&program), program, summaries, is_long }
 }
 
-/// The first lines that differ, with one line before.
-#[must_use]
-pub fn difference(expected: &str, found: &str) -> String {
-    let (mut a, mut b) = (expected.lines(), found.lines());
-    let mut before = "";
-    for number in 1.. {
-        match (a.next(), b.next()) {
-            (None, None) => break,
-            (Some(same), Some(other)) if same == other => before = same,
-            (expected, found) => {
-                let end = "(the end)";
-                let (expected, found) = (expected.unwrap_or(end), found.unwrap_or(end));
-                return format!("line {number}, after   {before}\n  expected  {expected}\n  found     {found}");
-            }
+/// A call site on a subject of 7.2: what breaks there and is not excused, and what was not done of it.
+fn judge_workload(
+    runner: &mut Runner,
+    known: &Known,
+    (at, is_there): (usize, bool),
+    excused: u32,
+    shown: &mut reviewed::Shown,
+    case: &mut Case,
+) {
+    let name = SUBJECTS[at].name;
+    let (events, verdict) = runner.run(at, Port::Model, &known.program);
+    let wrong: Vec<_> =
+        verdict.violations.iter().filter(|violation| excused >> violation.invariant as u32 & 1 == 0).collect();
+    let again = || Some(format!("cargo lazymmu {} --subject {name}", known.command));
+    if let Some(cause) = blame::cause(&known.program, events, &wrong) {
+        if shown.insert((cause.clone(), true)) {
+            case.fail(blame::failure(runner, at, &cause, &known.program, &known.command));
+        } else {
+            case.also(cause, Some(name), 1);
         }
-    }
-    "no line differs".to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::difference;
-
-    #[test]
-    fn the_first_difference_is_shown() {
-        assert_eq!(difference("a\nb\nc\n", "a\nx\n"), "line 2, after   a\n  expected  b\n  found     x");
-        assert_eq!(difference("a\n", "a\nb\n"), "line 2, after   a\n  expected  (the end)\n  found     b");
+    } else if let Some(misuse) = verdict.first_misuse() {
+        let what = format!("{} on {name} misuses the API: it {}", known.name(), misuse.how.text());
+        let cause = Cause::Other("a call site misuses the API".to_owned());
+        case.fail(Failure { replay: again(), subject: Some(name), cause, ..Failure::plain(what) });
+    } else if is_there && (verdict.refused.is_some() || verdict.stopped.is_some()) {
+        let parts: Vec<_> = verdict.parts().map(|part| format!("operation {}: {}", part.op, part.text())).collect();
+        let what = format!("{} on {name} is judged in part: {}", known.name(), parts.join("; "));
+        let cause = Cause::Other("a call site is judged in part".to_owned());
+        case.fail(Failure { replay: again(), subject: Some(name), cause, ..Failure::plain(what) });
     }
 }

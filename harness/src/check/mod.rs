@@ -3,14 +3,20 @@
 //!
 //! [`expected`] runs everything natively in this process and holds it against what is reviewed; [`suites`] has each
 //! target's agent do the same and compares; [`silent`] runs many more legal programs natively, beside the targets;
+//! [`blame`], [`reviewed`] and [`difference`] show what fails, and [`cause`] says which failures are one;
 //! [`known`] says what faithful subjects break all the same; what comes of it is a stream of [`event`]s, and [`render`]
 //! makes reports of that. Not here: set-up, processes. Called by `lazymmu check`.
 
+pub mod blame;
 pub mod build;
+pub mod cause;
+pub mod difference;
 pub mod event;
 pub mod expected;
+pub mod guards;
 pub mod known;
 pub mod render;
+pub mod reviewed;
 pub mod silent;
 pub mod suites;
 
@@ -18,7 +24,9 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use cause::{Cause, Seen};
 use lazy_mmu_arches::backend::mix;
+use lazy_mmu_engine::contract::Answer;
 use lazy_mmu_engine::runner::Generated;
 
 use crate::setup::Missing;
@@ -101,13 +109,20 @@ pub struct Failure {
     pub replay: Option<String>,
     /// A program that is in no file yet: its text.
     pub program: Option<String>,
+    /// What makes it one with others.
+    pub cause: Cause,
+    /// The subject it is on; none: all, or there is none.
+    pub subject: Option<&'static str>,
+    /// How many operations its program has, if it has one.
+    pub size: Option<usize>,
 }
 
 impl Failure {
     /// A failure with nothing but its line.
     #[must_use]
     pub fn plain(what: String) -> Failure {
-        Failure { what, detail: String::new(), replay: None, program: None }
+        let cause = Cause::Other(what.clone());
+        Failure { what, detail: String::new(), replay: None, program: None, cause, subject: None, size: None }
     }
 
     /// Writes the program to a file of its own below `folder`, named after its text, so that the replay command can
@@ -145,6 +160,12 @@ pub struct Case {
     pub failed: u64,
     /// The first that failed, looked into.
     pub failures: Vec<Failure>,
+    /// All that failed, by cause and subject.
+    pub seen: Vec<Seen>,
+    /// How many came to each answer, where that was looked at: holds, breaks, misuses, judged in part.
+    pub answers: [u64; 4],
+    /// The column of the matrix in which a failure of the host's own runs counts.
+    pub column: Option<Suite>,
 }
 
 impl Case {
@@ -160,10 +181,43 @@ impl Case {
         self.failed == 0 && self.failures.is_empty()
     }
 
-    /// One that failed.
+    /// A run that failed.
     pub fn fail(&mut self, failure: Failure) {
-        self.failed += 1;
+        let subjects: Vec<_> = failure.subject.into_iter().collect();
+        self.fail_on(failure, &subjects);
+    }
+
+    /// A run that failed on several subjects; on none: whatever the subject.
+    pub fn fail_on(&mut self, failure: Failure, subjects: &[&'static str]) {
+        let cause = failure.cause.clone();
         self.failures.push(failure);
+        if subjects.is_empty() {
+            self.also(cause, None, 1);
+        } else {
+            subjects.iter().for_each(|subject| self.also(cause.clone(), Some(subject), 1));
+        }
+    }
+
+    /// Runs that failed and are not looked into.
+    pub fn also(&mut self, cause: Cause, subject: Option<&'static str>, runs: u64) {
+        self.failed += runs;
+        match self.seen.iter_mut().find(|seen| seen.cause == cause && seen.subject == subject) {
+            Some(seen) => seen.runs += runs,
+            None => self.seen.push(Seen { cause, subject, runs }),
+        }
+    }
+
+    /// Counts a run's answer.
+    pub fn answered(&mut self, answer: Answer) {
+        self.answers[answer as usize] += 1;
+    }
+
+    /// How many runs were judged in part, and in how many the program misuses the API.
+    #[must_use]
+    pub fn remark(&self) -> String {
+        let [_, _, misuses, in_part] = self.answers;
+        let said = |n: u64, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
+        format!("{}{}", said(in_part, "judged in part"), said(misuses, "misuse the API"))
     }
 }
 

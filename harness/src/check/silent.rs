@@ -11,10 +11,10 @@ use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::runner::{Generated, MISUSED, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::SUBJECTS;
-use lazy_mmu_engine::trace::timeline;
 use lazy_mmu_snapshots::known;
 
-use super::{Case, Failure};
+use super::cause::Cause;
+use super::{Case, Failure, Suite, blame};
 
 /// The programs: enough that a rare break is met, few enough for seconds.
 const BATCH: Generated = Generated { seed: 0, count: 100_000, length: 24, legal: true };
@@ -58,7 +58,8 @@ pub fn run() -> Silent {
 fn silence(batch: Generated) -> Silent {
     let mut runner = Runner::new();
     let current: Vec<usize> = (0..SUBJECTS.len()).filter(|&at| SUBJECTS[at].is_current()).collect();
-    let cases = current.iter().map(|&at| Case::new(SUBJECTS[at].name)).collect();
+    let cases =
+        current.iter().map(|&at| Case { column: Some(Suite::Generated), ..Case::new(SUBJECTS[at].name) }).collect();
     let mut silent = Silent { programs: batch.count, cases, ..Silent::default() };
     // Each with its place in the cases. One that broke something has shown what it has to.
     let mut quiet: Vec<(usize, usize)> = current.into_iter().enumerate().collect();
@@ -92,7 +93,6 @@ pub fn failure(
     (seed, first): (u64, &Program),
     bad: impl Fn(&Program, u32) -> u32,
 ) -> Failure {
-    let name = SUBJECTS[subject].name;
     let broken = |runner: &mut Runner, program: &Program| runner.summary(subject, Port::Model, program).broken;
     let whole = broken(runner, first);
     let signature = bad(first, whole);
@@ -101,11 +101,10 @@ pub fn failure(
         bad(program, now) == signature && now & MISUSED & !whole == 0
     });
     let (events, verdict) = runner.run(subject, Port::Model, &small);
-    let plain = SUBJECTS[subject].make(Port::Model);
-    let detail = format!("{small}\n{}", timeline::render(&small, &*plain, events, &verdict));
-    let what = format!("generated program, seed {seed}: {} on {name}", broken_text(signature));
-    let replay = Some(format!("cargo lazymmu run PROGRAM --subject {name}"));
-    Failure { what, detail, replay, program: Some(small.to_string()) }
+    let wrong: Vec<_> =
+        verdict.violations.iter().filter(|violation| signature >> violation.invariant as u32 & 1 == 1).collect();
+    let cause = blame::cause(&small, events, &wrong).unwrap_or_else(|| Cause::Other(broken_text(signature)));
+    blame::shown(runner, subject, &cause, &small, &format!("a generated program, seed {seed}"))
 }
 
 #[cfg(test)]
@@ -130,7 +129,7 @@ mod tests {
         for failure in silent.cases.into_iter().flat_map(|case| case.failures) {
             let program = failure.program.expect("the program");
             assert!(program.lines().count() <= 6, "{program}");
-            assert!(failure.what.contains("breaks I") && failure.replay.is_some(), "{}", failure.what);
+            assert!(failure.what.contains(" breaks I") && failure.replay.is_some(), "{}", failure.what);
         }
     }
 }

@@ -14,7 +14,9 @@ use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
-use super::expected::{Expected, Known, difference};
+use super::cause::Cause;
+use super::difference::difference;
+use super::expected::{Expected, Known};
 use super::{Cell, Failure, Suite, family};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
 use crate::target::Target;
@@ -93,8 +95,10 @@ impl Suites<'_> {
                     let looked = cell.looked_into() < MOST;
                     let failure = looked.then(|| self.look_into(subject, at, port, known, &outcome));
                     let case = cell.case(family(known.name()));
-                    case.failed += 1;
-                    case.failures.extend(failure);
+                    match failure {
+                        Some(failure) => case.fail(failure),
+                        None => case.also(Cause::Differs(port == Port::Asm), Some(subject.name), 1),
+                    }
                 }
             }
         }
@@ -116,10 +120,17 @@ impl Suites<'_> {
             }
         };
         let what = format!("{}: {} on {} differs from the host's run", self.target, known.name(), subject.name);
-        let port = if port == Port::Asm { " --port asm" } else { "" };
+        let option = if port == Port::Asm { " --port asm" } else { "" };
         let replay =
-            format!("cargo lazymmu {} --subject {} --target {}{port}", known.command, subject.name, self.target);
-        Failure { detail, replay: Some(replay), ..Failure::plain(what) }
+            format!("cargo lazymmu {} --subject {} --target {}{option}", known.command, subject.name, self.target);
+        Failure {
+            detail,
+            replay: Some(replay),
+            cause: Cause::Differs(port == Port::Asm),
+            subject: Some(subject.name),
+            size: Some(known.program.ops().len()),
+            ..Failure::plain(what)
+        }
     }
 
     fn tables(&mut self, cell: &mut Cell) -> Result<(), AgentError> {
@@ -130,7 +141,7 @@ impl Suites<'_> {
                 if text != self.expected.tables {
                     let what = format!("{}: the transition tables differ from the host's", self.target);
                     let detail = difference(&self.expected.tables, &text);
-                    case.fail(Failure { detail, ..Failure::plain(what) });
+                    case.fail(Failure { detail, cause: Cause::Differs(false), ..Failure::plain(what) });
                 }
                 Ok(())
             }
@@ -164,11 +175,12 @@ impl Suites<'_> {
             };
             let case = cell.case(&name);
             case.count += lines;
-            if outcome.as_ref() != Ok(summary) {
+            if outcome != *summary {
                 let what = format!("{}: the replay of {name} differs from the host's", self.target);
-                let (Ok(found) | Err(found)) = &outcome;
+                let (Ok(expected) | Err(expected), Ok(found) | Err(found)) = (summary, &outcome);
                 let replay = Some(format!("cargo lazymmu replay {}", path.display()));
-                case.fail(Failure { detail: difference(summary, found), replay, ..Failure::plain(what) });
+                let failure = Failure { detail: difference(expected, found), replay, ..Failure::plain(what) };
+                case.fail(Failure { cause: Cause::Differs(false), ..failure });
             }
         }
         Ok(())
@@ -194,10 +206,11 @@ impl Suites<'_> {
                 };
                 cell.case(subject.name).count += u64::from(batch.count);
                 if found != Some(summaries[at]) {
-                    cell.case(subject.name).failed += 1;
                     if cell.looked_into() < MOST {
                         let failure = self.find_generated(subject, at, *batch)?;
-                        cell.case(subject.name).failures.push(failure);
+                        cell.case(subject.name).fail(failure);
+                    } else {
+                        cell.case(subject.name).also(Cause::Differs(false), Some(subject.name), 1);
                     }
                 }
             }
@@ -243,7 +256,7 @@ impl Suites<'_> {
         }
         let what =
             format!("{}: generated programs on {}: the sum differs, but no program does", self.target, subject.name);
-        Ok(Failure::plain(what))
+        Ok(Failure { cause: Cause::Differs(false), subject: Some(subject.name), ..Failure::plain(what) })
     }
 
     /// What the target makes of a program, if it is not what the host makes of it.

@@ -43,6 +43,9 @@ pub struct Check {
     /// Write that report to a file; standard output gets the human one
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Prints every failure that was looked into, not the ten smallest causes alone
+    #[arg(long)]
+    verbose: bool,
 }
 
 impl Check {
@@ -53,7 +56,7 @@ impl Check {
     pub fn run(&self) -> Result<Exit> {
         let root = workspace::root()?;
         self.place.check()?;
-        let stream = Stream::new(render::reports(self.format, self.output.as_deref())?);
+        let stream = Stream::new(render::reports(self.format, self.output.as_deref(), self.verbose)?);
         let folder = root.join("target/lazymmu/failures");
         let progress = Progress::new();
         let (profile, seed) = (self.profile, self.seed);

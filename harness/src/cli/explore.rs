@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use lazy_mmu_arches::mmu::Mmu;
-use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::Descriptor;
+use lazy_mmu_engine::subject::registry::{Descriptor, SMALL};
+use lazy_mmu_engine::subject::{Port, Subject};
 
 use crate::error::{Error, Exit, Result};
 use crate::explore::alphabet::Alphabet;
@@ -25,21 +25,24 @@ use crate::show::{Named, subject};
 /// Explores every sequence of an alphabet's steps up to a depth, equal states once, and judges each step; or, for the
 /// counted generation on `none`, the whole reachable space of its counters.
 ///
+/// Without --alphabet: `full`, and for a subject that keeps a batch `batch` besides, where it can be with a batch of 3
+/// entries (its name then ends in +small), so that a few steps fill it.
+///
 /// A step counts as broken unless the program misused the API before it or a known finding explains it. The first
 /// failing path has as few steps as any, and is printed as a program. Exits 0 if nothing broke, 1 if something did, 2 if
 /// an argument is wrong, 3 if not all was explored (--max-states, Ctrl-C).
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu explore --depth 4 --subject counted/sparc64")]
 pub struct Explore {
-    /// Steps of the longest path, 1 to 24 [default: 4]
+    /// Steps of the longest path, 1 to 24 [default: 4; with the alphabet `batch` 5, where batches are large 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_DEPTH)))]
     depth: Option<u8>,
     /// What it runs on: generation/backend, or a specimen of the zoo [default: counted/aarch64; with --closed counted/none]
     #[arg(long)]
     subject: Option<String>,
-    /// The steps, which are printed
-    #[arg(long, value_enum, default_value_t = Alphabet::Full)]
-    alphabet: Alphabet,
+    /// The steps, which are printed [default: full, and batch where there is a batch]
+    #[arg(long, value_enum)]
+    alphabet: Option<Alphabet>,
     /// The whole space of the counters, and no alphabet [default for counted/none without --depth]
     #[arg(long, conflicts_with_all = ["depth", "alphabet", "max_states"])]
     closed: bool,
@@ -59,17 +62,42 @@ impl Explore {
     pub fn run(&self) -> Result<Exit> {
         let default = if self.closed { "counted/none" } else { "counted/aarch64" };
         let named = subject(self.subject.as_deref().unwrap_or(default))?;
+        process::note_first_signal();
+        if self.closed || (named.name() == "counted/none" && self.depth.is_none() && self.alphabet.is_none()) {
+            let made = named.make(Port::Model);
+            return self.close(named, judged(&*made, named.descriptor()));
+        }
+        let keeps_a_batch = updates(named.descriptor()).is_some();
+        let stages = match self.alphabet {
+            Some(alphabet) => vec![(named, alphabet)],
+            None if keeps_a_batch => vec![(named, Alphabet::Full), (named.small().unwrap_or(named), Alphabet::Batch)],
+            None => vec![(named, Alphabet::Full)],
+        };
+        let mut ends = Vec::new();
+        for (at, (named, alphabet)) in stages.into_iter().enumerate() {
+            if at > 0 {
+                outln!("")?;
+            }
+            let end = self.stage(named, alphabet)?;
+            ends.push(end);
+            if end != End::Complete {
+                break;
+            }
+        }
+        Ok(exit(ends.last().copied().unwrap_or_default()))
+    }
+
+    /// One alphabet on one subject.
+    fn stage(&self, named: Named, alphabet: Alphabet) -> Result<End> {
         let made = named.make(Port::Model);
         let plain = named.descriptor();
-        let judged =
-            Judged { subject: &*made, rules: plain.rules(), faithful: plain.name, is_current: plain.is_current() };
-        process::note_first_signal();
-        if self.closed || (named.name() == "counted/none" && self.depth.is_none()) {
-            return self.close(named, judged);
-        }
-        let depth = self.depth.unwrap_or(4);
-        outln!("{}", report::alphabet(self.alphabet))?;
-        let mut space = Space::new(judged, self.alphabet.steps(), true);
+        let judged = judged(&*made, plain);
+        // A subject without a batch is asked for one of the kernel's size: its steps are the same.
+        let full = updates(plain).unwrap_or(judged.rules.room.batch);
+        let many = u8::from(alphabet == Alphabet::Batch && full > SMALL);
+        let depth = self.depth.unwrap_or(alphabet.depth() - many);
+        outln!("{}", report::alphabet(alphabet, full))?;
+        let mut space = Space::new(judged, alphabet.steps(full), true);
         let progress = Progress::new();
         let bounds = Bounds { depth, states: self.max_states as usize };
         let explored = explore(&mut space, bounds, |explored| progress.say(|| report::progress(explored)));
@@ -77,7 +105,7 @@ impl Explore {
         outln!("{}", report::explored(&explored, named.name()))?;
         self.failed(explored.failure.as_ref(), judged, plain, named.name())?;
         outln!("{}", report::conclusion(explored.end, Some(depth), explored.states, explored.time))?;
-        Ok(exit(explored.end))
+        Ok(explored.end)
     }
 
     fn close(&self, named: Named, judged: Judged<'_>) -> Result<Exit> {
@@ -115,6 +143,16 @@ impl Explore {
         outln!("{}", report::failure(found, judged, plain, name, file.map(String::as_str)))?;
         written.transpose().map(drop)
     }
+}
+
+fn judged<'s>(subject: &'s dyn Subject, plain: &Descriptor) -> Judged<'s> {
+    Judged { subject, rules: plain.rules(), faithful: plain.faithful(), is_current: plain.is_current() }
+}
+
+/// With how many updates a batch of the subject is full, if it keeps one.
+fn updates(plain: &Descriptor) -> Option<u16> {
+    let rules = plain.rules();
+    rules.room.updates(rules.mmu)
 }
 
 fn exit(end: End) -> Exit {

@@ -15,8 +15,7 @@ use crate::corpus::{write_dictionaries, write_seeds};
 use crate::error::{Error, Exit, Result};
 use crate::fuzz::build::{self, Sanitizer};
 use crate::fuzz::cross::Cross;
-use crate::fuzz::found::{self, Look};
-use crate::fuzz::{self, Plan, Ran};
+use crate::fuzz::{self, Plan, Ran, again};
 use crate::setup::Missing;
 use crate::{process, table, workspace};
 
@@ -52,8 +51,8 @@ pub struct Fuzz {
     /// What the binaries are instrumented with besides coverage
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
-    /// Judges and minimises one input, such as a finding's or an artifact of cargo-fuzz, and ends
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["jobs", "resume", "seed"])]
+    /// Judges and minimises one input and ends: an artifact of cargo-fuzz, a finding's folder, or a program's text
+    #[arg(long, value_name = "FILE|FOLDER", conflicts_with_all = ["jobs", "resume", "seed"])]
     replay: Option<PathBuf>,
     /// Where findings go [default: fuzz/findings of the project]
     #[arg(long, value_name = "FOLDER")]
@@ -72,7 +71,7 @@ impl Fuzz {
         let targets = self.targets()?;
         let subject = self.subject(&targets)?;
         if let Some(file) = &self.replay {
-            return replay(targets[0], subject, file);
+            return again::replay(targets[0], subject, file);
         }
         let root = workspace::root()?;
         let folder = root.join("fuzz");
@@ -183,31 +182,6 @@ pub(super) fn duration(text: &str) -> std::result::Result<Duration, String> {
     }
 }
 
-/// One input again, as a person asks for it.
-fn replay(target: &'static Description, subject: Option<&'static str>, file: &std::path::Path) -> Result<Exit> {
-    let data = std::fs::read(file).map_err(Error::io("read the input", file))?;
-    match found::look(target, subject, &data)? {
-        Look::Nothing => {
-            outln!("{}: nothing is found in {}", target.name, file.display())?;
-            Ok(Exit::Holds)
-        }
-        Look::Panic(said, small) => {
-            outln!("{}: panics on {}: {said}", target.name, file.display())?;
-            if let Some((_, program)) = target.input.split(&small) {
-                outln!("\nthe smallest program that shows it:\n\n{program}")?;
-            }
-            Ok(Exit::Broke)
-        }
-        Look::Something(_, program, found) => {
-            outln!("{}: {}\n{}", target.name, found.slug, found.what)?;
-            if let Some(program) = program {
-                outln!("\nthe smallest program that shows it:\n\n{program}")?;
-            }
-            Ok(Exit::Broke)
-        }
-    }
-}
-
 /// What a run did, what it found, and what it did not meet.
 fn report(plan: &Plan, ran: &Ran) -> Result<()> {
     let last = ran.state.samples.last().copied().unwrap_or_default();
@@ -224,6 +198,12 @@ fn report(plan: &Plan, ran: &Ran) -> Result<()> {
         last.pulse.features,
         last.pulse.corpus,
     )?;
+    if let Some(before) = &ran.resumed {
+        let (seconds, executions) = (before.elapsed().as_secs_f64(), before.executions());
+        outln!(
+            "resumed: {seconds:.0} s and {executions} executions of these are of earlier runs, and so are their counts"
+        )?;
+    }
     let rows: Vec<_> = ran.state.counts.iter().map(|(name, n)| vec![format!("  {name}"), n.to_string()]).collect();
     out!("{}", table::render(&rows))?;
     for compared in &ran.crossed {
@@ -238,21 +218,52 @@ fn report(plan: &Plan, ran: &Ran) -> Result<()> {
     for died in &ran.died {
         outln!("A PROCESS DIED: {died}")?;
     }
-    if ran.interrupted {
-        outln!("INTERRUPTED")?;
-    }
     if !ran.not_met.is_empty() {
         outln!("not met, on this one subject: {}", ran.not_met.join(", "))?;
     }
     if !ran.missing.is_empty() {
         outln!("NEVER MET, so that this run has not tested what it says: {}", ran.missing.join(", "))?;
     }
-    outln!("{}\n", if ran.is_clean() { "nothing found, every kind met" } else { "NOT CLEAN" })
+    outln!("{}\n", conclusion(ran))
+}
+
+/// The last line: what was found, and how far that can be believed.
+fn conclusion(ran: &Ran) -> String {
+    let executions = ran.executions();
+    let met = if ran.not_met.is_empty() { "every kind met" } else { "not every kind met" };
+    match (ran.interrupted, ran.is_clean()) {
+        _ if executions == 0 => "NOT CLEAN: nothing was executed".to_owned(),
+        (true, true) => format!("INTERRUPTED: nothing found in {executions} executions, {met}"),
+        (true, false) => "INTERRUPTED, NOT CLEAN".to_owned(),
+        (false, true) => format!("nothing found, {met}"),
+        (false, false) => "NOT CLEAN".to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::pulse::Pulse;
+    use crate::fuzz::state::{Sample, State};
+
+    /// Nothing is said of what was not executed, and an end that came too early is said.
+    #[test]
+    fn conclusions() {
+        let pulse = Pulse { executions: 7, ..Pulse::default() };
+        let state = State { samples: vec![Sample { at: 1, pulse }], ..State::default() };
+        let ran = Ran { state, ..Ran::default() };
+        let not_met = vec!["a kind"];
+        for (ran, says) in [
+            (Ran::default(), "NOT CLEAN: nothing was executed"),
+            (Ran { interrupted: true, ..Ran::default() }, "NOT CLEAN: nothing was executed"),
+            (ran.clone(), "nothing found, every kind met"),
+            (Ran { not_met: not_met.clone(), ..ran.clone() }, "nothing found, not every kind met"),
+            (Ran { missing: not_met, ..ran.clone() }, "NOT CLEAN"),
+            (Ran { interrupted: true, ..ran }, "INTERRUPTED: nothing found in 7 executions, every kind met"),
+        ] {
+            assert_eq!(conclusion(&ran), says, "{ran:?}");
+        }
+    }
 
     #[test]
     fn times_are_read_with_their_units() {

@@ -8,7 +8,7 @@ use std::fs;
 
 use clap::Args;
 
-use crate::check::expected::difference;
+use crate::check::difference::difference;
 use crate::error::{Error, Exit, Result};
 use crate::target::data;
 use crate::{matrix, workspace};

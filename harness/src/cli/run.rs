@@ -17,7 +17,8 @@ use crate::show::{How, quoted, shown, subject};
 /// Runs one program on a subject and prints its timeline, calls and hooks and what the backend did, and the verdict.
 ///
 /// On another target the program runs there, and must come to the same events as here. Exits 0 if the contract holds,
-/// 1 if it broke or the target differs, 2 if the program or a name is wrong.
+/// 1 if it broke or the target differs, 2 if the program or a name is wrong, 4 if nothing broke and not all was judged
+/// (the run stopped, was cut, or an operation was refused), 5 if the program itself misuses the API.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu run halves/enable --subject counted/xen@7.0")]
 pub struct Run {

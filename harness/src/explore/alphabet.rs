@@ -16,6 +16,8 @@ pub enum Alphabet {
     Memory,
     /// What matters most of both
     Full,
+    /// Batches about to be full, full, and of several kinds, and who comes in the middle; for subjects that keep a batch
+    Batch,
 }
 
 const GENERIC: &[&str] = &[
@@ -94,6 +96,10 @@ const FULL: &[&str] = &[
     "set U 8; access U 8",
     "irq { clear U 8 }",
     "softirq { enable; set K 40; access K 40; disable }",
+    "irq { pause; set K 41; access K 41; resume; enable; set K 42; disable }",
+    "softirq { pause; resume }",
+    "nmi { enable; pause; set K 43; resume; disable }",
+    "bh_off; pause; set K 44; resume; bh_on",
     "enable between { irq { enable; disable } }",
     "disable between { preempt T1; preempt T0 }",
     "preempt T1",
@@ -101,14 +107,49 @@ const FULL: &[&str] = &[
     "switch T0",
 ];
 
+/// Of a batch that is full with FULL updates: LESS is one less than that, BELOW two less, MORE one more.
+const BATCH: &[&str] = &[
+    "enable",
+    "disable",
+    "pause",
+    "flush",
+    "set U 0 xMORE; access U 0 xMORE",
+    "clear U 0",
+    "clear U 1 xBELOW",
+    "clear U LESS x2",
+    "wrprot U 0 xMORE",
+    "set V 0 x2; access V 0 x2",
+    "clear V 0 x2",
+    "set U 600 x2 large; access U 600 x2 large",
+    "clear U 600 x2",
+    "set K 0 xMORE",
+    "tlb_flush U 0 xMORE",
+    "cpu 1; access U 0 xMORE; cpu 0",
+    "irq { pause; set U 700; access U 700; clear U 700; resume }",
+];
+
 impl Alphabet {
-    /// Its steps as text, one line each.
+    /// Its steps as text, one line each, for a subject whose batches are full with so many updates.
     #[must_use]
-    pub fn lines(self) -> &'static [&'static str] {
-        match self {
+    pub fn lines(self, full: u16) -> Vec<String> {
+        let lines = match self {
             Alphabet::Generic => GENERIC,
             Alphabet::Memory => MEMORY,
             Alphabet::Full => FULL,
+            Alphabet::Batch => BATCH,
+        };
+        let numbers = [("MORE", full + 1), ("LESS", full - 1), ("BELOW", full - 2)];
+        let line =
+            |line: &&str| numbers.iter().fold((*line).to_owned(), |line, (word, n)| line.replace(word, &n.to_string()));
+        lines.iter().map(line).collect()
+    }
+
+    /// Steps of the longest path, unless told otherwise: what takes seconds.
+    #[must_use]
+    pub fn depth(self) -> u8 {
+        match self {
+            Alphabet::Generic | Alphabet::Memory | Alphabet::Full => 4,
+            Alphabet::Batch => 5,
         }
     }
 
@@ -117,9 +158,9 @@ impl Alphabet {
     /// # Panics
     /// If a line is no program, which a test excludes.
     #[must_use]
-    pub fn steps(self) -> Vec<Vec<Op>> {
-        let step = |line: &&str| parse(line).map(|program: Program| program.ops().to_vec());
-        self.lines().iter().map(|line| step(line).expect("a step is a program")).collect()
+    pub fn steps(self, full: u16) -> Vec<Vec<Op>> {
+        let step = |line: &String| parse(line).map(|program: Program| program.ops().to_vec());
+        self.lines(full).iter().map(|line| step(line).expect("a step is a program")).collect()
     }
 
     /// Its name on the command line.
@@ -129,6 +170,7 @@ impl Alphabet {
             Alphabet::Generic => "generic",
             Alphabet::Memory => "memory",
             Alphabet::Full => "full",
+            Alphabet::Batch => "batch",
         }
     }
 }
@@ -142,9 +184,12 @@ mod tests {
 
     #[test]
     fn steps_are_programs_each_once_and_fit_into_a_path() {
-        for alphabet in Alphabet::value_variants() {
-            let steps = alphabet.steps();
-            let distinct: BTreeSet<_> = alphabet.lines().iter().collect();
+        for (alphabet, full) in
+            Alphabet::value_variants().iter().flat_map(|alphabet| [3, 31, 192].map(|n| (alphabet, n)))
+        {
+            let steps = alphabet.steps(full);
+            let lines = alphabet.lines(full);
+            let distinct: BTreeSet<_> = lines.iter().collect();
             assert_eq!(distinct.len(), steps.len(), "{alphabet:?}");
             assert!(steps.len() <= MAX_STEPS && steps.iter().all(|step| !step.is_empty()), "{alphabet:?}");
             let last = (steps.len() - 1) as u8;

@@ -86,7 +86,8 @@ const EVERY: usize = 256;
 pub fn explore(space: &mut Space<'_>, bounds: Bounds, mut watch: impl FnMut(&Explored) -> ControlFlow<()>) -> Explored {
     let begin = Instant::now();
     let root = space.root();
-    let explored = RefCell::new(Explored { states: 1, ..Explored::default() });
+    let exercised = Exercised::of_batches(space.full());
+    let explored = RefCell::new(Explored { states: 1, exercised, ..Explored::default() });
     let mut reach = bfs_reach(root, |&node| expand(space, node, bounds.depth, &mut explored.borrow_mut()));
     let mut seen = 0;
     while let Some(node) = reach.next() {

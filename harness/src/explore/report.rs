@@ -21,9 +21,10 @@ use crate::table;
 
 /// The alphabet, one step per line with its number.
 #[must_use]
-pub fn alphabet(alphabet: Alphabet) -> String {
-    let mut text = format!("alphabet {}, {} steps\n", alphabet.name(), alphabet.lines().len());
-    for (at, line) in alphabet.lines().iter().enumerate() {
+pub fn alphabet(alphabet: Alphabet, full: u16) -> String {
+    let lines = alphabet.lines(full);
+    let mut text = format!("alphabet {}, {} steps\n", alphabet.name(), lines.len());
+    for (at, line) in lines.iter().enumerate() {
         let _ = writeln!(text, "  {at:>2}  {line}");
     }
     text
@@ -124,7 +125,7 @@ pub fn failure(failure: &Failure, judged: Judged<'_>, plain: &Descriptor, name: 
         let _ = writeln!(text, "searched breadth first: no path of fewer than {} steps breaks anything", failure.steps);
     }
     let _ = write!(text, "\n{}\n", timeline::render(program, &*plain.make(Port::Model), events, &verdict));
-    text.push_str(&timeline::conclusion(&verdict, program.ops()));
+    text.push_str(&timeline::conclusion(&verdict, program));
     let lines: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
     let _ = write!(text, "\nprogram:\n{lines}\n{}", replay(program, name, file));
     text

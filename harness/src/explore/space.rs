@@ -152,6 +152,12 @@ impl<'s> Space<'s> {
         self.steps.len() as u8
     }
 
+    /// With how many entries the subject's batches are full.
+    #[must_use]
+    pub fn full(&self) -> u16 {
+        self.rules.room.batch
+    }
+
     /// A path as a program.
     #[must_use]
     pub fn program(&self, path: Path) -> Program {
@@ -196,7 +202,8 @@ impl<'s> Space<'s> {
         let program = self.program(path);
         let before = program.ops().len() - self.steps[usize::from(step)].len();
         let (fingerprint, prefix) = self.run(&program, before);
-        exercised.add(&self.events()[self.since(before)]);
+        let since = self.since(before);
+        exercised.add_since(&self.events()[..since.end], since.start);
         judged.iter_mut().zip(prefix.judged).for_each(|(all, new)| *all += u64::from(new));
         if let Some(reached) = self.broken(&program, path, &prefix) {
             return reached;

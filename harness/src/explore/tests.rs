@@ -7,7 +7,7 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::program::generate::{Random, any};
 use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::{Op, Program};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{Event, What};
 use lazy_mmu_engine::zoo;
@@ -15,6 +15,11 @@ use lazy_mmu_engine::zoo;
 use super::alphabet::Alphabet;
 use super::space::Judged;
 use super::*;
+
+mod planted;
+
+/// With how many entries a batch is full in the kernel.
+const FULL: u16 = 192;
 
 /// Every subject and every specimen, with its name.
 fn everything() -> Vec<(&'static str, Box<dyn Subject>, &'static lazy_mmu_engine::subject::registry::Descriptor)> {
@@ -83,7 +88,7 @@ fn walk(random: &mut Random, steps: &[Vec<Op>], most: u32) -> Program {
 /// Programs with one fingerprint go on alike, event by event and verdict by verdict, whatever comes.
 #[test]
 fn programs_with_one_fingerprint_go_on_alike() {
-    let steps: Vec<Vec<Op>> = Alphabet::value_variants().iter().flat_map(|alphabet| alphabet.steps()).collect();
+    let steps: Vec<Vec<Op>> = Alphabet::value_variants().iter().flat_map(|alphabet| alphabet.steps(FULL)).collect();
     let mut compared = 0;
     for (at, (name, subject, base)) in everything().into_iter().enumerate() {
         let mut space = Space::new(judged(&*subject, base), steps.clone(), true);
@@ -121,7 +126,7 @@ fn programs_with_one_fingerprint_go_on_alike() {
 
 /// What any path of a few steps comes to: what broke, and what the paths end with otherwise, each by its last step.
 fn comes_to(judged: Judged<'_>, alphabet: Alphabet, depth: u8, merge: bool) -> (BTreeSet<String>, usize) {
-    let mut space = Space::new(judged, alphabet.steps(), merge);
+    let mut space = Space::new(judged, alphabet.steps(FULL), merge);
     let root = space.root();
     let mut found = BTreeSet::new();
     let mut counts = (Exercised::default(), space::Counts::default());
@@ -138,7 +143,7 @@ fn comes_to(judged: Judged<'_>, alphabet: Alphabet, depth: u8, merge: bool) -> (
                 Reached::Known(findings) => findings.join(" "),
                 Reached::Broken(failure) => failure.invariant.name().to_owned(),
             };
-            found.insert(format!("{what} at {}", alphabet.lines()[usize::from(step)]));
+            found.insert(format!("{what} at {}", alphabet.lines(FULL)[usize::from(step)]));
         }
         next
     });
@@ -166,7 +171,7 @@ fn an_exploration_is_repeatable() {
     let subject = SUBJECTS.iter().find(|subject| subject.name == "counted/x86_64-xen").expect("a known subject");
     let made = subject.make(Port::Model);
     let bounds = Bounds { depth: 3, states: 1_000_000 };
-    let mut space = Space::new(judged(&*made, subject), Alphabet::Full.steps(), true);
+    let mut space = Space::new(judged(&*made, subject), Alphabet::Full.steps(FULL), true);
     let numbers = |explored: Explored| (explored.states, explored.transitions, explored.misuses, explored.known);
     let first = numbers(explore(&mut space, bounds, |_| ControlFlow::Continue(())));
     assert_eq!(numbers(explore(&mut space, bounds, |_| ControlFlow::Continue(()))), first);
@@ -178,7 +183,7 @@ fn an_exploration_is_repeatable() {
 fn bounds_are_kept() {
     let subject = SUBJECTS.iter().find(|subject| subject.name == "counted/aarch64").expect("a known subject");
     let made = subject.make(Port::Model);
-    let mut space = Space::new(judged(&*made, subject), Alphabet::Full.steps(), true);
+    let mut space = Space::new(judged(&*made, subject), Alphabet::Full.steps(FULL), true);
     let few = explore(&mut space, Bounds { depth: 24, states: 500 }, |_| ControlFlow::Continue(()));
     assert_eq!(few.end, End::States);
     assert!((500..500 + space::MAX_STEPS).contains(&few.states), "{}", few.states);
@@ -197,7 +202,7 @@ fn what_is_seeded_is_found() {
         let base = specimen.base();
         let bounds = Bounds { depth: 5, states: 1_000_000 };
         let failed = [Alphabet::Full, Alphabet::Memory].into_iter().find_map(|alphabet| {
-            let mut space = Space::new(judged(&*subject, base), alphabet.steps(), true);
+            let mut space = Space::new(judged(&*subject, base), alphabet.steps(FULL), true);
             let explored = explore(&mut space, bounds, |_| ControlFlow::Continue(()));
             Some((alphabet, explored.failure?))
         });
@@ -214,6 +219,52 @@ fn what_is_seeded_is_found() {
         assert!(!on(&*specimen.make_fixed(Port::Model), specimen.fixed()), "{}:\n{}", specimen.name, failure.program);
     }
     assert_eq!(found, FOUND);
+}
+
+/// A subject with small batches, explored by the alphabet `batch` to its own depth.
+fn batches(subject: &dyn Subject, base: &Descriptor) -> Explored {
+    let judged = Judged { subject, rules: base.rules(), faithful: base.faithful(), is_current: base.is_current() };
+    let full = base.rules().room.updates(base.mmu).expect("a batch");
+    let mut space = Space::new(judged, Alphabet::Batch.steps(full), true);
+    let bounds = Bounds { depth: Alphabet::Batch.depth(), states: 5_000_000 };
+    explore(&mut space, bounds, |_| ControlFlow::Continue(()))
+}
+
+/// What goes wrong where a batch of a few entries fills, or another address space comes, is found within the alphabet's depth;
+/// a batch without a fault is clean, and is the faithful one.
+#[test]
+fn faults_of_batches_are_found_where_batches_are_small() {
+    use planted::{HALF, LOSES_LAST, MIXED, NONE, ONE_TOO_MANY, planted};
+    let hash = SUBJECTS.iter().find(|subject| subject.name == "counted/powerpc64-hash").and_then(Descriptor::small);
+    let hash = hash.expect("a small form");
+    let mut machine = lazy_mmu_engine::machine::Machine::new();
+    let (faithful, same) = (hash.make(Port::Model), planted::<NONE>());
+    for seed in 0..200 {
+        let program = lazy_mmu_engine::program::generate::legal(seed, 40);
+        let expected = machine.run(&*faithful, &program).to_vec();
+        assert_eq!(machine.run(&*same, &program), expected, "seed {seed}:\n{program}");
+    }
+    for (subject, what) in [
+        (planted::<ONE_TOO_MANY>(), "one too many"),
+        (planted::<MIXED>(), "mixed"),
+        (planted::<LOSES_LAST>(), "loses the last"),
+        (planted::<HALF>(), "by half"),
+    ] {
+        let explored = batches(&*subject, hash);
+        let failure = explored.failure.unwrap_or_else(|| panic!("{what} is not found in {} states", explored.states));
+        println!("{what}: {} in {} steps, {} states", failure.invariant.id(), failure.steps, explored.states);
+        assert!(failure.steps <= Alphabet::Batch.depth(), "{what}");
+    }
+    for name in ["counted/powerpc64-hash", "counted/sparc64", "counted/sparc64-sun4v"] {
+        let small = SUBJECTS.iter().find(|subject| subject.name == name).and_then(Descriptor::small);
+        let small = small.expect("a small form");
+        let explored = batches(&*small.make(Port::Model), small);
+        println!("{name}: {} states, {} transitions", explored.states, explored.transitions);
+        assert_eq!((explored.end, explored.failure), (End::Complete, None), "{name}");
+        let missing: Vec<_> = explored.exercised.missing().collect();
+        assert!(!missing.contains(&"batches at capacity"), "{name}: {missing:?}");
+        assert!(!missing.contains(&"address spaces taken up in mid-section"), "{name}: {missing:?}");
+    }
 }
 
 /// The alphabet, steps, what breaks first, and the specimen.
@@ -237,7 +288,7 @@ full 1 I12 zoo/xen-switch-no-resume
 /// Judging what may go on is judging: where the program has ended, the verdict is the one that every run gets.
 #[test]
 fn an_ended_prefix_has_the_verdict_of_the_run() {
-    let steps = Alphabet::Full.steps();
+    let steps = Alphabet::Full.steps(FULL);
     let mut ended = 0;
     for (at, (name, subject, base)) in everything().into_iter().enumerate() {
         let mut space = Space::new(judged(&*subject, base), steps.clone(), true);

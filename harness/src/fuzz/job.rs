@@ -14,6 +14,7 @@ use super::Plan;
 use super::counts::Counts;
 use super::pulse::{Death, Pulse, death, pulse};
 use crate::error::{Error, Result};
+use crate::output::remove;
 use crate::process::Child;
 
 /// The longest input a target is given: a choosing byte and 512 operations.
@@ -65,6 +66,8 @@ impl Job {
         let log = folders.logs.join(format!("{number}.log"));
         let counts = folders.logs.join(format!("{number}.counts"));
         let file = File::create(&log).map_err(Error::io("write the log", &log))?;
+        // A process that is killed before it counts must not be taken for an earlier one.
+        remove(&counts)?;
         let mut command = Command::new(&plan.binary);
         command.arg(&folders.corpus).args(&folders.seeds);
         // libFuzzer takes no time for no limit.

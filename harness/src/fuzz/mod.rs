@@ -7,6 +7,7 @@
 //! | [`pulse`] | what its log says |
 //! | [`counts`] | what the processes exercised |
 //! | [`state`] | how far a run has come |
+//! | [`again`] | one input again, as a person asks for it |
 //! | [`found`] | a finding: confirmed, minimised, kept |
 //! | [`cross`] | the corpus on all four targets |
 //! | [`plot`] | a run as a picture |
@@ -14,6 +15,7 @@
 //!
 //! What it is not: what is fuzzed is the engine's (`lazy_mmu_engine::fuzz`), mutation too. Called by `lazymmu fuzz`.
 
+pub mod again;
 pub mod build;
 pub mod counts;
 pub mod cross;
@@ -35,6 +37,7 @@ use lazy_mmu_engine::fuzz::{Description, Input};
 use lazy_mmu_engine::subject::registry::SUBJECTS;
 
 use crate::error::{Error, Result};
+use crate::output;
 use crate::process;
 use cross::{Compared, Cross, Feed};
 use found::Look;
@@ -77,8 +80,10 @@ pub struct Plan {
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Ran {
-    /// Counts and samples.
+    /// Counts and samples, those of the runs that this one goes on with included.
     pub state: State,
+    /// What earlier runs had come to, if this one goes on with them.
+    pub resumed: Option<State>,
     /// Folders of findings, and whether each is new.
     pub found: Vec<(PathBuf, bool)>,
     /// What the target must meet and did not.
@@ -94,10 +99,16 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Nothing was found, nothing died, and every kind that must be met was.
+    /// Nothing was found, nothing died, something was executed, and every kind that must be met was.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.found.is_empty() && self.died.is_empty() && self.missing.is_empty()
+        self.found.is_empty() && self.died.is_empty() && self.missing.is_empty() && self.executions() > 0
+    }
+
+    /// Executions, those of the runs that this one goes on with included.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.state.executions()
     }
 }
 
@@ -164,7 +175,11 @@ fn check_corpus(corpus: &Path) -> Result<()> {
 pub fn run(plan: &Plan, mut cross: Option<&mut Cross>) -> Result<Ran> {
     let folders = plan.folders()?;
     let file = plan.folder().join("state");
-    let before = if plan.resume { State::load(&file).unwrap_or_default() } else { State::default() };
+    let before = if plan.resume { State::load(&file) } else { None };
+    if before.is_none() {
+        // What is there is of another run: one that is interrupted at once must not be resumed as that.
+        output::remove(&file)?;
+    }
     if let Some(cross) = &mut cross {
         let only = plan.subject.and_then(|name| SUBJECTS.iter().position(|subject| subject.name == name));
         let corpora = folders.seeds.iter().chain([&folders.corpus]).cloned().collect();
@@ -199,18 +214,21 @@ struct Watch<'p> {
     jobs: Vec<Job>,
     started: usize,
     seen: BTreeSet<PathBuf>,
+    /// Before that, what there is to look at was put down by an earlier run's processes.
+    has_begun: bool,
     ran: Ran,
     bar: ProgressBar,
     cross: Option<&'p mut Cross>,
 }
 
 impl<'p> Watch<'p> {
-    fn new(plan: &'p Plan, folders: Folders, before: State, cross: Option<&'p mut Cross>) -> Watch<'p> {
+    fn new(plan: &'p Plan, folders: Folders, resumed: Option<State>, cross: Option<&'p mut Cross>) -> Watch<'p> {
+        let before = resumed.clone().unwrap_or_default();
         let bar = ProgressBar::new(plan.time.as_secs());
         let style = ProgressStyle::with_template("{prefix:14} [{bar:30}] {pos}/{len} s  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         bar.set_prefix(plan.target.name);
-        let ran = Ran { state: before.clone(), ..Ran::default() };
+        let ran = Ran { state: before.clone(), resumed, ..Ran::default() };
         Watch {
             plan,
             folders,
@@ -219,6 +237,7 @@ impl<'p> Watch<'p> {
             jobs: Vec::new(),
             started: 0,
             seen: BTreeSet::new(),
+            has_begun: false,
             ran,
             bar,
             cross,
@@ -227,6 +246,7 @@ impl<'p> Watch<'p> {
 
     fn go(&mut self, left: Duration, file: &Path) -> Result<()> {
         let begin = Instant::now();
+        self.has_begun = true;
         for _ in 0..self.plan.jobs {
             self.start(left)?;
         }
@@ -339,6 +359,8 @@ impl<'p> Watch<'p> {
                 self.ran.found.push(kept);
             }
             Look::Panic(said, _) => self.ran.died.push(format!("{}: panics: {said}", path.display())),
+            // A build that finds nothing in it any more is no fault of this run.
+            Look::Nothing if !self.has_begun => output::remove(path)?,
             Look::Nothing => self.ran.died.push(format!("{}: found by the target, and not again here", path.display())),
         }
         Ok(())

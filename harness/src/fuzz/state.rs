@@ -36,6 +36,12 @@ impl State {
         Duration::from_millis(self.samples.last().map_or(0, |sample| sample.at))
     }
 
+    /// Executions so far.
+    #[must_use]
+    pub fn executions(&self) -> u64 {
+        self.samples.last().map_or(0, |sample| sample.pulse.executions)
+    }
+
     /// Reads a state; none where there is no file, or one that was not written to its end.
     #[must_use]
     pub fn load(path: &Path) -> Option<State> {

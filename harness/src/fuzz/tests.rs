@@ -76,6 +76,43 @@ printf '#7\tNEW cov: 11 ft: 12 corp: 3/40b\n#8\tNEW cov: 13' >&2"#;
     );
 }
 
+/// Counts are a run's own: a process that is killed before it counts leaves nothing of the run before, neither in what is
+/// printed nor for one that resumes.
+#[test]
+fn a_run_has_no_counts_of_another() {
+    let folder = Folder::new("stale");
+    let whole = r#"printf '7\texecutions\n3\tframes read\n' > "$LAZYMMU_STATS"; printf '#7\tNEW cov: 1 ft: 2 corp: 3/4b\n' >&2"#;
+    let plan = folder.plan("agent_wire", whole);
+    let first = run(&plan, None).expect("a run");
+    assert_eq!((first.executions(), first.resumed.is_none()), (7, true));
+    folder.plan("agent_wire", "exit 0");
+    let second = run(&plan, None).expect("a run");
+    assert_eq!((second.executions(), second.state.counts.of("frames read")), (0, 0), "{second:?}");
+    assert!(!second.is_clean() && second.missing.contains(&"frames read"), "nothing was executed");
+    // What it left is what a resumed run goes on with, and is said to be.
+    let resumed = run(&Plan { resume: true, ..plan.clone() }, None).expect("a run");
+    assert_eq!(resumed.executions(), 0);
+    folder.plan("agent_wire", whole);
+    run(&plan, None).expect("a run");
+    let resumed = run(&Plan { resume: true, ..plan }, None).expect("a run");
+    let before = resumed.resumed.as_ref().map(State::executions);
+    assert_eq!((resumed.executions(), resumed.state.counts.of("frames read"), before), (14, 6, Some(7)));
+}
+
+/// What an earlier run's processes put down is found again or forgotten: it is no fault of this run.
+#[test]
+fn what_an_earlier_run_left_is_looked_at_again() {
+    let folder = Folder::new("left");
+    let plan = Plan { subject: Some("counted/none"), ..folder.plan("contract", "exit 0") };
+    let raw = folder.0.join("fuzz/runs/contract-counted-none/raw");
+    fs::create_dir_all(&raw).expect("the folder");
+    let program = parse("enable; disable").expect("a program");
+    fs::write(raw.join("a-slug"), find("contract").expect("a target").input.join(&[0], &program)).expect("the input");
+    let ran = run(&plan, None).expect("a run");
+    assert!(ran.found.is_empty() && ran.died.is_empty(), "{ran:?}");
+    assert_eq!(names(&raw), Vec::<String>::new());
+}
+
 #[test]
 fn what_is_found_is_minimised_and_kept_once() {
     let folder = Folder::new("found");

@@ -110,7 +110,7 @@ fn fields(event: &Event, reader: &dyn Subject) -> (&'static str, Value) {
 }
 
 /// A name of the trace's types in snake_case, its operands left out.
-fn snake(value: &impl Debug) -> String {
+pub(super) fn snake(value: &impl Debug) -> String {
     let name = format!("{value:?}");
     let mut text = String::new();
     for c in name.chars().take_while(char::is_ascii_alphanumeric) {

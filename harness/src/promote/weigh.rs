@@ -124,7 +124,7 @@ impl Scales {
         for (at, _) in &self.current {
             let (events, verdict) = self.runner.run(*at, Port::Model, program);
             short &= events.len() <= MOST_EVENTS;
-            legal &= verdict.misuse.is_none() && !verdict.open;
+            legal &= verdict.first_misuse().is_none() && verdict.open.is_none();
             whole |= verdict.cut.is_none();
         }
         (short, legal && whole)

@@ -21,7 +21,7 @@ pub fn search(search: &mut Search, hunt: &Hunt) {
         Judged { subject: &*made, rules: hunt.specimen.rules(), faithful: plain.name, is_current: plain.is_current() };
     // What a caller makes of a program is judged as a whole: two programs that lead to one state are two for it.
     let of_caller = hunt.specimen.is_caller();
-    let mut space = Space::new(judged, Alphabet::Full.steps(), !of_caller);
+    let mut space = Space::new(judged, Alphabet::Full.steps(hunt.specimen.rules().room.batch), !of_caller);
     let root = space.root();
     let over = Cell::new(false);
     let mut exercised = Exercised::default();

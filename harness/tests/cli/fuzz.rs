@@ -59,3 +59,33 @@ fn an_input_is_judged_again_and_minimised() {
     faithful.is_result("faithful", 0);
     assert!(faithful.stdout.contains("nothing is found"), "{}", faithful.stdout);
 }
+
+/// A program's text is not taken for bytes: a finding's folder and its program show what was found, by the subject that the
+/// report names, and any program's text is judged.
+#[test]
+fn the_text_of_a_program_is_judged_again() {
+    let folder = Folder::new("fuzz-replay-text");
+    std::fs::create_dir(folder.path().join("finding")).expect("a folder");
+    folder.write("finding/program.lmm", "# kept\nenable\nirq {\n  set K 0\n}\ndisable\n");
+    folder.write("finding/report.txt", "finding: I4 at set on zoo/arm64-softirq-pte\n\nmore\n");
+    folder.write("finding/input", b"\x00\xff");
+    for input in ["finding", "finding/program.lmm"] {
+        let ran = folder.run(&["fuzz", "contract", "--replay", input]);
+        ran.is_result(input, 1);
+        assert!(ran.stdout.contains("I4-set-zoo-arm64-softirq-pte"), "{}", ran.stdout);
+        let faithful = folder.run(&["fuzz", "contract", "--replay", input, "--subject", "counted/aarch64"]);
+        faithful.is_result(input, 0);
+        assert!(faithful.stdout.contains("nothing is found in the program "), "{}", faithful.stdout);
+    }
+    // Without a report it is run on every subject.
+    folder.write("mine", "enable; enable; disable; disable");
+    let ran = folder.run(&["fuzz", "contract", "--replay", "mine"]);
+    assert!(ran.code == Some(0) && ran.stdout.contains("on every subject that the target runs"), "{ran:#?}");
+    // A program's file that is none is bad input, and so is a folder without an input.
+    folder.write("half.lmm", "enable; frobnicate");
+    let ran = folder.run(&["fuzz", "contract", "--replay", "half.lmm"]);
+    ran.is_refused("half", 2);
+    assert_eq!(ran.line("  where: "), Some("half.lmm:1:9"), "{}", ran.stderr);
+    std::fs::create_dir(folder.path().join("empty")).expect("a folder");
+    folder.run(&["fuzz", "contract", "--replay", "empty"]).is_refused("empty", 2);
+}

@@ -49,7 +49,7 @@ fn without_a_subject_each_of_today_has_a_verdict() {
         ran.is_result(name, code);
         let breaks = SUBJECTS.iter().filter(|subject| subject.is_current()).filter(|subject| {
             let line = ran.stdout.lines().find(|line| line.starts_with(&format!("{} ", subject.name)));
-            !line.expect("a verdict").ends_with(" holds")
+            ![" holds", " another architecture's"].iter().any(|end| line.expect("a verdict").ends_with(end))
         });
         let breaks: Vec<_> = breaks.map(|subject| subject.name).collect();
         assert_eq!(breaks, ["counted/x86_64-xen"][..code as usize], "{}", ran.stdout);

@@ -9,7 +9,7 @@ use lazy_mmu_agent::More;
 use lazy_mmu_engine::contract::{Invariant, Violation};
 use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::program::bytes::encode;
-use lazy_mmu_engine::program::{Program, generate, text};
+use lazy_mmu_engine::program::{generate, text};
 use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summarise};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
@@ -256,7 +256,7 @@ fn show(tree: &Tree, runner: &mut Runner, name: &str) -> i32 {
     let (events, verdict) = runner.run_on(tree, tree.rules(), &program);
     println!("tree/{}, {} events\n", tree.form.name, events.len());
     println!("{}", timeline::render(&program, tree, events, &verdict));
-    print!("{}", timeline::conclusion(&verdict, program.ops()));
+    print!("{}", timeline::conclusion(&verdict, &program));
     i32::from(!verdict.holds())
 }
 

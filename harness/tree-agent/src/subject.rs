@@ -4,7 +4,7 @@ use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::insn::Isa;
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{PteFlags, PteRef, Range, Size};
-use lazy_mmu_border::numbers::{NOWHERE, entry, pte_flag};
+use lazy_mmu_border::numbers::{entry, pte_flag};
 use lazy_mmu_engine::subject::{Env, Subject};
 use lazy_mmu_engine::trace::{Call, Counters};
 
@@ -181,12 +181,5 @@ impl Subject for Tree {
             1 => Size::Large,
             _ => Size::Huge,
         }
-    }
-
-    fn touched(&self, word: u64) -> u64 {
-        if !matches!(self.form.mmu, Mmu::Hash | Mmu::Radix) {
-            return word;
-        }
-        enter(entry::TOUCHED, NOWHERE, word, 0)
     }
 }

@@ -13,7 +13,7 @@ use lazy_mmu_arches::insn::Isa;
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Range, Size};
 use lazy_mmu_border::numbers::{self, api, call, entry, form, pte_flag};
-use lazy_mmu_engine::contract::Rules;
+use lazy_mmu_engine::contract::{Room, Rules};
 use lazy_mmu_engine::subject::Env;
 use lazy_mmu_engine::trace::{Call, Hook};
 
@@ -208,7 +208,7 @@ impl Tree {
     /// What the oracles may expect of it.
     pub fn rules(&self) -> Rules {
         let keeps = matches!(self.facts.api, api::V3 | api::V4 | api::COUNTED);
-        Rules { counted: self.facts.api == api::COUNTED, counters: keeps, mmu: self.form.mmu }
+        Rules { counted: self.facts.api == api::COUNTED, counters: keeps, mmu: self.form.mmu, room: Room::default() }
     }
 
     /// Whether its hooks leave every mode as it is.

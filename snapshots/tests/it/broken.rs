@@ -107,7 +107,7 @@ fn what_breaks_on_a_specimen_is_as_reviewed() {
         let (events, verdict) = runner.run_on(&*specimen.make(Port::Model), specimen.rules(), &program);
         let reader = specimen.base().make(Port::Model);
         let shown = timeline::render(&program, &*reader, events, &verdict);
-        let text = format!("{}\n\n{shown}\n{}", specimen.name, timeline::conclusion(&verdict, program.ops()));
+        let text = format!("{}\n\n{shown}\n{}", specimen.name, timeline::conclusion(&verdict, &program));
         let name = specimen.name.replace('/', "__");
         settings().bind(|| insta::assert_snapshot!(name, text));
     });

@@ -5,8 +5,7 @@
 //!
 //! Watches what goes out and during which operation. It may not judge handlers, whose changes go out at once and may take
 //! a batch with them; nor flushes, switch hooks and the page allocator's own changes.
-//! Capacities: 192 entries (`PPC64_TLB_BATCH_NR`, `TLB_BATCH_NR`); 32 calls or 512 bytes of arguments (`MC_BATCH`,
-//! `MC_ARGS`), of which an update takes 16.
+//! What a batch has room for is told with the rules ([`super::Room`]).
 
 use std::hash::{Hash, Hasher};
 
@@ -14,16 +13,9 @@ use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
 use lazy_mmu_arches::mmu::Mmu;
 
 use super::legality::Legality;
-use super::{Findings, Invariant, Rules};
+use super::{Findings, Invariant, Rules, UPDATE};
 use crate::program::{Op, TASKS};
 use crate::trace::{Ask, Burst, Call, Event, What};
-
-/// Entries of a batch.
-const BATCH: u16 = 192;
-/// Calls, and argument bytes, of a multicall buffer; and an update's share.
-const CALLS: u8 = 32;
-const BYTES: u16 = 512;
-const UPDATE: u16 = 16;
 
 /// What an operation is to the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +125,7 @@ impl Batching {
             _ if !legality.may_defer(event) => None,
             _ => match doing {
                 Doing::Flushes => None,
-                Doing::Changes if is_due(burst, rules.mmu) => None,
+                Doing::Changes if is_due(burst, rules) => None,
                 Doing::Changes => Some(format!("{} of an active section forced out", updates(burst))),
                 Doing::Other => Some("changes are forced out by what has nothing to do with them".to_owned()),
             },
@@ -163,10 +155,11 @@ fn updates(burst: Burst) -> String {
 }
 
 /// Whether a change while the mode is active may force this out.
-fn is_due(burst: Burst, mmu: Mmu) -> bool {
-    match mmu {
-        Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => burst.other || burst.updates >= BATCH,
-        Mmu::Xen => burst.entries >= CALLS || burst.bytes + UPDATE >= BYTES,
+fn is_due(burst: Burst, rules: Rules) -> bool {
+    let room = rules.room;
+    match rules.mmu {
+        Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => burst.other || burst.updates >= room.batch,
+        Mmu::Xen => burst.entries >= room.calls || burst.bytes + UPDATE >= room.bytes,
         Mmu::Aarch64 | Mmu::Plain | Mmu::Radix | Mmu::Native => false,
     }
 }

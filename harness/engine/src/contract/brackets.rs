@@ -3,16 +3,27 @@
 //! How many of each kind are open is counted, because programs nest hundreds deep and every call asks. Not here: whose
 //! they are, and in which handler. Called by [`super::legality`].
 
+use std::hash::{Hash, Hasher};
+
 use super::legality::How;
 
 /// One that was begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Bracket {
+    /// The operation that began it, for messages: no verdict goes by it, and no hash.
+    pub(super) op: u32,
     pub(super) pause: bool,
     /// Made in interrupt context: by a handler, or with bottom halves off.
     pub(super) interrupt: bool,
     /// Made while paused: a section there has no effect.
     pub(super) paused: bool,
+}
+
+impl Hash for Bracket {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Bracket { op: _, pause, interrupt, paused } = self;
+        (pause, interrupt, paused).hash(state);
+    }
 }
 
 impl Bracket {
@@ -36,6 +47,11 @@ impl Brackets {
 
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// The operation that began the outermost.
+    pub(super) fn outermost(&self) -> Option<u32> {
+        self.open.first().map(|bracket| bracket.op)
     }
 
     pub(super) fn clear(&mut self) {

@@ -27,15 +27,15 @@ impl Judge {
         let mut findings = Findings::default();
         self.reset(rules);
         // From where on nothing is judged but the model, or nothing at all.
-        let (mut cut, mut stopped, mut since) = (None, false, None);
+        let (mut cut, mut stopped, mut since) = (None, None, None);
         let mut before = Judged::default();
         for (at, event) in events.iter().enumerate().take(new.end) {
             if at == new.start {
                 before = findings.judged;
             }
             match event.what {
-                What::Stop(_) => {
-                    stopped = true;
+                What::Stop(why) => {
+                    stopped = Some((event.op, why));
                     break;
                 }
                 What::Atomic { voluntary: false, .. } if cut.is_none() => cut = Some(event.op),
@@ -48,13 +48,14 @@ impl Judge {
                 }
             }
         }
-        (cut.is_some(), stopped).hash(state);
+        (cut.is_some(), stopped.is_some()).hash(state);
         self.fingerprint(state);
         let judged = std::array::from_fn(|at| findings.judged[at].saturating_sub(before[at]));
         let (misuse, open) = (self.legality.misuse(), self.legality.left_open());
-        let verdict = |violations: Vec<Violation>| Verdict { violations, misuse, cut, open, since };
+        let refused = self.refusals.refused();
+        let verdict = |violations: Vec<Violation>| Verdict { violations, misuse, cut, refused, stopped, open, since };
         let so_far = verdict(findings.found.iter().flatten().cloned().collect());
-        let ended = (self.legality.is_closed() && cut.is_none() && !stopped).then(|| {
+        let ended = (self.legality.is_closed() && cut.is_none() && stopped.is_none()).then(|| {
             for (at, event) in events.iter().enumerate().skip(new.end) {
                 self.watch(at, event, rules, &mut findings);
             }
@@ -64,7 +65,7 @@ impl Judge {
         Prefix { so_far, ended, judged }
     }
 
-    /// Left out: what is counted of flushes and of judgements, by which no verdict goes.
+    /// Left out: what is counted of flushes, refusals and judgements, by which no violation goes.
     fn fingerprint<H: Hasher>(&self, state: &mut H) {
         let Judge {
             legality,
@@ -78,6 +79,7 @@ impl Judge {
             order: _,
             quiet,
             model,
+            refusals: _,
             judged: _,
         } = self;
         legality.fingerprint(state);

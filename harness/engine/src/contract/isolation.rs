@@ -2,25 +2,65 @@
 //! batch of its CPU.
 //!
 //! Watches what the machine reports at both edges of each handler. Forcing out early is allowed (Xen's issue flushes
-//! the whole queue, in order): then nothing may be held back any more, and a flush must be seen inside. It may not
-//! judge a handler that did not end.
+//! the whole queue, in order): then nothing may be held back any more, and as much must have gone out to the hardware
+//! inside, as the machine counts it: what a subject notes is not asked. It may not judge a handler that did not end.
 
 use std::hash::{Hash, Hasher};
 
 use lazy_mmu_arches::backend::Deferred;
-use lazy_mmu_arches::context::Note;
+use lazy_mmu_arches::insn::{Insn, Op};
 
 use super::{Findings, Invariant};
 use crate::program::Block;
-use crate::trace::{Counters, Event, Refusal, What, counted};
+use crate::trace::{Burst, Counters, Event, Refusal, What, counted};
 
 #[derive(Debug, Hash)]
 struct Handler {
     cpu: u8,
     counters: Counters,
     held: Deferred,
-    flushed: bool,
-    barriers: bool,
+    out: Out,
+}
+
+/// What has gone out to the hardware on the handler's CPU.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+struct Out {
+    /// Changes of entries.
+    updates: u32,
+    /// Entries of TSBs that were looked for: at least one for each address of a batch.
+    tsb: u32,
+    /// The most calls in a hypercall that was in the buffer.
+    calls: u8,
+    /// Walkers see what was stored.
+    ordered: bool,
+    /// And the CPU has refetched since.
+    refetched: bool,
+}
+
+impl Out {
+    /// Whether so many entries of a batch or of a buffer can be among it.
+    fn covers(&self, entries: u16) -> bool {
+        let entries = u32::from(entries);
+        self.updates >= entries || self.tsb >= entries || u32::from(self.calls) >= entries
+    }
+
+    fn insn(&mut self, insn: Insn) {
+        match insn.op {
+            Op::DsbIshst | Op::DsbIsh => self.ordered = true,
+            Op::Isb => self.refetched |= self.ordered,
+            Op::TsbFlush => self.tsb += 1,
+            _ => {}
+        }
+    }
+
+    fn burst(&mut self, burst: Burst) {
+        if burst.calls == 0 {
+            self.updates += u32::from(burst.updates);
+        } else if burst.bytes > 1 {
+            // One byte of arguments: the update never was in a buffer.
+            self.calls = self.calls.max(burst.entries);
+        }
+    }
 }
 
 /// See the module.
@@ -31,18 +71,18 @@ pub struct Isolation {
     leaving: Deferred,
 }
 
-/// Whether a note says that something was forced out.
-#[inline]
-#[must_use]
-pub fn concerns(note: Note) -> bool {
-    matches!(note, Note::FlushPending(_) | Note::McFlush(..) | Note::Barriers)
-}
-
 impl Isolation {
     /// Before the first event.
     pub fn reset(&mut self) {
         self.handlers.clear();
         self.leaving = Deferred::default();
+    }
+
+    /// Whether a handler runs: what goes out matters.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.handlers.is_empty()
     }
 
     /// What later verdicts depend on: what was held back is the innermost open handler's, if one is open.
@@ -57,7 +97,7 @@ impl Isolation {
         match event.what {
             What::Open(Block::Irq | Block::Softirq | Block::Nmi, counters) => {
                 let held = Deferred::default();
-                self.handlers.push(Handler { cpu: event.cpu, counters, held, flushed: false, barriers: false });
+                self.handlers.push(Handler { cpu: event.cpu, counters, held, out: Out::default() });
                 self.leaving = UNKNOWN;
             }
             What::Refused(Refusal::Masked) => {
@@ -71,12 +111,8 @@ impl Isolation {
                 }
                 _ => self.leaving = held,
             },
-            What::Note(Note::FlushPending(_) | Note::McFlush(..)) => {
-                self.handlers.iter_mut().filter(|handler| handler.cpu == event.cpu).for_each(|h| h.flushed = true);
-            }
-            What::Note(Note::Barriers) => {
-                self.handlers.iter_mut().filter(|handler| handler.cpu == event.cpu).for_each(|h| h.barriers = true);
-            }
+            What::Insn(insn) => self.on_cpu(event.cpu, |out| out.insn(insn)),
+            What::Burst(burst) => self.on_cpu(event.cpu, |out| out.burst(burst)),
             What::Close(Block::Irq | Block::Softirq | Block::Nmi, counters) => {
                 if let Some(handler) = self.handlers.pop() {
                     check(&handler, counters, self.leaving, at, findings);
@@ -84,6 +120,11 @@ impl Isolation {
             }
             _ => {}
         }
+    }
+
+    /// What goes out on a CPU, goes out in every handler that is open there.
+    fn on_cpu(&mut self, cpu: u8, mut f: impl FnMut(&mut Out)) {
+        self.handlers.iter_mut().filter(|handler| handler.cpu == cpu).for_each(|handler| f(&mut handler.out));
     }
 }
 
@@ -100,7 +141,7 @@ fn check(found: &Handler, counters: Counters, left: Deferred, at: usize, finding
         });
     }
     let batch_same = (left.entries, left.digest) == (found.held.entries, found.held.digest);
-    let forced_out = left.entries == 0 && found.flushed;
+    let forced_out = left.entries == 0 && found.out.covers(found.held.entries);
     if !batch_same && !forced_out {
         findings.report(Invariant::I11, at, || {
             format!(
@@ -110,7 +151,7 @@ fn check(found: &Handler, counters: Counters, left: Deferred, at: usize, finding
             )
         });
     }
-    if left.pending != found.held.pending && !(found.held.pending && found.barriers) {
+    if left.pending != found.held.pending && !(found.held.pending && found.out.refetched) {
         findings.report(Invariant::I11, at, || {
             format!("the task's pending flag was {} and is {} after the handler", found.held.pending, left.pending)
         });

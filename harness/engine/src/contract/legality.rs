@@ -8,6 +8,10 @@
 //! - Sleeping: not in a section (f2be745071ff), unless in an architecture's own code (an `on` block), and not with a
 //!   lock, or anything else, off. `fork` sleeps (`copy_process()` allocates), and so does a task that ends.
 //! - Task life: nobody ends with a section or a pause open.
+//! - Locks: the lock of a user page table is dropped when what a section changed under it is in effect, not before: the
+//!   next holder of the lock may rely on the entries (`include/linux/pgtable.h`: the mode is for code that holds it).
+//! - Walks: who leaves a section in order to sleep enters it again before it goes on with the same entries. Nothing goes
+//!   wrong without, but each further change costs what the section was to save.
 //!
 //! Of misuses the first is kept; brackets are followed on as well as they can be.
 
@@ -16,9 +20,9 @@ use std::hash::{Hash, Hasher};
 use super::brackets::{Bracket, Brackets};
 use super::deferral::Deferral;
 use super::sizes::Sizes;
-use crate::program::{Allocation, Block, Op, Pages, TASKS};
+use crate::program::{Allocation, Block, LOCKS, Op, Pages, TASKS};
 use crate::trace::{Ask, Call, Event, Refusal, What};
-use lazy_mmu_arches::page::Mm;
+use lazy_mmu_arches::page::{Mm, PteRef};
 
 /// How the API was misused first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,12 @@ pub enum How {
     Sizes,
     /// It gathers pages of the kernel.
     Gathers,
+    /// It drops a page-table lock under which a section has changed user entries that are not in effect yet.
+    Unlocks,
+    /// It left its section to sleep, and goes on changing the next entries without it.
+    Unbatched,
+    /// A section or a pause is open at the program's end ([`super::Verdict::first_misuse`]).
+    LeavesOpen,
 }
 
 impl How {
@@ -75,7 +85,16 @@ impl How {
             How::Gathers => "gathers pages of the kernel, which no mmu_gather does",
             How::Sizes => "changes or flushes an entry by another size than it is mapped with",
             How::Forks => "forks with a section or a pause open",
+            How::Unlocks => "drops the page-table lock before what it changed under it in a section is in effect",
+            How::Unbatched => "left its section to sleep and goes on with the next entries outside any section",
+            How::LeavesOpen => "opens a section or a pause that is never closed",
         }
+    }
+
+    /// Whether it is a misuse of the calls themselves: of brackets, not of what comes between them.
+    fn is_of_calls(self) -> bool {
+        use How::{Asymmetric, Crossing, Overflow, TaskCall, Underflow};
+        matches!(self, Underflow | Overflow | Crossing | Asymmetric | TaskCall)
     }
 }
 
@@ -87,6 +106,20 @@ struct Task {
     active: bool,
     /// Locks, and what else keeps it from sleeping.
     off: u32,
+    /// The page-table locks it holds, bit by bit.
+    locks: u8,
+    /// Of these, the ones under which its section has changed user entries that may still be deferred.
+    owing: u8,
+    walk: Walk,
+}
+
+/// The change that a task made last in a section: what it would go on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Walk {
+    /// What it did to the entries ([`change_of`]), and the one behind the last.
+    next: Option<(u8, PteRef)>,
+    /// Whether it has left the section since, and slept.
+    slept: bool,
 }
 
 /// The brackets open in each task, and in each handler.
@@ -107,6 +140,8 @@ pub struct Legality {
     calls: Vec<u8>,
     /// The operation that acts, and whether it stands for several (and sees to its own entries).
     acting: Option<(u32, Op)>,
+    /// Whether it took a lock that its task did not hold: if it is refused, the task does not hold it.
+    took: bool,
     misuse: Option<Misuse>,
     /// The first misuse of the calls themselves.
     unpaired: Option<Misuse>,
@@ -119,6 +154,7 @@ impl Legality {
             task.open.clear();
             task.active = false;
             task.off = 0;
+            (task.locks, task.owing, task.walk) = (0, 0, Walk::default());
         }
         self.handlers.clear();
         self.deferral.reset();
@@ -127,7 +163,7 @@ impl Legality {
         self.settled = false;
         self.private.clear();
         self.calls.clear();
-        self.acting = None;
+        (self.acting, self.took) = (None, false);
         self.misuse = None;
         self.unpaired = None;
     }
@@ -135,9 +171,21 @@ impl Legality {
     /// What later verdicts depend on. Of the operation that acted last it is what a refused call after it takes back;
     /// of misuses that there was one, and how calls were misused, not where.
     pub fn fingerprint<H: Hasher>(&self, state: &mut H) {
-        let Legality { tasks, handlers, deferral, flushes, sizes, settled, private, calls, acting, misuse, unpaired } =
-            self;
-        (tasks, handlers, settled, private, calls).hash(state);
+        let Legality {
+            tasks,
+            handlers,
+            deferral,
+            flushes,
+            sizes,
+            settled,
+            private,
+            calls,
+            acting,
+            took,
+            misuse,
+            unpaired,
+        } = self;
+        (tasks, handlers, settled, private, calls, took).hash(state);
         (acting.map_or(0, |(_, op)| turns_off(op)), self.sees_to_its_own()).hash(state);
         (misuse.is_some(), unpaired.map(|misuse| misuse.how)).hash(state);
         deferral.fingerprint(state);
@@ -166,10 +214,10 @@ impl Legality {
         self.unpaired
     }
 
-    /// Whether a task has ended with a section or pause open, or has one open now.
+    /// The first operation that opened a section or pause which is open now, or was when its task ended.
     #[must_use]
-    pub fn left_open(&self) -> bool {
-        self.tasks.iter().any(|task| !task.open.is_empty())
+    pub fn left_open(&self) -> Option<u32> {
+        self.tasks.iter().filter_map(|task| task.open.outermost()).min()
     }
 
     /// Whether the task has a section open that is not paused, as its callers see it.
@@ -219,8 +267,7 @@ impl Legality {
             What::Return(call, _) => {
                 self.calls.pop();
                 if matches!(call, Call::Disable | Call::Pause) && !event.interrupt {
-                    self.settled = self.deferral.settle(event.task);
-                    self.flushes.settle(event.task);
+                    self.settle(event.task);
                 }
                 None
             }
@@ -228,8 +275,11 @@ impl Legality {
             What::Asked(at, n, ask) if !event.below => {
                 let in_place = matches!(ask, Ask::Clear | Ask::Wrprotect);
                 let how = self.touch(event, at, n, in_place);
+                let how = how.or_else(|| self.walk(event, at, n, ask));
                 if self.may_defer(event) && !self.sees_to_its_own() {
                     self.deferral.defer(event.task, at, n);
+                    let task = &mut self.tasks[usize::from(event.task)];
+                    task.owing |= if at.mm.is_kernel() { 0 } else { task.locks };
                 }
                 if self.sizes.ask(at, n, ask) { how.or(Some(How::Sizes)) } else { how }
             }
@@ -268,8 +318,7 @@ impl Legality {
             }
             What::Exit { task, .. } => (!self.tasks[usize::from(task)].open.is_empty()).then_some(How::Ends),
             What::Fork { child, .. } => {
-                self.tasks[usize::from(child)].open.clear();
-                self.tasks[usize::from(child)].active = false;
+                self.tasks[usize::from(child)] = Task::default();
                 (!self.tasks[usize::from(event.task)].open.is_empty()).then_some(How::Forks)
             }
             _ => None,
@@ -277,10 +326,7 @@ impl Legality {
         if let Some(how) = how {
             let misuse = Misuse { op: event.op, how };
             self.misuse.get_or_insert(misuse);
-            if !matches!(
-                how,
-                How::ReadsDeferred | How::Races | How::Sleeps | How::Ends | How::Forks | How::Sizes | How::Gathers
-            ) {
+            if how.is_of_calls() {
                 self.unpaired.get_or_insert(misuse);
             }
         }
@@ -299,16 +345,19 @@ impl Legality {
                 // A sleep that is refused in a handler is a misuse all the same.
                 // Of a call that is refused nothing was seen before: what acted last is another operation.
                 if let Some((_, op)) = self.acting.take_if(|(at, _)| *at == event.op) {
-                    let off = &mut self.tasks[usize::from(event.task)].off;
-                    *off = off.saturating_add_signed(-turns_off(op));
+                    let task = &mut self.tasks[usize::from(event.task)];
+                    task.off = task.off.saturating_add_signed(-turns_off(op));
+                    if let (Op::Lock(lock), true) = (op, self.took) {
+                        task.locks &= !lock_bit(lock);
+                    }
                 }
             }
         }
     }
 
     fn operation(&mut self, event: &Event, op: Op) -> Option<How> {
-        self.acting = Some((event.op, op));
-        let task = &mut self.tasks[usize::from(event.task)];
+        (self.acting, self.took) = (Some((event.op, op)), false);
+        let at = usize::from(event.task);
         let sleeps = match op {
             Op::Sleep | Op::MutexLock | Op::Alloc(_, Allocation::Sleep) | Op::Free(_, Allocation::Sleep) => true,
             Op::Switch(_) | Op::Fork(_) => !self.calls.contains(&event.task),
@@ -316,20 +365,54 @@ impl Legality {
             // In interrupt context, and between the halves of a call, it may do nothing: what is held back stays so.
             Op::Flush if event.interrupt || self.calls.contains(&event.task) => false,
             Op::Flush => {
-                self.settled = self.deferral.settle(event.task);
-                self.flushes.settle(event.task);
+                self.settle(event.task);
                 false
             }
             Op::TlbFlush(pages) | Op::GatherFlush(pages) => return self.flush(event, op, pages),
             _ => false,
         };
+        let task = &mut self.tasks[at];
         if sleeps {
             let private = self.private.last() == Some(&true);
             let may_not = task.off > 0 || !self.handlers.is_empty() || (task.active && !private);
+            task.walk.slept |= task.open.is_empty() && !matches!(op, Op::Switch(_) | Op::Fork(_) | Op::Exit(_));
             return may_not.then_some(How::Sleeps);
         }
         task.off = task.off.saturating_add_signed(turns_off(op));
+        match op {
+            Op::Lock(lock) => {
+                self.took = task.locks & lock_bit(lock) == 0;
+                task.locks |= lock_bit(lock);
+            }
+            Op::Unlock(lock) if task.locks & lock_bit(lock) != 0 => {
+                task.locks &= !lock_bit(lock);
+                return (task.owing & lock_bit(lock) != 0).then_some(How::Unlocks);
+            }
+            _ => {}
+        }
         None
+    }
+
+    /// What the task has changed in its section is in effect.
+    fn settle(&mut self, task: u8) {
+        self.settled = self.deferral.settle(task);
+        self.flushes.settle(task);
+        self.tasks[usize::from(task)].owing = 0;
+    }
+
+    /// A change: the next one of a walk that was left in order to sleep, and is gone on with outside any section.
+    fn walk(&mut self, event: &Event, at: PteRef, n: u16, ask: Ask) -> Option<How> {
+        let task = &mut self.tasks[usize::from(event.task)];
+        if event.interrupt {
+            return None;
+        }
+        if task.active {
+            task.walk = Walk { next: Some((change_of(ask), at.step(n))), slept: false };
+            return None;
+        }
+        let Walk { next, slept } = task.walk;
+        let goes_on = slept && task.open.is_empty() && next == Some((change_of(ask), at));
+        goes_on.then_some(How::Unbatched)
     }
 
     /// A flush of pages whose changes another context still holds back comes too early, whoever is right about them.
@@ -364,7 +447,7 @@ impl Legality {
         matches!(self.acting, Some((_, Op::Kmap(_) | Op::Kunmap(_) | Op::Fault(_) | Op::Alloc(..) | Op::Free(..))))
     }
 
-    fn touch(&self, event: &Event, at: lazy_mmu_arches::page::PteRef, n: u16, reads: bool) -> Option<How> {
+    fn touch(&self, event: &Event, at: PteRef, n: u16, reads: bool) -> Option<How> {
         if self.deferral.is_empty() && self.flushes.is_empty() {
             return None;
         }
@@ -397,15 +480,37 @@ impl Legality {
         let floor = self.handlers.last().filter(|handler| handler.0 == event.task).map_or(0, |handler| handler.1);
         let paused = task.open.is_paused();
         let pause = matches!(call, Call::Pause | Call::Resume);
+        if call == Call::Enable && task.open.is_empty() {
+            task.walk = Walk::default();
+        }
         let how = match call {
-            Call::Enable | Call::Pause => task.open.begin(Bracket { pause, interrupt: event.interrupt, paused }),
-            Call::Disable | Call::Resume => task.open.end(floor, Bracket { pause, interrupt: event.interrupt, paused }),
+            Call::Enable | Call::Pause => {
+                task.open.begin(Bracket { op: event.op, pause, interrupt: event.interrupt, paused })
+            }
+            Call::Disable | Call::Resume => {
+                let op = event.op;
+                task.open.end(floor, Bracket { op, pause, interrupt: event.interrupt, paused })
+            }
             // Nobody but the switch hooks has any business with these.
             Call::TaskPause(_) | Call::TaskResume(_) => Some(How::TaskCall),
         };
         task.active = task.open.is_active();
         how
     }
+}
+
+/// A kind of change: setting, clearing, or write protection.
+fn change_of(ask: Ask) -> u8 {
+    match ask {
+        Ask::Map(_) | Ask::Mark(_) => 0,
+        Ask::Clear => 1,
+        Ask::Wrprotect => 2,
+    }
+}
+
+/// A page-table lock as a bit.
+fn lock_bit(lock: u8) -> u8 {
+    1 << (lock % LOCKS)
 }
 
 /// What keeps its task from sleeping: how many more there are after the operation.

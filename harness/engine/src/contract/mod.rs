@@ -25,7 +25,8 @@
 //!
 //! What cannot happen on a backend is not judged there: where the scheduler takes a CPU away from a task whose backend
 //! keeps preemption off, the verdict is cut at that operation (but for the model's). Nor is what a trace holds behind its
-//! stop: a call in which the kernel died never returns, though the machine has to come back from it.
+//! stop: a call in which the kernel died never returns, though the machine has to come back from it. A verdict says so, and
+//! which operations the machine refused ([`verdict`]).
 
 pub mod balance;
 pub mod batching;
@@ -45,16 +46,17 @@ pub mod order;
 pub mod pairing;
 pub mod preemption;
 pub mod quiet;
+mod refusals;
 pub mod shape;
 pub mod sizes;
+pub mod verdict;
 pub mod visible;
-
-use std::fmt;
 
 use crate::program::Op;
 use crate::trace::{Call, Event, What};
 use lazy_mmu_arches::mmu::Mmu;
-use legality::{Legality, Misuse};
+use legality::Legality;
+pub use verdict::{Answer, Part, Reason, Refused, Verdict, Violation};
 
 /// What is kept or broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,17 +146,6 @@ impl Invariant {
     }
 }
 
-/// One broken invariant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which.
-    pub invariant: Invariant,
-    /// The event at which it broke, as an index into the trace; the trace's length for its end.
-    pub event: usize,
-    /// What was expected and what was found.
-    pub text: String,
-}
-
 /// What to expect of the subject's generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
@@ -164,51 +155,40 @@ pub struct Rules {
     pub counters: bool,
     /// The MMU under the subject.
     pub mmu: Mmu,
+    /// What its batches have room for.
+    pub room: Room,
 }
 
-/// What the oracles say of a trace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// The first violation of each invariant, in the order of the invariants.
-    pub violations: Vec<Violation>,
-    /// Where the program itself misused the API, if it did: the violations may then be its own.
-    pub misuse: Option<Misuse>,
-    /// The operation from which on nothing is judged, because it cannot happen on this backend.
-    pub cut: Option<u32>,
-    /// The program itself leaves a section or pause open, in a task that ends or at its own end.
-    pub open: bool,
-    /// The event at which the program is known to misuse the API, as an index into the trace; of none if it does not.
-    pub since: Option<usize>,
+/// How much may go out at once. By default what the kernel has room for; a search may want less, so that batches fill sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Room {
+    /// Entries of a batch of powerpc64 (`PPC64_TLB_BATCH_NR`) and sparc64 (`TLB_BATCH_NR`).
+    pub batch: u16,
+    /// Calls of Xen's multicall buffer (`MC_BATCH`).
+    pub calls: u8,
+    /// Bytes of its arguments (`MC_ARGS`), of which an update takes [`UPDATE`].
+    pub bytes: u16,
 }
 
-impl Verdict {
-    /// Whether nothing was broken.
+/// Bytes of arguments that one update of a page table takes in Xen's buffer (`struct mmu_update`).
+pub const UPDATE: u16 = 16;
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { batch: 192, calls: 32, bytes: 512 }
+    }
+}
+
+impl Room {
+    /// With how many updates a batch of the MMU is full; none where the mode keeps no batch. Of Xen's argument bytes the last
+    /// is never used.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        self.violations.is_empty()
-    }
-
-    /// The violations that are the subject's own fault: those before the program's first misuse, whose consequence later
-    /// ones may be, but for balance where the program itself is unbalanced; and any disagreement with the model, which
-    /// says what happens under misuse too.
-    pub fn faults(&self) -> impl Iterator<Item = &Violation> {
-        self.violations.iter().filter(|violation| {
-            let before = self.since.is_none_or(|misuse| violation.event < misuse);
-            match violation.invariant {
-                Invariant::Model => true,
-                Invariant::I1 => before && !self.open,
-                _ => before,
-            }
-        })
-    }
-}
-
-impl fmt::Display for Verdict {
-    /// The broken invariants' ids, or `holds`; and where it was cut.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.holds() { "holds" } else { "breaks" })?;
-        self.violations.iter().try_for_each(|violation| write!(f, " {}", violation.invariant.id()))?;
-        self.cut.map_or(Ok(()), |op| write!(f, " (cut at {op})"))
+    pub fn updates(self, mmu: Mmu) -> Option<u16> {
+        match mmu {
+            Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => Some(self.batch),
+            Mmu::Xen => Some((self.bytes - 1) / UPDATE),
+            Mmu::Plain | Mmu::Aarch64 | Mmu::Radix | Mmu::Native => None,
+        }
     }
 }
 
@@ -267,6 +247,7 @@ pub struct Judge {
     order: order::Order,
     quiet: quiet::Quiet,
     model: model::Model,
+    refusals: refusals::Refusals,
     judged: Judged,
 }
 
@@ -293,7 +274,7 @@ impl Judge {
 
     fn find(&mut self, events: &[Event], rules: Rules, mut findings: Findings, to_misuse: bool) -> Verdict {
         self.reset(rules);
-        let (mut cut, mut since) = (None, None);
+        let (mut cut, mut stopped, mut since) = (None, None, None);
         let mut ended = false;
         for (at, event) in events.iter().enumerate() {
             if self.watch(at, event, rules, &mut findings) {
@@ -305,7 +286,9 @@ impl Judge {
                     continue;
                 }
                 self.model_alone(events, at + 1, rules, &mut findings);
-            } else if !matches!(event.what, What::Stop(_)) {
+            } else if let What::Stop(why) = event.what {
+                stopped = Some((event.op, why));
+            } else {
                 cut = Some(event.op);
                 self.model_alone(events, at, rules, &mut findings);
             }
@@ -322,7 +305,8 @@ impl Judge {
             let judged = &mut self.judged[violation.invariant as usize];
             *judged = (*judged).max(1);
         }
-        Verdict { violations, misuse: self.legality.misuse(), cut, open: self.legality.left_open(), since }
+        let (misuse, open) = (self.legality.misuse(), self.legality.left_open());
+        Verdict { violations, misuse, cut, refused: self.refusals.refused(), stopped, open, since }
     }
 
     /// From an event on, and up to the trace's stop, only the model judges.
@@ -352,13 +336,12 @@ impl Judge {
                 if batching::concerns(insn) {
                     self.batching.watch(at, event, rules, &self.legality, findings);
                 }
-            }
-            What::Note(note) => {
-                self.gating.side_effect(at, event, rules, findings);
-                if isolation::concerns(note) {
+                if self.isolation.is_open() {
                     self.isolation.watch(at, event, findings);
                 }
             }
+            // What a subject says of itself is for people.
+            What::Note(_) => {}
             What::Walk(_, walked) if walked.found == walked.asked => {
                 findings.judged(Invariant::I3);
                 self.legality.watch(event);
@@ -385,6 +368,9 @@ impl Judge {
                 preemption::given_back(at, event, burst, rules, findings);
                 self.batching.watch(at, event, rules, &self.legality, findings);
                 shape::watch(at, event, rules, findings);
+                if self.isolation.is_open() {
+                    self.isolation.watch(at, event, findings);
+                }
             }
             What::Late(_) => {
                 visible::watch(at, event, rules, &self.legality, findings);
@@ -441,6 +427,7 @@ impl Judge {
     /// What is rare: blocks, switches, warnings, and what memory does otherwise than asked.
     #[inline(never)]
     fn rest(&mut self, at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
+        self.refusals.watch(event);
         self.legality.watch(event);
         let legality = &self.legality;
         self.balance.watch(at, event, findings);
@@ -477,6 +464,7 @@ impl Judge {
         self.order.reset();
         self.quiet.reset(rules);
         self.model.reset();
+        self.refusals = Default::default();
     }
 }
 

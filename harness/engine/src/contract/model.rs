@@ -242,8 +242,14 @@ impl Model {
 
 fn differ(at: usize, call: Call, when: &str, mine: Counters, found: Counters, findings: &mut Findings) {
     findings.report(Invariant::Model, at, || {
-        let name = call.name();
-        format!("{name} {when} at {}/{}, expected {}/{}", found.enable, found.pause, mine.enable, mine.pause)
+        // The mode is named where it is what differs.
+        let mode = |active: bool| match (found.active == mine.active, active) {
+            (true, _) => "",
+            (false, true) => " and active",
+            (false, false) => " and not active",
+        };
+        let said = |counters: Counters| format!("{}/{}{}", counters.enable, counters.pause, mode(counters.active));
+        format!("{} {when} at {}, expected {}", call.name(), said(found), said(mine))
     });
 }
 

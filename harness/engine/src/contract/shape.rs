@@ -5,7 +5,7 @@
 
 use lazy_mmu_arches::mmu::Mmu;
 
-use super::{Findings, Invariant, Rules};
+use super::{Findings, Invariant, Room, Rules};
 use crate::trace::{Burst, Event, What, counted};
 
 /// Takes the next event in: there is no state.
@@ -13,19 +13,21 @@ use crate::trace::{Burst, Event, What, counted};
 pub fn watch(at: usize, event: &Event, rules: Rules, findings: &mut Findings) {
     let What::Burst(burst) = event.what else { return };
     findings.judged(Invariant::I10);
-    if let Some(what) = wrong(burst, rules.mmu) {
+    if let Some(what) = wrong(burst, rules) {
         findings.report(Invariant::I10, at, || what);
     }
 }
 
-fn wrong(burst: Burst, mmu: Mmu) -> Option<String> {
-    let batch = matches!(mmu, Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v);
+fn wrong(burst: Burst, rules: Rules) -> Option<String> {
+    let Room { batch: room, calls, bytes } = rules.room;
+    let batch = matches!(rules.mmu, Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v);
     if burst.mixed {
         Some("entries of several address spaces or sizes in one batch".to_owned())
-    } else if batch && burst.updates > 192 {
-        Some(format!("{} entries in a batch of 192", burst.updates))
-    } else if burst.entries > 32 || burst.bytes > 512 {
-        Some(format!("{} calls with {} bytes of arguments in a buffer of 32 and 512", burst.entries, burst.bytes))
+    } else if batch && burst.updates > room {
+        Some(format!("{} entries in a batch of {room}", burst.updates))
+    } else if burst.entries > calls || burst.bytes > bytes {
+        let (sent, with) = (burst.entries, burst.bytes);
+        Some(format!("{sent} calls with {with} bytes of arguments in a buffer of {calls} and {bytes}"))
     } else if burst.surplus > 0 {
         let changes = counted(burst.surplus, ["change", "changes"]);
         Some(format!("{changes} sent or announced that nobody had asked for, or twice"))

@@ -123,7 +123,7 @@ fn what_is_found_in_the_zoo_becomes_small() {
     for (name, most) in [
         ("zoo/gen-nested-disable-no-flush", 6),
         ("zoo/sparc-batch-in-interrupt", 12),
-        ("zoo/arm64-softirq-pte-mutant", 6),
+        ("zoo/arm64-softirq-pte-mutant", 8),
         ("zoo/xen-mc-issue-mode-no-switch-flush", 8),
     ] {
         let suspect = Suspect::find(name).unwrap();

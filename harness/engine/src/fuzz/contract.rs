@@ -52,7 +52,7 @@ impl Target for Contract {
         }
         // The whole run tells which known findings it meets: their signs may lie behind a misuse. A program that leaves
         // something open shows as little of them as one that was cut.
-        let part = if verdict.open || verdict.misuse.is_some() { CUT } else { 0 };
+        let part = if verdict.open.is_some() || verdict.misuse.is_some() { CUT } else { 0 };
         let whole = summarise(&[], &verdict).broken & !MISUSED | part;
         let left = (self.unexplained)(chosen.faithful, &program, whole);
         let is_open = |violation: &&Violation| {

@@ -36,6 +36,12 @@ impl Reader {
     }
 }
 
+/// The feature of a kind of [`crate::exercise::KINDS`] that the run as a whole has met.
+#[must_use]
+pub fn met(kind: usize) -> u32 {
+    spread(20 << 3, kind as u32)
+}
+
 /// An event's kind and detail, if it is worth telling apart. `open` counts the calls that stand between their halves.
 #[inline(always)]
 fn told(event: &Event, open: &mut u32) -> Option<(u32, u32)> {

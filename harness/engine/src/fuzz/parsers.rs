@@ -119,6 +119,9 @@ fn trace(data: &[u8], stats: &mut Stats) -> Result<(), (&'static str, String)> {
     }
     let lines = data.split(|&byte| byte == b'\n').count() as u64;
     match whole {
+        Ok(summary) if !summary.to_string().contains(&summary.in_short()) => {
+            Err(("trace-report", format!("a report without its verdict:\n{summary}")))
+        }
         Err(rejection) if rejection.line == 0 || rejection.line > lines + 1 || rejection.column == 0 => {
             Err(("trace-place", format!("{rejection}, in a trace of {lines} lines")))
         }

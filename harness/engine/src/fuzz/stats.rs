@@ -2,9 +2,9 @@
 //!
 //! Not a judgement. Filled by the targets, printed by `lazymmu fuzz`.
 
-use super::features::{COUNT, Reader};
-use crate::contract::{Invariant, Judged, Verdict};
-use crate::exercise::{Exercised, KINDS};
+use super::features::{COUNT, Reader, met};
+use crate::contract::{Answer, Invariant, Judged, Verdict};
+use crate::exercise::{Course, Exercised, KINDS, TAKEN_UP};
 use crate::program::Program;
 use crate::trace::{Event, What};
 
@@ -58,24 +58,23 @@ impl Stats {
     /// there are many events.
     pub fn run(&mut self, program: &Program, events: &[Event], hit: &mut dyn FnMut(u32)) {
         self.operations += program.ops().len() as u64;
-        let mut at_point = 0;
+        let mut course = Course::default();
+        let before = self.exercised.counts;
         let mut reader = Reader::default();
         for event in events {
             // Both are inlined: where the kind of event is known here, their own `match` costs nothing.
-            let mut exercise = || self.exercised.add_event(event, &mut at_point);
+            let mut exercise = || self.exercised.add_event(event, &mut course);
             let mut tell = || reader.see(event, |feature| self.features.see(feature));
             match event.what {
                 // The most frequent are neither of a kind nor worth a feature.
-                What::Asked(..)
-                | What::Store(..)
+                What::Store(..)
                 | What::Insn(_)
-                | What::Op(_)
                 | What::Hook(..)
                 | What::Read { .. }
                 | What::Close(..)
-                | What::SwitchIn { .. }
                 | What::Away { .. }
                 | What::Answer(_) => {}
+                What::Asked(..) | What::Op(_) | What::SwitchIn { .. } => exercise(),
                 What::Call(..) | What::Burst(_) | What::Held(_) | What::Refused(_) => tell(),
                 What::Note(_) | What::Walk(..) => {
                     exercise();
@@ -93,6 +92,12 @@ impl Stats {
                 }
             }
         }
+        // What only the course of a run tells is in no single event.
+        for (kind, (now, before)) in self.exercised.counts.iter().zip(before).enumerate().skip(TAKEN_UP) {
+            if *now > before {
+                self.features.see(met(kind));
+            }
+        }
         self.features.tell(hit);
     }
 
@@ -102,9 +107,11 @@ impl Stats {
             *sum += u64::from(*times);
         }
         for (name, is) in [
-            ("runs that hold", verdict.holds()),
+            ("runs that hold", verdict.answer() == Answer::Holds),
             ("runs judged up to a misuse", verdict.misuse.is_some()),
             ("runs judged up to a cut", verdict.cut.is_some()),
+            ("runs judged up to a stop", verdict.stopped.is_some()),
+            ("runs with a refused operation", verdict.refused.is_some()),
         ] {
             self.add(name, u64::from(is));
         }

@@ -3,6 +3,7 @@
 //! A call that reaches no scheduling point (it bailed out, or its generation has none) runs its block right after.
 
 use super::Run;
+use super::mutant::Mutant;
 use crate::program::{Block, Op};
 use crate::trace::{Call, Refusal, What};
 
@@ -57,7 +58,7 @@ impl Run<'_> {
         self.out();
         self.machine.tasks[usize::from(task)].mid_call -= u16::from(!in_handler);
         let holds = self.machine.tasks[usize::from(task)].arch_preempt;
-        if holds != held {
+        if holds != held && !self.machine.memory.is(Mutant::PreemptCountUnnoticed) {
             self.emit(What::PreemptCount(holds));
         }
         if matches!(call, Call::Disable | Call::Pause) {
@@ -74,14 +75,14 @@ impl Run<'_> {
     /// A point at which what the running task has changed must be in effect: what is not.
     pub(super) fn settled(&mut self) {
         if !self.stopped {
-            let late = self.machine.memory.late_of(self.subject, self.cpu, self.by());
+            let late = self.machine.memory.late_of(self.cpu, self.by());
             self.emit_late(late);
         }
     }
 
     /// The scheduling point of the call in progress.
     pub(super) fn point(&mut self) {
-        if self.below {
+        if self.below || self.machine.memory.is(Mutant::PointsLost) {
             return;
         }
         if let Some(range) = self.between.take() {

@@ -3,12 +3,11 @@
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PteRef};
-use lazy_mmu_arches::x86_64;
-use lazy_mmu_arches::x86_64::decode::Hypercall;
-use lazy_mmu_arches::x86_64::queue::{MMU_UPDATE_BYTES, MMUEXT_MULTI_BYTES};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
 
 use super::Run;
+use super::codec::xen::{self, Cpus};
+use super::mutant::Mutant;
 use crate::program::CPUS;
 use crate::subject::{Depths, Env};
 use crate::trace::{Call, Complaint, Event, Hook, Site, Stop, What};
@@ -66,7 +65,7 @@ impl Env for Run<'_> {
 
     fn warn_once(&mut self, site: WarnSite) {
         let key = u64::from(self.op) << 2 | site as u64;
-        if !self.machine.warned.contains(&key) {
+        if !self.machine.warned.contains(&key) && !self.machine.memory.is(Mutant::WarningsLost) {
             self.machine.warned.push(key);
             self.emit(What::Warn(site));
         }
@@ -156,7 +155,7 @@ impl Env for Run<'_> {
             return;
         }
         self.out();
-        let stored = self.machine.memory.store(self.subject, self.cpu, at, word);
+        let stored = self.machine.memory.store(self.cpu, at, word);
         self.emit(if stored { What::Store(at, word) } else { What::Denied(at) });
     }
 
@@ -168,29 +167,33 @@ impl Env for Run<'_> {
             self.out();
         }
         self.emit(What::Insn(insn));
-        if self.machine.memory.burst_is_empty() && is_per_cpu(insn) && self.is_preemptible() {
+        if self.machine.memory.burst_is_empty()
+            && is_per_cpu(insn)
+            && self.is_preemptible()
+            && !self.machine.memory.is(Mutant::PreemptibleUnnoticed)
+        {
             self.emit(What::Preemptible(insn.op));
         }
         match insn.op {
             Op::HcMmuUpdate => {
-                let on_stack = insn.a == x86_64::ON_STACK;
+                let on_stack = insn.a == xen::ON_STACK;
                 if !on_stack || !self.machine.memory.is_immediate() {
                     self.out();
                 }
-                let bytes = if on_stack { 0 } else { MMU_UPDATE_BYTES * insn.b as u16 };
+                let bytes = if on_stack { 0 } else { bytes_of(insn.b, xen::UPDATE_BYTES) };
                 self.machine.memory.hypercall(1, bytes.max(u16::from(insn.b > 0)));
                 self.mmu_update(insn.a, insn.b)
             }
             Op::HcMmuextOp => {
                 self.out();
-                self.machine.memory.hypercall(1, MMUEXT_MULTI_BYTES * insn.b as u16);
+                self.machine.memory.hypercall(1, bytes_of(insn.b, xen::EXTENDED_WITH_MASK));
                 self.mmuext_op(insn.a, insn.b)
             }
             Op::HcMulticall => {
                 self.out();
                 self.multicall(insn.a, insn.b)
             }
-            _ => self.machine.memory.execute(self.subject, self.cpu, insn),
+            _ => self.machine.memory.execute(self.cpu, insn),
         }
     }
 
@@ -198,8 +201,16 @@ impl Env for Run<'_> {
         self.machine.memory.is_thread_local(self.cpu, mm)
     }
 
+    fn is_context_valid(&self, mm: Mm) -> bool {
+        self.machine.memory.is_context_valid(mm)
+    }
+
     fn note(&mut self, note: Note) {
         self.emit(What::Note(note));
+        if note == Note::MmuQueued && self.machine.memory.is(Mutant::QueuedAtOnce) {
+            let queued = self.subject.deferred(self.cpu, self.current_task()).entries;
+            self.multicall(0, queued.into());
+        }
     }
 }
 
@@ -214,8 +225,9 @@ impl Run<'_> {
         for i in 0..count {
             let pointer = self.subject.guest_load(self.cpu, address + 16 * i);
             let value = self.subject.guest_load(self.cpu, address + 16 * i + 8);
-            match self.machine.memory.hypervisor_update(self.subject, pointer, value) {
-                Ok(at) => self.emit(What::Store(at, value)),
+            match self.machine.memory.hypervisor_update(pointer, value) {
+                Ok((at, stored)) => self.emit(What::Store(at, stored)),
+                Err(_) if self.machine.memory.is(Mutant::HypercallsSucceed) => {}
                 Err((at, error)) => {
                     self.emit(What::Denied(at));
                     return error;
@@ -225,51 +237,58 @@ impl Run<'_> {
         0
     }
 
-    /// Hypercall 26: TLB flushes.
+    /// Hypercall 26: TLB flushes, up to the first operation that is no flush.
     fn mmuext_op(&mut self, address: u64, count: u64) -> u64 {
         for i in 0..count {
-            let word = |n: u64| self.subject.guest_load(self.cpu, address + 24 * i + 8 * n);
-            let (command, page, mask_at) = (word(0), word(1), word(2));
-            let mask = self.subject.guest_load(self.cpu, mask_at);
-            self.machine.memory.hypervisor_flush(self.subject, command, page, mask);
+            let operation = address + xen::EXTENDED_BYTES * i;
+            let Some(flush) = xen::extended(|n| self.subject.guest_load(self.cpu, operation + 8 * n)) else {
+                return xen::ENOSYS;
+            };
+            let mask = match flush.cpus {
+                Cpus::Own => 1 << self.cpu,
+                Cpus::Mask(address) => self.subject.guest_load(self.cpu, address),
+                Cpus::All => u64::MAX,
+            };
+            self.machine.memory.hypervisor_flush(flush.address, mask);
         }
         0
     }
 
     /// Hypercall 13: entries of 64 bytes, each a call with its arguments; its result goes into the second word.
     fn multicall(&mut self, first: u64, entries: u64) -> u64 {
-        let mut bytes = 0;
-        for entry in first..first + entries {
-            let address = x86_64::ENTRIES + 64 * entry;
-            let operation = self.subject.guest_load(self.cpu, address);
-            let arguments = self.subject.guest_load(self.cpu, address + 16);
-            let count = self.subject.guest_load(self.cpu, address + 24);
-            let result = match Hypercall::from_number(operation) {
-                Some(Hypercall::MmuUpdate) => {
-                    bytes += MMU_UPDATE_BYTES * count as u16;
-                    self.mmu_update(arguments, count)
+        let mut bytes = 0u16;
+        let last = (first + entries).saturating_sub(1);
+        let reversed = self.machine.memory.is(Mutant::MulticallReversed);
+        for n in first..first + entries {
+            let entry = xen::entry(if reversed { last - (n - first) } else { n });
+            let result = match xen::call(|n| self.subject.guest_load(self.cpu, entry + 8 * n)) {
+                xen::Call::Update(array, count) => {
+                    bytes = bytes.saturating_add(bytes_of(count, xen::UPDATE_BYTES));
+                    self.mmu_update(array, count)
                 }
-                Some(Hypercall::MmuextOp) => {
-                    bytes += MMUEXT_MULTI_BYTES * count as u16;
-                    self.mmuext_op(arguments, count)
+                xen::Call::Extended(array, count) => {
+                    bytes = bytes.saturating_add(bytes_of(count, xen::EXTENDED_WITH_MASK));
+                    self.mmuext_op(array, count)
                 }
-                _ => ENOSYS,
+                xen::Call::Refused(error) => error,
             };
-            self.subject.guest_store(self.cpu, address + 8, result);
+            self.subject.guest_store(self.cpu, xen::result_of(entry), result);
         }
         self.machine.memory.hypercall(entries.min(255) as u8, bytes);
         0
     }
 }
 
-/// `-ENOSYS`, as a hypercall returns it.
-const ENOSYS: u64 = -38i64 as u64;
+/// Bytes of so many structures; a hypercall that names more than memory has names all.
+fn bytes_of(count: u64, each: u64) -> u16 {
+    u16::try_from(count.saturating_mul(each)).unwrap_or(u16::MAX)
+}
 
 /// Whether an instruction works on what a per-CPU batch or buffer holds.
 fn is_per_cpu(insn: Insn) -> bool {
     match insn.op {
         Op::HpteInvalidate | Op::HcMulticall | Op::HcMmuextOp => true,
-        Op::HcMmuUpdate => insn.a != x86_64::ON_STACK,
+        Op::HcMmuUpdate => insn.a != xen::ON_STACK,
         Op::TsbFlush => insn.b >> 8 != 0,
         _ => false,
     }

@@ -9,9 +9,11 @@
 //! the host command and the tests.
 
 mod call;
+mod codec;
 mod environment;
 mod fingerprint;
 mod memory;
+mod mutant;
 mod operation;
 mod schedule;
 
@@ -20,6 +22,7 @@ use crate::subject::Subject;
 use crate::trace::{Counters, Event, Late, What};
 use lazy_mmu_arches::page::Mm;
 use memory::Memory;
+pub use mutant::Mutant;
 
 /// One task.
 #[derive(Clone, Copy, Debug, Default, Hash)]
@@ -121,6 +124,11 @@ impl Machine {
     /// Sets how many operations and pages a run may take, [`MAX_OPS`] unless told: a fuzzer's runs are short.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(MAX_OPS);
+    }
+
+    /// Takes a behaviour away from the machine, or gives it back: for the test of the guards.
+    pub fn mutate(&mut self, mutant: Option<Mutant>) {
+        self.memory.mutate(mutant);
     }
 
     /// Runs a program on a subject from boot, and yields the trace. The same arguments give the same trace, whatever
@@ -266,6 +274,9 @@ impl Run<'_> {
     fn refresh(&mut self) {
         self.current = self.machine.cpus[usize::from(self.cpu)].current;
         self.interrupted = self.in_handler() || self.task().bh_off > 0;
+        if self.machine.memory.is(Mutant::InterruptsAreTasks) {
+            self.interrupted = false;
+        }
     }
 
     /// Whether an interrupt handler runs on this CPU; unlike `in_interrupt()`, not true of a task with bottom halves
@@ -302,7 +313,7 @@ impl Run<'_> {
 
     /// What is not in effect, if anything, goes into the trace.
     fn emit_late(&mut self, late: Option<Late>) {
-        if let Some(late) = late {
+        if let Some(late) = late.filter(|_| !self.machine.memory.is(Mutant::LateUnnoticed)) {
             self.emit(What::Late(late));
         }
     }

@@ -1,8 +1,10 @@
 //! The interpreter: one operation after the other, blocks, and the operations that are no calls.
 
+use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{LINEAR_PAGE, Mm, PAGES, PteFlags, PteRef, Range, Size};
 
+use super::mutant::Mutant;
 use super::{Frame, Run};
 use crate::program::{Allocation, Block, FRAMES, Op, Pages, Protection};
 use crate::trace::{Ask, Call, Point, Refusal, Stop, Translation, What};
@@ -76,7 +78,7 @@ impl Run<'_> {
         self.machine.frames.push(frame);
         self.count_handler(block, 1);
         if is_handler {
-            self.emit(What::Held(self.subject.deferred(self.cpu, self.current_task())));
+            self.emit_held();
         }
         at + 1
     }
@@ -85,6 +87,9 @@ impl Run<'_> {
     fn masked(&self, handler: Block) -> bool {
         let cpu = &self.machine.cpus[usize::from(self.cpu)];
         let irq_off = self.task().irq_off > 0;
+        if self.machine.memory.is(Mutant::InterruptsUnmasked) {
+            return false;
+        }
         match handler {
             Block::Irq => cpu.nmi > 0 || (irq_off && cpu.hardirq + cpu.softirq == 0),
             Block::Softirq => self.in_handler() || self.task().bh_off > 0 || irq_off,
@@ -104,6 +109,13 @@ impl Run<'_> {
         self.refresh();
     }
 
+    /// What is held back at an edge of a handler.
+    fn emit_held(&mut self) {
+        let held = self.subject.deferred(self.cpu, self.current_task());
+        let unnoticed = self.machine.memory.is(Mutant::HeldUnnoticed);
+        self.emit(What::Held(if unnoticed { Deferred::default() } else { held }));
+    }
+
     fn close(&mut self, at: usize) -> usize {
         let Some(frame) = self.machine.frames.pop() else { return at + 1 };
         if frame.again > 0 {
@@ -116,7 +128,7 @@ impl Run<'_> {
             Block::Repeat(_) | Block::On(_) => {}
             _ => {
                 self.act_on(frame.cpu);
-                self.emit(What::Held(self.subject.deferred(self.cpu, self.current_task())));
+                self.emit_held();
                 self.count_handler(frame.block, -1);
             }
         }
@@ -206,10 +218,12 @@ impl Run<'_> {
     }
 
     /// A change of `n` entries from `at` on: what is asked for, the subject's work, and what of it is late after it.
-    fn change(&mut self, at: PteRef, n: u16, ask: Ask, work: impl FnOnce(&mut Self)) {
+    ///
+    /// `exec` says whether a mapping is asked for that instructions may be fetched through.
+    fn change(&mut self, at: PteRef, n: u16, ask: Ask, exec: bool, work: impl FnOnce(&mut Self)) {
         let by = self.by();
         self.machine.memory.nothing_at_hand();
-        self.machine.memory.ask(self.subject, at, n, ask, by);
+        self.machine.memory.ask(at, n, ask, exec, by);
         self.emit(What::Asked(at, n, ask));
         work(self);
         self.look(Point::Write, at, n);
@@ -220,7 +234,7 @@ impl Run<'_> {
         self.machine.memory.stream_ends(self.cpu);
         self.out();
         if !self.stopped {
-            let late = self.machine.memory.late_among(self.subject, self.cpu, point, at, n);
+            let late = self.machine.memory.late_among(self.cpu, point, at, n);
             self.emit_late(late);
         }
     }
@@ -231,12 +245,12 @@ impl Run<'_> {
         let frame = self.machine.memory.take_frames(n);
         let word = subject.pte_word(flags, frame, at.size);
         let ask = if flags.valid { Ask::Map(Translation { frame, write: flags.write }) } else { Ask::Mark(frame) };
-        self.change(at, n, ask, |run| subject.set_ptes(run, at, word, n));
+        self.change(at, n, ask, flags.exec, |run| subject.set_ptes(run, at, word, n));
     }
 
     fn clear(&mut self, at: PteRef, n: u16) {
         let subject = self.subject;
-        self.change(at, n, Ask::Clear, |run| {
+        self.change(at, n, Ask::Clear, false, |run| {
             (0..n).for_each(|i| {
                 subject.clear_pte(run, at.step(i));
             });
@@ -246,7 +260,7 @@ impl Run<'_> {
     /// The kernel asks that of present entries only.
     fn wrprotect(&mut self, at: PteRef, n: u16) {
         let subject = self.subject;
-        self.change(at, n, Ask::Wrprotect, |run| {
+        self.change(at, n, Ask::Wrprotect, false, |run| {
             for at in (0..n).map(|i| at.step(i)) {
                 if run.machine.memory.asked(at).is_some() {
                     subject.wrprotect_pte(run, at);
@@ -271,10 +285,10 @@ impl Run<'_> {
         if self.stopped {
             return;
         }
-        let late = self.machine.memory.flush_ends(subject, self.cpu, first, pages, by);
+        let late = self.machine.memory.flush_ends(self.cpu, first, pages, by);
         self.emit_late(late);
         if gather {
-            let (freed, reachable) = self.machine.memory.free_unmapped(subject, first, pages);
+            let (freed, reachable) = self.machine.memory.free_unmapped(first, pages);
             if freed > 0 {
                 self.emit(What::Freed(first, freed));
             }
@@ -288,14 +302,13 @@ impl Run<'_> {
     fn walk(&mut self, at: PteRef, n: u16) {
         for i in 0..n {
             let at = at.step(i);
-            let walked = self.machine.memory.walk(self.subject, self.cpu, at);
+            let walked = self.machine.memory.walk(self.cpu, at);
             self.emit(What::Walk(at, walked));
         }
     }
 
     fn emit_read(&mut self, at: PteRef, word: u64) {
-        let (frame, valid, write) = self.subject.pte_entry(word);
-        let found = valid.then_some(Translation { frame, write });
+        let found = self.machine.memory.reads(at, word);
         let asked = self.machine.memory.asked(at);
         self.emit(What::Read { at, found, asked });
     }
@@ -381,7 +394,7 @@ impl Run<'_> {
             Mmu::Aarch64 => {
                 self.call(Call::Enable, None);
                 match word {
-                    Some(word) => self.change(at, 1, ask, |run| subject.set_ptes(run, at, word, 1)),
+                    Some(word) => self.change(at, 1, ask, false, |run| subject.set_ptes(run, at, word, 1)),
                     None => self.clear(at, 1),
                 }
                 self.call(Call::Disable, None);
@@ -390,7 +403,7 @@ impl Run<'_> {
                 }
             }
             mmu => {
-                self.change(at, 1, ask, |run| subject.map_linear_page(run, at, word));
+                self.change(at, 1, ask, false, |run| subject.map_linear_page(run, at, word));
                 if matches!(mmu, Mmu::Native | Mmu::Xen) {
                     subject.flush(self);
                 }
@@ -398,7 +411,7 @@ impl Run<'_> {
         }
         self.look(Point::Use, at, 1);
         if !valid && !self.stopped {
-            let reached = self.machine.memory.free_linear(subject, at, frame.into());
+            let reached = self.machine.memory.free_linear(at, frame.into());
             if let Some(cpu) = reached {
                 self.emit(What::Reachable { at, cpu, frame: frame.into() });
             }
@@ -422,7 +435,7 @@ impl Run<'_> {
             Op::Sleep => self.sleep(),
             Op::Lock(lock) => {
                 let holder = &mut self.machine.locks[usize::from(lock)];
-                if holder.is_some() {
+                if holder.is_some() && !self.machine.memory.is(Mutant::LocksShared) {
                     return Err(Refusal::Held);
                 }
                 *holder = Some(current);

@@ -4,6 +4,7 @@
 //! same, and so the generic events stay those of every backend. The machine records it; an oracle may judge it.
 
 use super::Run;
+use super::mutant::Mutant;
 use crate::program::TASKS;
 use crate::trace::{Refusal, What};
 
@@ -22,7 +23,8 @@ impl Run<'_> {
     pub(super) fn preempt(&mut self, next: u8) -> Result<(), Refusal> {
         self.may_schedule()?;
         let task = self.task();
-        if task.preempt_count() != task.arch_preempt || task.irq_off > 0 {
+        let anyone = self.machine.memory.is(Mutant::PreemptsAnyone);
+        if !anyone && (task.preempt_count() != task.arch_preempt || task.irq_off > 0) {
             return Err(Refusal::NotPreemptible);
         }
         self.may_run(next)?;
@@ -71,7 +73,7 @@ impl Run<'_> {
         self.machine.memory.runs(self.cpu, self.task().mm);
         self.emit(What::SwitchIn { prev, counters: subject.counters(next) });
         let left = subject.deferred(self.cpu, prev);
-        if left.entries > 0 {
+        if left.entries > 0 && !self.machine.memory.is(Mutant::LeftUnnoticed) {
             self.emit(What::Left(left));
         }
         self.emit_mode();
@@ -80,7 +82,7 @@ impl Run<'_> {
     /// Scheduling with preemption or interrupts off.
     pub(super) fn emit_atomic(&mut self, voluntary: bool) {
         let count = self.task().preempt_count();
-        if count != 0 || self.task().irq_off > 0 {
+        if (count != 0 || self.task().irq_off > 0) && !self.machine.memory.is(Mutant::AtomicUnnoticed) {
             self.emit(What::Atomic { count, voluntary });
         }
     }
@@ -135,7 +137,11 @@ impl Run<'_> {
         } else {
             self.emit(What::Exit { task, counters: self.subject.counters(task) });
         }
+        let mm = self.machine.tasks[usize::from(task)].mm;
         self.machine.tasks[usize::from(task)].exists = false;
+        if !self.machine.tasks.iter().any(|left| left.exists && left.mm == mm) {
+            self.machine.memory.space_ends(mm);
+        }
         Ok(())
     }
 

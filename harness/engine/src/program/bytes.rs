@@ -8,7 +8,9 @@
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
-use super::{Allocation, Block, CPUS, FRAMES, LOCKS, MAX_OPS, MAX_PAGES, Op, Pages, Program, Protection, TASKS};
+use super::{
+    Allocation, Block, CPUS, FRAMES, LOCKS, MAX_OPS, MAX_PAGES, MAX_REPEAT, Op, Pages, Program, Protection, TASKS,
+};
 
 /// Bytes of one record.
 pub const RECORD: usize = 6;
@@ -89,7 +91,7 @@ pub(super) fn decode_op([kind, detail, f0, f1, c0, c1]: [u8; RECORD]) -> Op {
         37 => Op::Open(Block::Softirq),
         38 => Op::Open(Block::Nmi),
         39 => Op::Open(Block::Between),
-        40 => Op::Open(Block::Repeat(count % 1024)),
+        40 => Op::Open(Block::Repeat(count % (MAX_REPEAT + 1))),
         43 => Op::Preempt(task),
         44 => Op::Kmap(page),
         45 => Op::Kunmap(page),

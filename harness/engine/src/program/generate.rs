@@ -82,6 +82,21 @@ mod tests {
         assert_eq!([random.next(), random.next(), random.next()], expected);
     }
 
+    /// What is generated as legal is judged to be legal on every backend of today, whatever the other CPU does meanwhile.
+    #[test]
+    fn legal_programs_are_judged_legal() {
+        let mut machine = Machine::new();
+        for subject in registry::SUBJECTS.iter().filter(|subject| subject.is_current()) {
+            let made = subject.make(Port::Model);
+            for seed in 0..1500 {
+                let program = legal(seed, 32);
+                let verdict = crate::contract::judge(machine.run(&*made, &program), subject.rules());
+                assert_eq!(verdict.misuse, None, "{}, seed {seed}:\n{program}", subject.name);
+                assert_eq!(verdict.open, None, "{}, seed {seed}:\n{program}", subject.name);
+            }
+        }
+    }
+
     /// Whatever callers may do occurs in legal programs, and each ends on T0.
     #[test]
     fn legal_programs_do_all_that_is_legal() {

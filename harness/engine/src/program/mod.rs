@@ -33,8 +33,12 @@ pub const MAX_OPS: usize = 65_536;
 pub const MAX_DEPTH: usize = 4096;
 /// `between` blocks that may be open at once: each holds a call of a subject open.
 pub const MAX_BETWEEN: usize = 32;
-/// Bytes of one program's text.
-pub const MAX_TEXT: usize = 1 << 20;
+/// Bytes of one operation's line as it is printed: indentation, the longest operation, the end of the line. Tested.
+pub const MAX_LINE: usize = 64;
+/// Bytes of one program's text: as many as the longest printed program may have, so that every program's text is one.
+pub const MAX_TEXT: usize = MAX_OPS * MAX_LINE;
+/// Times that a `repeat` may ask for.
+pub const MAX_REPEAT: u16 = 1023;
 /// Pages one operation may cover.
 pub const MAX_PAGES: u16 = 512;
 
@@ -56,6 +60,11 @@ impl Pages {
     #[must_use]
     pub fn one(mm: Mm, first: u16) -> Pages {
         Pages { mm, first, count: 1, size: Size::Small }
+    }
+
+    /// Whether the language has such pages.
+    fn are_in_range(self) -> bool {
+        self.mm.0 < 3 && self.first < PAGES && self.count <= MAX_PAGES
     }
 
     /// The runs of consecutive slots it covers: two when it wraps.
@@ -117,7 +126,7 @@ pub enum Block {
     Nmi,
     /// What happens at the scheduling point of the call before it.
     Between,
-    /// The block's operations so many times, 0 to 1023.
+    /// The block's operations so many times, 0 to [`MAX_REPEAT`].
     Repeat(u16),
     /// Code that only the kernel of this MMU's architecture has: left out elsewhere.
     On(Mmu),
@@ -220,6 +229,28 @@ impl Op {
     pub fn has_halves(self) -> bool {
         matches!(self, Op::Enable | Op::Disable | Op::Pause | Op::Resume | Op::TaskPause(_) | Op::TaskResume(_))
     }
+
+    /// Whether every number of it is one that the language has: what is not can be neither written nor encoded.
+    #[must_use]
+    pub fn is_in_range(self) -> bool {
+        match self {
+            Op::TaskPause(task) | Op::TaskResume(task) | Op::TaskQuery(task) => task < TASKS,
+            Op::Switch(task) | Op::Preempt(task) | Op::Fork(task) | Op::Exit(task) => task < TASKS,
+            Op::Migrate(task, cpu) => task < TASKS && cpu < CPUS,
+            Op::Cpu(cpu) => cpu < CPUS,
+            Op::Lock(lock) | Op::Unlock(lock) => lock < LOCKS,
+            Op::Alloc(frame, _) | Op::Free(frame, _) => frame < FRAMES,
+            Op::Fault(page) | Op::Kmap(page) | Op::Kunmap(page) => page < PAGES,
+            Op::Set(pages, _) | Op::Clear(pages) | Op::Wrprotect(pages) | Op::Get(pages) => pages.are_in_range(),
+            Op::RawGet(pages) | Op::Access(pages) => pages.are_in_range(),
+            Op::TlbFlush(pages) | Op::GatherFlush(pages) => pages.are_in_range(),
+            Op::KasanPopulate(pages) | Op::KasanDepopulate(pages) => {
+                pages.are_in_range() && pages.mm.is_kernel() && pages.size == Size::Small
+            }
+            Op::Open(Block::Repeat(times)) => times <= MAX_REPEAT,
+            _ => true,
+        }
+    }
 }
 
 /// Why a list of operations is no program.
@@ -233,6 +264,8 @@ pub enum Shape {
     TooDeep(usize),
     /// More than [`MAX_OPS`] operations.
     TooLong,
+    /// A number that the language does not have, in this operation: a ninth task, a page behind the last.
+    OutOfRange(usize),
 }
 
 /// A list of operations with balanced blocks, within the limits.
@@ -256,6 +289,9 @@ impl Program {
         let mut open = Vec::new();
         let mut between = 0;
         for (at, op) in program.ops.iter().enumerate() {
+            if !op.is_in_range() {
+                return Err(Shape::OutOfRange(at));
+            }
             match op {
                 Op::Open(block) => {
                     between += usize::from(*block == Block::Between);
@@ -280,8 +316,9 @@ impl Program {
 
     /// The program of as many of these operations as fit into `max_ops`, or [`MAX_OPS`] if that is less.
     ///
-    /// Every list has one: a block that would be too deep and a close without a block are left out, blocks that stay
-    /// open are closed at the end, and there is always room for their closes. A list that is a program stays itself.
+    /// Every list has one: a block that would be too deep, a close without a block and an operation with a number out of
+    /// range are left out, blocks that stay open are closed at the end, and there is always room for their closes. A list
+    /// that is a program stays itself.
     #[must_use]
     pub fn fitted(ops: impl IntoIterator<Item = Op>, max_ops: usize) -> Program {
         let ops = ops.into_iter();
@@ -293,7 +330,7 @@ impl Program {
         for op in ops {
             let room = max_ops - program.ops.len() - open.len();
             match op {
-                Op::Open(block) => {
+                Op::Open(block) if op.is_in_range() => {
                     let is_between = usize::from(block == Block::Between);
                     if open.len() == MAX_DEPTH || between + is_between > MAX_BETWEEN {
                         continue;
@@ -310,6 +347,7 @@ impl Program {
                     program.closes[start] = program.ops.len() as u32;
                 }
                 _ if room < 1 => break,
+                _ if !op.is_in_range() => continue,
                 _ => {}
             }
             program.ops.push(op);

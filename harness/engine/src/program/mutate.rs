@@ -13,7 +13,7 @@ mod scene;
 mod snippet;
 mod value;
 
-use lazy_mmu_arches::page::{SHADOW_PAGE, Size};
+use lazy_mmu_arches::page::{PAGES, SHADOW_PAGE, Size};
 
 pub use cross::crossover;
 pub(super) use value::{CAPACITIES, REPEATS};
@@ -34,6 +34,8 @@ pub enum Kind {
     Map,
     /// A change of pages, a look at them, or a flush is put in.
     Memory,
+    /// The other CPU uses pages of an address space that a section is about to change.
+    Visit,
     /// A short sequence of a caller's or a handler's is put in.
     Snippet,
     /// A generated legal sequence is put in.
@@ -63,10 +65,11 @@ pub enum Kind {
 }
 
 /// Every kind and how often it is drawn, relative to the others.
-pub const KINDS_OF_MUTATION: [(Kind, u32); 16] = [
+pub const KINDS_OF_MUTATION: [(Kind, u32); 17] = [
     (Kind::Insert, 2),
     (Kind::Map, 6),
     (Kind::Memory, 6),
+    (Kind::Visit, 4),
     (Kind::Snippet, 10),
     (Kind::Fragment, 2),
     (Kind::Delete, 9),
@@ -154,6 +157,7 @@ impl Draft<'_> {
             Kind::Insert => self.insert_any(),
             Kind::Map => self.map(),
             Kind::Memory => self.insert_memory(),
+            Kind::Visit => self.visit(),
             Kind::Snippet => self.insert_snippet(),
             Kind::Fragment => self.insert_fragment(),
             Kind::Delete => self.delete(),
@@ -235,6 +239,39 @@ impl Draft<'_> {
         let there = [Op::Cpu(1 - cpu), Op::Access(pages), Op::Cpu(cpu)];
         let everywhere = self.random.one_in(3);
         (!everywhere || self.insert(before, &there)) && self.insert(before, &use_it)
+    }
+
+    /// Beside a change in a section the other CPU uses the same address space: whoever runs there, or a task that comes there
+    /// and goes again.
+    fn visit(&mut self) -> bool {
+        let mut scene = Scene::new();
+        let (mut seen, mut found) = (0, None);
+        for (at, &op) in self.ops.iter().enumerate() {
+            let changes = matches!(op, Op::Clear(_) | Op::Wrprotect(_) | Op::Set(..));
+            if changes && scene.place() == Place::Inside {
+                seen += 1;
+                // Each of them is drawn with the same probability.
+                if self.random.one_in(seen) {
+                    found = Some((at, scene.clone()));
+                }
+            }
+            scene.step(op);
+        }
+        let Some((at, scene)) = found else { return false };
+        let Some(pages) = value::pages_of(self.ops[at]) else { return false };
+        let (here, there) = (scene.cpu(), 1 - scene.cpu());
+        let count = 1 + self.random.below(2) as u16;
+        let used = Pages { first: (pages.first + self.random.below(3) as u16) % PAGES, count, ..pages };
+        let behind = usize::from(self.random.one_in(3));
+        let guest = if self.random.one_in(3) { scene.idle() } else { None };
+        match guest {
+            Some(guest) => {
+                let back = [Op::Switch(scene.running(there)), Op::Migrate(guest, here), Op::Cpu(here)];
+                let come = [Op::Cpu(there), Op::Migrate(guest, there), Op::Switch(guest), Op::Access(used)];
+                self.insert(at + behind, &[&come[..], &back].concat())
+            }
+            None => self.insert(at + behind, &[Op::Cpu(there), Op::Access(used), Op::Cpu(here)]),
+        }
     }
 
     /// How a snippet is moved so that it fits where it is put.

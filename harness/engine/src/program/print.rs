@@ -69,12 +69,27 @@ impl Display for Op {
     }
 }
 
+impl Program {
+    /// Whether an operation stands on the line of the one before it: the `between` of a call does.
+    fn joins(&self, at: usize) -> bool {
+        self.ops()[at] == Op::Open(Block::Between) && at > 0 && self.ops()[at - 1].has_halves()
+    }
+
+    /// The line of the canonical text on which an operation stands, from 1; that behind the last for an operation that
+    /// does not exist.
+    #[must_use]
+    pub fn line_of(&self, op: u32) -> usize {
+        let op = op as usize;
+        (0..=op.min(self.ops().len())).filter(|&at| at == self.ops().len() || !self.joins(at)).count()
+    }
+}
+
 impl Display for Program {
     /// One operation per line, blocks indented by two spaces, a call's `between` on the call's line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut depth = 0usize;
         for (at, op) in self.ops().iter().enumerate() {
-            let joins = *op == Op::Open(Block::Between) && at > 0 && self.ops()[at - 1].has_halves();
+            let joins = self.joins(at);
             if *op == Op::Close {
                 depth -= 1;
             }

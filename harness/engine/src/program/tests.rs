@@ -20,6 +20,119 @@ fn every_byte_string_decodes_and_both_ways_back_are_exact() {
     }
 }
 
+/// One of each operation with its largest numbers, that is, its longest text.
+fn longest_ops() -> Vec<Op> {
+    let record = |kind, detail| [kind, detail, 0xff, 0x07, 0xff, 0x03];
+    let all =
+        (0..bytes::KINDS).flat_map(|kind| (0..=u8::MAX).map(move |detail| bytes::decode_op(record(kind, detail))));
+    let longest = |op: &Op| matches!(op, Op::Open(_) | Op::Close) || op.to_string().len() > 8;
+    let mut ops: Vec<Op> = all.filter(longest).collect();
+    ops.dedup();
+    ops
+}
+
+/// However deep a program is and however long its operations are, no line of it is longer than what a text has room for.
+#[test]
+fn no_printed_line_is_longer_than_a_line_may_be() {
+    for op in longest_ops() {
+        let mut ops = vec![Op::Open(Block::Irq); 40];
+        ops.push(op);
+        if matches!(op, Op::Open(_)) {
+            ops.push(Op::Close);
+        }
+        let closes = ops.iter().filter(|op| matches!(op, Op::Open(_))).count();
+        ops.extend(vec![Op::Close; closes - ops.iter().filter(|op| **op == Op::Close).count()]);
+        let text = Program::new(ops).unwrap().to_string();
+        let longest = text.lines().map(|line| line.len() + 1).max().unwrap_or(0);
+        assert!(longest <= MAX_LINE, "{longest} bytes for `{op}`");
+    }
+}
+
+/// Exact ways back through text and bytes.
+fn round_trips(program: &Program, what: &str) {
+    let text = program.to_string();
+    assert!(text.len() <= MAX_TEXT, "{what}: {} bytes of text", text.len());
+    match text::parse_bytes(text.as_bytes()) {
+        Ok(again) => assert!(again == *program, "{what}: another program comes back from its text"),
+        Err(error) => panic!("{what}: its own text is refused: {error}"),
+    }
+    assert!(bytes::decode(&bytes::encode(program)) == *program, "{what}: another program comes back from its bytes");
+}
+
+/// Programs at every limit at once: as long, as deep and as wide as a program may be, of drawn operations.
+#[test]
+fn programs_at_the_limits_survive_both_ways() {
+    let longest = longest_ops();
+    for seed in 0..12 {
+        let mut random = Random::new(seed);
+        let depth = [0, 1, 16, 17, 100, MAX_DEPTH, MAX_DEPTH + 5][random.below(7) as usize];
+        let length = [MAX_OPS, MAX_OPS - 1, MAX_OPS + 9, 40_000, 3][random.below(5) as usize];
+        let plain = longest[random.below(longest.len() as u32) as usize];
+        let mixed = random.below(2) == 0;
+        let opens = (0..depth).map(|_| Op::Open(Block::Repeat(MAX_REPEAT)));
+        let ops: Vec<Op> = opens
+            .chain(
+                (0..length).map(|_| if mixed { longest[random.below(longest.len() as u32) as usize] } else { plain }),
+            )
+            .collect();
+        round_trips(&Program::fitted(ops, MAX_OPS), &format!("seed {seed}"));
+    }
+}
+
+/// A long line is accepted, and what is printed of it too.
+#[test]
+fn a_long_line_is_printed_as_what_is_accepted() {
+    for (depth, count, op) in
+        [(40, 30_000, "query"), (16, 65_000, "kasan_depopulate K 2047 x512"), (0, 65_536, "query")]
+    {
+        let line = format!("{}{}{}", "repeat 1 {".repeat(depth), format!("{op};").repeat(count), "}".repeat(depth));
+        round_trips(&text::parse(&line).unwrap(), &format!("{count} of `{op}`, {depth} deep"));
+    }
+}
+
+/// A number that the language does not have is in no program, whoever makes the list.
+#[test]
+fn what_cannot_be_written_is_no_program() {
+    let pages = |mm: u8, first, count| Pages { mm: Mm(mm), first, count, size: Size::Small };
+    let huge = Pages { size: Size::Huge, ..pages(0, 0, 1) };
+    for op in [
+        Op::Switch(TASKS),
+        Op::Preempt(u8::MAX),
+        Op::Fork(TASKS),
+        Op::Exit(TASKS),
+        Op::TaskPause(TASKS),
+        Op::TaskResume(TASKS),
+        Op::TaskQuery(TASKS),
+        Op::Migrate(TASKS, 0),
+        Op::Migrate(0, CPUS),
+        Op::Cpu(CPUS),
+        Op::Lock(LOCKS),
+        Op::Unlock(LOCKS),
+        Op::Alloc(FRAMES, Allocation::Plain),
+        Op::Free(FRAMES, Allocation::Debug),
+        Op::Fault(PAGES),
+        Op::Kmap(PAGES),
+        Op::Kunmap(u16::MAX),
+        Op::Set(pages(3, 0, 1), Protection::Write),
+        Op::Clear(pages(0, PAGES, 1)),
+        Op::Access(pages(2, 0, MAX_PAGES + 1)),
+        Op::GatherFlush(pages(u8::MAX, 0, 1)),
+        Op::KasanPopulate(pages(1, 0, 1)),
+        Op::KasanDepopulate(huge),
+        Op::Open(Block::Repeat(MAX_REPEAT + 1)),
+    ] {
+        assert!(!op.is_in_range(), "{op:?}");
+        assert_eq!(Program::new(vec![Op::Query, op]), Err(Shape::OutOfRange(1)), "{op:?}");
+        let fitted = Program::fitted([Op::Query, op, Op::Query], MAX_OPS);
+        assert_eq!(fitted.ops(), [Op::Query, Op::Query], "{op:?}");
+    }
+    for kind in 0..=u8::MAX {
+        for detail in [0, 1, 7, 100, u8::MAX] {
+            assert!(bytes::decode_op([kind, detail, 0xff, 0xff, 0xff, 0xff]).is_in_range(), "{kind} {detail}");
+        }
+    }
+}
+
 #[test]
 fn every_operation_has_its_own_record_and_text() {
     let mut kinds = std::collections::BTreeSet::new();
@@ -233,7 +346,7 @@ fn what_is_no_text_is_refused() {
     let long = text::parse_bytes(&vec![b'e'; 10 << 20]).unwrap_err();
     assert_eq!((long.line, long.message.len() < 100), (1, true));
     let long = text::parse_bytes(&vec![b'\n'; MAX_TEXT + 1]).unwrap_err();
-    assert_eq!(long.message, "the text is too long: a program's has at most 1048576 bytes");
+    assert_eq!(long.message, "the text is too long: a program's has at most 4194304 bytes");
     assert_eq!(text::parse_bytes(&vec![b'\n'; MAX_TEXT]), Ok(Program::default()));
     let bell = text::parse_bytes(b"enable\x07").unwrap_err();
     assert_eq!((bell.line, bell.column, bell.message.as_str()), (1, 7, "byte 0x07 is not text"));

@@ -10,8 +10,8 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
 use super::{
-    Allocation, Block, CPUS, FRAMES, LOCKS, MAX_BETWEEN, MAX_DEPTH, MAX_OPS, MAX_PAGES, MAX_TEXT, Op, Pages, Program,
-    Protection, Shape, TASKS,
+    Allocation, Block, CPUS, FRAMES, LOCKS, MAX_BETWEEN, MAX_DEPTH, MAX_OPS, MAX_PAGES, MAX_REPEAT, MAX_TEXT, Op,
+    Pages, Program, Protection, Shape, TASKS,
 };
 
 /// Why a text is no program, and where.
@@ -167,6 +167,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
                     format!("at most {MAX_DEPTH} blocks, {MAX_BETWEEN} of them `between`, may be open at once");
                 (at, limits)
             }
+            Shape::OutOfRange(at) => (at, "a number of this operation is out of range".to_owned()),
             Shape::TooLong => (MAX_OPS, format!("a program has at most {MAX_OPS} operations")),
         };
         let (line, column) = place(at);
@@ -359,7 +360,7 @@ impl<'t> Parser<'t> {
                 if word.text == "alloc" { Op::Alloc(frame, how) } else { Op::Free(frame, how) }
             }
             "repeat" => {
-                let times = self.required(word, "how many times")?.number("number of times", 1024)?;
+                let times = self.required(word, "how many times")?.number("number of times", MAX_REPEAT + 1)?;
                 self.open(word, Block::Repeat(times))?
             }
             _ => return Err(unknown(word)),

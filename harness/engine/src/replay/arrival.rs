@@ -1,4 +1,8 @@
-//! How tasks come into a trace: at their first line, or announced by `new_task`.
+//! How tasks come into a trace: at their first line, announced by `new_task`, or in the middle of what they do.
+//!
+//! Where the recording began in the middle, or lost events, a task's first line shows what it must have had before: the
+//! counts that its call changed, the hook or flush that the line is. Only a line from an interrupt leaves that open, as it
+//! may show a call that is not yet recorded; then the task's own first line tells.
 //!
 //! What a task had before is known on every architecture but Xen, where a task that is not running is paused by the
 //! switch that took it off, and where a new task starts with the counts that the fork copied. The first switch-in
@@ -12,45 +16,99 @@ use super::check::Checker;
 use super::expect::{Hook, Owed, Refusal, refuse};
 use super::header::Arch;
 use super::line::{Event, Field, Line};
-use super::task::{Call, Whereabouts};
+use super::task::{Call, Known, Own, Whereabouts};
 
 impl Checker {
-    /// A task starts at (0,0), except where nobody can know: on Xen a task may have been switched out, or new, when the
-    /// recording started, and switched-out tasks are paused; an open start hides everything.
+    /// A task starts at (0,0), except where nobody can know: in the middle of things; and where context switches are
+    /// recorded, since a task that does not run is paused then, and may not have been new when the recording started.
     #[cold]
-    pub(super) fn first_sight(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
-        let open = self.header.open_start;
-        if !(open || self.arch == Some(Arch::XenPv)) {
+    pub(super) fn first_sight(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
+        if self.open {
+            self.tasks[i].known = Known::Nothing;
             return Ok(());
         }
-        let call = [Call::Enable, Call::Disable, Call::Pause, Call::Resume, Call::TaskPause, Call::TaskResume]
-            .into_iter()
-            .find(|call| call.event() == line.event && !line.irq);
-        let before = call.map_or(line.counts, |call| call.before(line.counts));
-        if before.0 > 0 && !open && line.event != Event::NewTask {
+        let of_switch = matches!(line.event, Event::TaskPause | Event::TaskResume | Event::NewTask);
+        let unnamed = matches!(self.arch, None | Some(Arch::CallsOnly));
+        if self.arch != Some(Arch::XenPv) && !(unnamed && (of_switch || self.summary.switches > 0)) {
+            return Ok(());
+        }
+        let before = before(line);
+        if before.0 > 0 && line.event != Event::NewTask {
             let text = format!("counts of a task outside any section: pid {} was not seen before", line.pid);
             return refuse(Field::Enable, text);
         }
         self.tasks[i].adopt(before);
-        if open {
-            self.amid(line, i);
+        if !matches!(line.event, Event::TaskResume | Event::NewTask) {
+            self.summary.verdicts.arrives(line, at, &mut self.tasks[i]);
         }
         Ok(())
     }
 
-    /// The recording starts amid sections: the task may owe its very first line, and a batch may hold something.
-    fn amid(&mut self, line: &Line, i: usize) {
-        let (task, cpu) = (&mut self.tasks[i], &mut self.cpus[usize::from(line.cpu)]);
-        task.vague = true;
-        match line.event {
-            Event::ArchEnter => task.owed = Owed::Hook(Hook::Enter),
-            Event::ArchFlush => task.owed = Owed::Hook(Hook::Flush),
-            Event::ArchLeave => task.owed = Owed::Hook(Hook::Leave),
-            Event::Barriers if !line.irq => task.owed = Owed::Barriers,
-            Event::BatchAdd if !cpu.seen => cpu.level = line.nr[0].saturating_sub(1),
-            Event::FlushPending if !cpu.seen => cpu.level = line.nr[0],
-            _ => {}
+    /// The task was not seen since the recording began in the middle, or lost events: `line` shows what it had before.
+    #[cold]
+    pub(super) fn begin(&mut self, line: &Line, at: u64, i: usize) {
+        let task = &mut self.tasks[i];
+        let call = Call::of_event(line.event).filter(|_| !line.irq);
+        if line.irq {
+            if task.known == Known::Nothing {
+                task.adopt(line.counts);
+                task.known = Known::ByInterrupt;
+                task.own.adopt(line.counts, is_active(line.counts));
+                task.vague = is_active(line.counts);
+            }
+            return;
         }
+        let seen = match (task.known, call) {
+            (Known::ByInterrupt, None) => task.counts(),
+            // What interrupts have shown was this call's doing, if the line fits so and not otherwise.
+            (Known::ByInterrupt, Some(call)) if task.would_leave(call, line.counts) => task.counts(),
+            (Known::ByInterrupt, Some(_)) if task.counts() != line.counts => task.counts(),
+            _ => before(line),
+        };
+        task.known = Known::All;
+        task.adopt(seen);
+        self.amid(line, at, i, seen);
+    }
+
+    /// The task is in the middle of something: what it owes, what it holds, and what is said of it.
+    fn amid(&mut self, line: &Line, at: u64, i: usize, (enable, pause): (u8, u8)) {
+        let task = &mut self.tasks[i];
+        // What a task has while it is switched out is not its own doing, where the switch pauses it.
+        let running = if line.event == Event::TaskResume { line.counts } else { (enable, pause) };
+        let active = is_active(running);
+        task.owed = match line.event {
+            Event::ArchEnter => Owed::Hook(Hook::Enter),
+            Event::ArchFlush => Owed::Hook(Hook::Flush),
+            Event::ArchLeave => Owed::Hook(Hook::Leave),
+            Event::Barriers if !active => Owed::Barriers,
+            _ => Owed::Nothing,
+        };
+        task.owed_at = at;
+        let entered = match task.owed {
+            Owed::Hook(hook) => hook != Hook::Enter,
+            _ => active,
+        };
+        task.vague = entered;
+        task.own.adopt(running, entered);
+        if entered {
+            task.holds = 1;
+            task.binding = task.bound.is_none();
+        }
+        if line.event != Event::TaskResume && pause > task.own.pauses {
+            self.summary.verdicts.arrives(line, at, task);
+        }
+        // On Xen a task that does not run is paused.
+        let paused = pause > 0 && line.event != Event::TaskResume;
+        let what = match (enable, paused, task.owed) {
+            (0, false, Owed::Nothing) => return,
+            (0, false, _) => format!("{} owed `{}`, at {enable} {pause}", task.name(), line.event.name()),
+            (0, true, _) => format!("{} was paused, at pause_count {pause}", task.name()),
+            (_, true, _) => {
+                format!("{} was paused in a section, at enable_count {enable}, pause_count {pause}", task.name())
+            }
+            (_, false, _) => format!("{} was in a section, at enable_count {enable}", task.name()),
+        };
+        self.summary.assumed(format!("{what} (line {at})"));
     }
 
     /// `new_task`: the task bears the counts it will have when it is first switched in.
@@ -86,6 +144,8 @@ impl Checker {
         task.early = None;
         task.last = None;
         task.whereabouts = Whereabouts::Unborn;
+        task.known = Known::All;
+        task.own = Own::default();
         Ok(())
     }
 
@@ -97,6 +157,16 @@ impl Checker {
         let now = parent.counts().1;
         line.counts.1 == now || line.counts.1 == now.wrapping_sub(1) || running == Some(line.counts.1)
     }
+}
+
+/// The counts that the line's task had before it.
+fn before(line: &Line) -> (u8, u8) {
+    let call = Call::of_event(line.event).filter(|_| !line.irq);
+    call.map_or(line.counts, |call| call.before(line.counts))
+}
+
+fn is_active((enable, pause): (u8, u8)) -> bool {
+    enable > 0 && pause == 0
 }
 
 /// A new task has a pid that an older one still has.

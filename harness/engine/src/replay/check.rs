@@ -4,7 +4,8 @@
 //! record it now (what it owes), then what it says (the counters, by the specification's own functions; the deferral,
 //! by the architecture's automaton). Whatever is refused is a line that no kernel could have recorded there.
 //!
-//! Not here: text ([`super::line`], [`super::expect`]) and streams ([`super::Replay`]).
+//! Not here: what the contract says of an accepted line ([`super::judge`]), text ([`super::line`], [`super::expect`]) and
+//! streams ([`super::Replay`]).
 
 use super::cpu::{self, Cpu};
 use super::expect::{self, Hook, Owed, Refusal, refuse};
@@ -13,7 +14,7 @@ use super::line::{Event, Field, Line};
 use super::queue::{self, Habits, Scene};
 use super::summary::{Summary, Warning};
 use super::switch::Switch;
-use super::task::{Call, Early, Outcome, Task, Tasks};
+use super::task::{Call, Early, Known, Outcome, Tasks};
 
 /// All that is known of the recorded kernel.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +26,13 @@ pub struct Checker {
     pub(super) tasks: Tasks,
     pub(super) cpus: Vec<Cpu>,
     pub(super) arch: Option<Arch>,
-    next_seq: Option<u64>,
-    /// No architecture is known yet, and at this line a hook was not followed by the flush that Xen's is.
-    unflushed_at: Option<u64>,
+    /// What tasks and CPUs had before their first lines is unknown: the recording began, or lost events, in the middle.
+    pub(super) open: bool,
+    first_seq: u64,
+    pub(super) next_seq: Option<u64>,
+    /// No architecture is known yet, and at this line a hook or a context switch was not followed by the flush that
+    /// Xen's is.
+    pub(super) unflushed_at: Option<u64>,
     habits: Habits,
 }
 
@@ -36,18 +41,32 @@ impl Checker {
     pub fn line(&mut self, line: &Line, at: u64) -> Result<(), Refusal> {
         self.sequence(line)?;
         self.recognise(line)?;
-        let i = self.locate(line)?;
-        if self.arch == Some(Arch::XenPv) {
-            if line.event == Event::NewTask {
-                return self.new_task(line, i);
+        let i = self.locate(line, at)?;
+        if self.tasks[i].known != Known::All {
+            self.begin(line, at, i);
+        }
+        match self.arch {
+            Some(Arch::XenPv) => {
+                if line.event == Event::NewTask {
+                    return self.new_task(line, i);
+                }
+                if self.cpus[usize::from(line.cpu)].switch != Switch::Idle {
+                    return self.during_switch(line, at, i);
+                }
+                if line.event == Event::TaskResume {
+                    return self.resumed_unseen(line, at, i);
+                }
+                if self.cpus[usize::from(line.cpu)].unsure && line.event == Event::ArchEnter && !line.irq {
+                    return self.entered_unseen(line, i);
+                }
             }
-            if self.cpus[usize::from(line.cpu)].switch != Switch::Idle {
-                return self.during_switch(line, at, i);
-            }
-            if line.event == Event::TaskResume {
-                let text = format!("`task_pause` and `mc_flush` first: CPU {} is in no context switch", line.cpu);
-                return refuse(Field::Event, text);
-            }
+            None | Some(Arch::CallsOnly) => match line.event {
+                Event::NewTask => return self.new_task(line, i),
+                Event::TaskPause => return self.paused_loosely(line, at, i),
+                Event::TaskResume => return self.resumed_loosely(line, at, i),
+                _ => {}
+            },
+            _ => {}
         }
         cpu::place(line, i, self.arch, &mut self.tasks, &mut self.cpus)?;
         match line.event {
@@ -61,21 +80,58 @@ impl Checker {
             Event::TaskPause => return self.switch_starts(line, at, i),
             _ => self.deferral(line, at, i)?,
         }
-        if !line.irq {
+        if line.irq {
+            self.summary.verdicts.interrupt();
+        } else {
             self.tasks[i].last = Some(line.event);
         }
         Ok(())
     }
 
+    /// The recorder says that events were lost: what they were, nobody knows, nor what they left behind.
+    pub fn lost(&mut self, events: u64) {
+        if self.summary.events == 0 {
+            self.header.open_start = true; // Lost before the first line: the recording begins in the middle.
+            return;
+        }
+        self.summary.lost = self.summary.lost.saturating_add(events);
+        self.summary.gaps += 1;
+        self.open = true;
+        self.next_seq = None;
+        self.tasks.forget();
+        for cpu in &mut self.cpus {
+            *cpu = Cpu { seen: cpu.seen, unsure: true, ..Cpu::default() };
+        }
+    }
+
     /// The recorder counts every line of every CPU with one counter.
     #[inline]
     fn sequence(&mut self, line: &Line) -> Result<(), Refusal> {
-        if let Some(next) = self.next_seq.filter(|&next| next != line.seq) {
-            return refuse(Field::Seq, format!("seq {next}: the recorder leaves none out"));
+        if let Some(next) = self.next_seq {
+            if next != line.seq {
+                return self.out_of_sequence(line, next);
+            }
+        } else if self.summary.events == 0 {
+            self.first_seq = line.seq;
+            self.summary.first_seq = line.seq;
+            self.open = !self.header.is_beginning(line.seq);
+            self.summary.begun_amid = self.open;
         }
         self.next_seq = line.seq.checked_add(1);
         self.summary.events += 1;
         Ok(())
+    }
+
+    #[cold]
+    fn out_of_sequence(&self, line: &Line, next: u64) -> Result<(), Refusal> {
+        if line.seq == 0 || (line.seq == self.first_seq && self.summary.events > 1) {
+            return expect::second_recording();
+        }
+        let gap = match line.seq.checked_sub(next) {
+            Some(missing) => format!("before it a line says `lost {missing} events`"),
+            None => "each line has the next number".to_owned(),
+        };
+        refuse(Field::Seq, format!("seq {next}: the recorder leaves none out, unless {gap}"))
     }
 
     /// Some events only one architecture records: the first one tells, unless the header has.
@@ -84,35 +140,47 @@ impl Checker {
         if self.arch.is_none() {
             self.arch = self.header.arch;
         }
-        let Some(of_event) = Arch::of_event(line.event) else { return Ok(()) };
         match self.arch {
-            Some(arch) if arch.records(of_event) => Ok(()),
+            Some(arch) if arch.records(line.event) => Ok(()),
             Some(arch) => expect::foreign_event(line, arch),
-            None => {
-                self.arch = Some(of_event);
-                match self.unflushed_at {
-                    Some(at) if of_event == Arch::XenPv => {
-                        refuse(Field::Event, format!("no event of {of_event}: the hook of line {at} had no `mc_flush`"))
-                    }
-                    _ => Ok(()),
-                }
-            }
+            None => match Arch::of_event(line.event) {
+                None => Ok(()),
+                Some(of_event) => self.recognised(of_event),
+            },
         }
+    }
+
+    /// The first event that only one architecture records.
+    #[cold]
+    fn recognised(&mut self, of_event: Arch) -> Result<(), Refusal> {
+        self.arch = Some(of_event);
+        if of_event != Arch::XenPv {
+            return Ok(());
+        }
+        if let Some(at) = self.unflushed_at {
+            return refuse(Field::Event, format!("no event of {of_event}: what line {at} began had no `mc_flush`"));
+        }
+        self.tighten();
+        Ok(())
     }
 
     /// Finds the line's task and CPU, and makes them if they are new.
     #[inline]
-    fn locate(&mut self, line: &Line) -> Result<usize, Refusal> {
+    fn locate(&mut self, line: &Line, at: u64) -> Result<usize, Refusal> {
         let c = usize::from(line.cpu);
         if c >= self.cpus.len() {
-            self.cpus.resize_with(c + 1, Cpu::default);
+            let unsure = self.open;
+            self.cpus.resize_with(c + 1, || Cpu { unsure, ..Cpu::default() });
         }
         if let Some((_, i)) = self.cpus[c].recent.filter(|&(pid, _)| pid == line.pid) {
             return Ok(i);
         }
         let (i, new) = self.tasks.index(line.pid, line.cpu);
         if new {
-            self.first_sight(line, i)?;
+            self.first_sight(line, at, i)?;
+        }
+        if self.cpus[c].recent.is_some() && self.arch != Some(Arch::XenPv) {
+            self.summary.verdicts.changed_task();
         }
         self.cpus[c].seen = true;
         self.cpus[c].recent = Some((line.pid, i));
@@ -124,7 +192,7 @@ impl Checker {
         if line.irq {
             return self.call_in_interrupt(line, at, i, call);
         }
-        self.settle(line, i)?;
+        self.settle(line, at, i)?;
         let task = &mut self.tasks[i];
         if task.owed != Owed::Nothing || task.early.is_some_and(|early| early.call != call) {
             return expect::not_owed_line(task);
@@ -167,8 +235,14 @@ impl Checker {
     #[inline]
     pub(super) fn count_call(&mut self, line: &Line, at: u64, i: usize, call: Call, outcome: &Outcome) {
         self.summary.call(call, false, outcome);
+        let task = &mut self.tasks[i];
+        let by_switch = matches!(call, Call::TaskPause | Call::TaskResume);
+        self.summary.verdicts.call(line, at, task, call, outcome, by_switch);
+        if call == Call::Enable && self.arch.is_none_or(|arch| arch == Arch::CallsOnly) {
+            self.summary.verdicts.section(line, at, task);
+        }
         if outcome.warned {
-            self.tasks[i].warned = true;
+            task.warned = true;
             let row = call.row(false, outcome.before);
             self.summary.warn(Warning { line: at, pid: line.pid, event: line.event, row, counts: line.counts });
         }
@@ -177,9 +251,12 @@ impl Checker {
     /// A hook that the generic layer is about to run.
     fn hook(&mut self, line: &Line, at: u64, i: usize, hook: Hook) -> Result<(), Refusal> {
         if !line.irq {
-            self.settle(line, i)?;
+            self.settle(line, at, i)?;
         }
         let task = &mut self.tasks[i];
+        if task.switch_hook.is_some() && !line.irq {
+            return self.switch_hook(line, i, hook);
+        }
         if line.irq || (task.owed == Owed::Nothing && task.early.is_none()) {
             return expect::unowed_hook(line, task);
         }
@@ -191,6 +268,7 @@ impl Checker {
         }
         task.owed = Owed::Nothing;
         self.summary.hook(hook);
+        self.summary.verdicts.hook(line, at, task, hook);
         queue::hook(self.arch, hook, &mut self.scene(line, at, i));
         Ok(())
     }
@@ -198,7 +276,7 @@ impl Checker {
     /// A line that records what became of an update.
     fn deferral(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
         if !line.irq {
-            self.settle(line, i)?;
+            self.settle(line, at, i)?;
             let task = &self.tasks[i];
             let pays = task.owed.event().is_none_or(|owed| owed == line.event);
             if !pays || task.early.is_some() {
@@ -254,7 +332,7 @@ impl Checker {
 
     /// What the task's last line left undecided, its next one, `line`, decides.
     #[inline]
-    fn settle(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
+    fn settle(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
         let task = &mut self.tasks[i];
         if task.owed == Owed::McFlushIfXen {
             task.owed = if self.arch == Some(Arch::XenPv) { Owed::McFlush } else { Owed::Nothing };
@@ -262,54 +340,18 @@ impl Checker {
                 self.unflushed_at.get_or_insert(task.owed_at);
             }
         }
+        let is_hook = matches!(line.event, Event::ArchEnter | Event::ArchFlush | Event::ArchLeave);
+        if task.switch_hook.is_some() && !is_hook {
+            return expect::not_owed_line(task);
+        }
         let flushed = line.event == Event::McFlush;
         if std::mem::take(&mut task.issued) && !self.habits.issue_then_flush.keeps(flushed) {
-            return refuse(Field::Event, "`mc_flush`: in this recording it follows every `mmu_issued`".into());
+            self.summary.unusual(at, "no `mc_flush` follows `mmu_issued`".to_owned());
         }
-        Ok(())
-    }
-
-    /// The file ends: nobody is in a section, nothing is owed, nothing is pending.
-    pub fn end(&mut self) -> Result<(), String> {
-        self.summary.arch = self.arch.or(self.header.arch);
-        self.summary.tasks = self.tasks.all().len() as u64;
-        self.summary.cpus = self.cpus.iter().filter(|cpu| cpu.seen).count() as u64;
-        if self.header.open_end {
-            return Ok(());
-        }
-        for task in self.tasks.all() {
-            self.task_ends(task)?;
-        }
-        let judged = self.summary.warnings.total == 0;
-        for (number, cpu) in self.cpus.iter().enumerate() {
-            if let Some(debt) = cpu.debt {
-                return Err(format!("`{}` from an interrupt, owed since line {}", debt.event.name(), debt.at));
-            }
-            if cpu.level > 0 && judged {
-                return Err(format!("`flush_pending {}` on CPU {number}", cpu.level));
-            }
-            if cpu.switch != Switch::Idle {
-                return Err(format!("the end of the context switch on CPU {number}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// What the end of the file asks of a task. A count that wrapped below 0 is no open section: it has been warned of.
-    fn task_ends(&self, task: &Task) -> Result<(), String> {
-        if task.early.is_some() {
-            return Err(expect::early_call(task));
-        }
-        if task.owed.event().is_some() {
-            return Err(expect::owed_by(task));
-        }
-        let (enable, pause) = task.counts();
-        let paused = self.arch != Some(Arch::XenPv) && (1..128).contains(&pause);
-        if (1..128).contains(&enable) || paused {
-            return Err(format!("the end of the section of {}, which is at {enable} {pause}", task.name()));
-        }
-        if task.pending && !task.warned {
-            return Err(format!("`barriers` of {}, whose pending flag is set", task.name()));
+        let cpu = &mut self.cpus[usize::from(line.cpu)];
+        if cpu.unsure && line.event != Event::FlushPending && self.arch.is_some_and(Arch::is_batched) {
+            // A hook that leaves a batch flushes it, unless it is empty.
+            cpu.unsure = !matches!(task.last, Some(Event::ArchFlush | Event::ArchLeave));
         }
         Ok(())
     }

@@ -37,6 +37,11 @@ pub struct Cpu {
     pub owner: Option<usize>,
     /// powerpc64 and sparc64: the entries in the batch.
     pub level: u32,
+    /// The recording began, or lost events, in the middle: what the batch holds is not known yet; on Xen, nor is whether
+    /// a context switch is going on.
+    pub unsure: bool,
+    /// powerpc64 and sparc64: how many entries the batch held before the recording began.
+    pub begun_at: Option<u32>,
     /// Xen: the updates known to be in the multicall buffer.
     pub queued: u32,
     /// Xen: whether the CPU's last line put an update into the buffer.
@@ -45,6 +50,8 @@ pub struct Cpu {
     pub current: Option<usize>,
     /// Xen: how far a context switch has come.
     pub switch: Switch,
+    /// No architecture is known: how far a context switch has come, should it be Xen's.
+    pub loose: Switch,
     /// What interrupts have still to record.
     pub debt: Option<IrqDebt>,
     /// How many sections the code in interrupt context has (without effect) opened.
@@ -69,9 +76,22 @@ pub fn place(line: &Line, i: usize, arch: Option<Arch>, tasks: &mut Tasks, cpus:
     }
     match arch {
         Some(arch) if arch.is_batched() => unpreempted(line, i, tasks, cpu),
-        Some(Arch::XenPv) => current(line, i, tasks, cpu),
+        Some(Arch::XenPv) => {
+            cpu.unsure &= !line.irq && is_of_a_switch(line.event);
+            current(line, i, tasks, cpu)
+        }
+        Some(Arch::Aarch64) => {
+            cpu.unsure &= line.irq; // No interrupt goes on.
+            Ok(())
+        }
         _ => Ok(()),
     }
+}
+
+/// Xen: whether the line may be a part of a context switch whose beginning the recording does not show.
+fn is_of_a_switch(event: Event) -> bool {
+    use Event::{ArchLeave, McFlush, MmuImmediate, MmuIssued, MmuQueued};
+    matches!(event, ArchLeave | McFlush | MmuQueued | MmuIssued | MmuImmediate)
 }
 
 /// An interrupt ends before anything else runs on its CPU.

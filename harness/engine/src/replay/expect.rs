@@ -6,8 +6,9 @@
 //!
 //! Not here: the decisions ([`super::check`], [`super::queue`], [`super::switch`]).
 
+use super::Kind;
 use super::header::Arch;
-use super::line::{Event, Field, Line};
+use super::line::{Event, Field, Line, LineFault};
 use super::task::{Call, Task};
 
 /// A hook of the generic layer, as it is recorded.
@@ -65,6 +66,8 @@ impl Owed {
 /// No kernel could have recorded the line: the field that gives it away, and what a kernel would have recorded.
 #[derive(Debug)]
 pub struct Refusal {
+    /// [`Kind::Impossible`], or [`Kind::Malformed`] where the file is at fault and no kernel.
+    pub kind: Kind,
     /// The field to point at.
     pub field: Field,
     /// What should have stood there.
@@ -74,7 +77,14 @@ pub struct Refusal {
 /// A refusal; `expected` ends a sentence that begins "expected".
 #[cold]
 pub fn refuse<T>(field: Field, expected: String) -> Result<T, Refusal> {
-    Err(Refusal { field, expected })
+    Err(Refusal { kind: Kind::Impossible, field, expected })
+}
+
+/// A second recording begins at the line.
+#[cold]
+pub fn second_recording<T>() -> Result<T, Refusal> {
+    let expected = format!("{}: a second one begins here", LineFault::Second);
+    Err(Refusal { kind: Kind::Malformed, field: Field::Seq, expected })
 }
 
 /// The line does not bear the counts its task has.
@@ -99,7 +109,8 @@ pub fn wrong_outcome<T>(line: &Line, call: Call, before: (u8, u8), after: (u8, u
 /// What `task` owes, for a refusal of another line or of the end of the file.
 #[cold]
 pub fn owed_by(task: &Task) -> String {
-    let name = task.owed.event().map_or("nothing", Event::name);
+    let event = task.switch_hook.map(Hook::event).or(task.owed.event());
+    let name = event.map_or("nothing", Event::name);
     let (enable, pause) = task.counts();
     let numbers = match task.owed {
         Owed::FlushPending(entries) => format!(" {entries}"),
@@ -140,7 +151,8 @@ pub fn unowed_hook<T>(line: &Line, task: &Task) -> Result<T, Refusal> {
 /// The event belongs to another architecture than the header, or an earlier line, names.
 #[cold]
 pub fn foreign_event<T>(line: &Line, arch: Arch) -> Result<T, Refusal> {
-    refuse(Field::Event, format!("an event of {arch}: `{}` is none", line.event.name()))
+    let what = if arch == Arch::CallsOnly { "a call or a hook".to_owned() } else { format!("an event of {arch}") };
+    refuse(Field::Event, format!("{what}, which `{}` is not", line.event.name()))
 }
 
 /// The mode is (or is not) active for the line, and the event is possible only the other way round.

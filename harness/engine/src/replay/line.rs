@@ -1,11 +1,12 @@
-//! One line of a kernel trace: the parser, and what it says when a line is none.
+//! The parser for one line of a kernel trace, and its errors.
 //!
 //! By hand and on bytes, because a recording has hundreds of thousands of lines and is replayed on every change: one
 //! pass, no allocation, columns worked out only once something is wrong.
 //!
 //! Not here: whether a kernel could have written the line ([`super::check`]), nor how lines are cut out of a stream
 //! ([`super::Replay::feed`]). The format is the recorder's:
-//! `<seq> <cpu> <pid> <irq:0|1> <event> <enable_count> <pause_count> [<nr> [<nr>]]`, one space between fields.
+//! `<seq> <cpu> <pid> <irq:0|1> <event> <enable_count> <pause_count> [<nr> [<nr>]]`, with blanks between fields. Blanks
+//! around a line (a carriage return too) mean nothing, nor does what follows the last field that the event has.
 
 use std::fmt;
 
@@ -189,11 +190,14 @@ impl Field {
 
     /// The 1-based column at which the field starts in `raw`, or the column just after the line if it has no such field.
     pub fn column(self, raw: &[u8]) -> u32 {
-        let mut at = 0;
-        for field in raw.split(|&byte| byte == b' ').take(self as usize) {
-            at += field.len() + 1;
-        }
-        column(at.min(raw.len()))
+        let start = |&(at, byte): &(usize, &u8)| !is_blank(*byte) && (at == 0 || is_blank(raw[at - 1]));
+        let mut starts = raw.iter().enumerate().filter(start).map(|(at, _)| at);
+        column(starts.nth(self as usize).unwrap_or(trimmed(raw).len()))
+    }
+
+    /// The last field that `event` has.
+    pub fn last(event: Event) -> Field {
+        FIELDS[6 + event.extra_fields()]
     }
 }
 
@@ -222,9 +226,10 @@ pub struct Line {
 }
 
 impl Line {
-    /// Parses `raw`, a line without its newline that is no comment.
-    pub fn parse(raw: &[u8]) -> Result<Line, LineError> {
-        let mut cursor = Cursor { raw, at: 0, field: Field::Seq };
+    /// Parses `raw`, a line without its newline that is neither a comment nor blank; and whether something follows the
+    /// event's last field.
+    pub fn parse(raw: &[u8]) -> Result<(Line, bool), LineError> {
+        let mut cursor = Cursor { raw: trimmed(raw), at: 0, field: Field::Seq };
         let seq = cursor.number()?;
         let cpu = cursor.number()? as u16; // at most MAX_CPU
         let pid = cursor.number()? as u32; // at most MAX_PID
@@ -235,9 +240,54 @@ impl Line {
         for slot in nr.iter_mut().take(event.extra_fields()) {
             *slot = cursor.number()? as u32;
         }
-        cursor.end(event)?;
-        Ok(Line { seq, cpu, irq, event, pid, counts, nr })
+        let rest = cursor.at < cursor.raw.len();
+        if rest && !is_text(&cursor.raw[cursor.at..]) {
+            cursor.skip();
+            return Err(cursor.error(LineFault::NotText));
+        }
+        Ok((Line { seq, cpu, irq, event, pid, counts, nr }, rest))
     }
+}
+
+/// Whether `byte` stands between fields and means nothing.
+#[inline]
+pub fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
+}
+
+/// A line without the blanks at its end, a carriage return among them.
+#[inline]
+pub fn trimmed(raw: &[u8]) -> &[u8] {
+    let mut line = raw;
+    while let [rest @ .., last] = line
+        && is_blank(*last)
+    {
+        line = rest;
+    }
+    line
+}
+
+/// Whether the bytes can be shown as they are: UTF-8 without control characters but tabs and carriage returns.
+pub fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(|c| !c.is_control() || c == '\t' || c == '\r'))
+}
+
+/// Whether the line has the shape of an event line, however wrong its fields are: five of them, with a number first and
+/// letters fifth.
+pub fn is_like_an_event(raw: &[u8]) -> bool {
+    let mut fields = raw.split(|&byte| is_blank(byte)).filter(|field| !field.is_empty());
+    let first = fields.next().is_some_and(|field| field[0].is_ascii_digit());
+    let event = fields.nth(3).is_some_and(|field| field[0].is_ascii_alphabetic());
+    first && event && is_text(raw)
+}
+
+/// How many events the line says were lost: `lost 12 events`, alone, in a comment or in a tracer's brackets.
+pub fn lost_events(raw: &[u8]) -> Option<u64> {
+    let mut words = raw.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.find(|word| word.eq_ignore_ascii_case(b"lost"))?;
+    let number = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
+    let noun = words.next()?;
+    (noun.eq_ignore_ascii_case(b"events") || noun.eq_ignore_ascii_case(b"event")).then_some(number)
 }
 
 impl fmt::Display for Line {
@@ -261,27 +311,24 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// The bytes up to the next space or the end, and the step over the space.
+    /// The step over the blanks before a field.
     #[inline]
-    fn take(&mut self) -> Result<&'a [u8], LineError> {
-        let rest = self.raw.get(self.at..).unwrap_or_default();
-        let token = rest.split(|&byte| byte == b' ').next().unwrap_or_default();
-        if token.is_empty() {
-            return Err(self.error(LineFault::Missing(self.field)));
+    fn skip(&mut self) {
+        while self.raw.get(self.at).is_some_and(|&byte| is_blank(byte)) {
+            self.at += 1;
         }
-        Ok(token)
     }
 
     #[inline]
     fn step(&mut self, width: usize) {
-        self.at += width + 1;
+        self.at += width;
         self.field = FIELDS[(self.field as usize + 1).min(FIELDS.len() - 1)];
     }
 
     #[inline]
     fn number(&mut self) -> Result<u64, LineError> {
-        let start = self.at;
-        let rest = self.raw.get(start..).unwrap_or_default();
+        self.skip();
+        let rest = self.raw.get(self.at..).unwrap_or_default();
         let mut value: u64 = 0;
         let mut width = 0;
         for &byte in rest {
@@ -293,9 +340,9 @@ impl<'a> Cursor<'a> {
             value = next.ok_or_else(|| self.error(LineFault::OutOfRange(self.field)))?;
             width += 1;
         }
-        if width == 0 || !matches!(rest.get(width), None | Some(b' ')) {
-            self.take()?; // An empty field is a missing one.
-            return Err(self.error(LineFault::NotANumber(self.field)));
+        if width == 0 || rest.get(width).is_some_and(|&byte| !is_blank(byte)) {
+            let fault = if rest.is_empty() { LineFault::Missing } else { LineFault::NotANumber };
+            return Err(self.error(fault(self.field)));
         }
         if value > self.field.max() {
             return Err(self.error(LineFault::OutOfRange(self.field)));
@@ -306,18 +353,15 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn event(&mut self) -> Result<Event, LineError> {
-        let token = self.take()?;
-        let event = Event::parse(token).ok_or_else(|| self.error(LineFault::UnknownEvent))?;
-        self.step(token.len());
-        Ok(event)
-    }
-
-    /// The line must be used up; the last field's step has moved one past its end.
-    fn end(&self, event: Event) -> Result<(), LineError> {
-        if self.at == self.raw.len() + 1 {
-            return Ok(());
+        self.skip();
+        let rest = self.raw.get(self.at..).unwrap_or_default();
+        let width = rest.iter().position(|&byte| is_blank(byte)).unwrap_or(rest.len());
+        if width == 0 {
+            return Err(self.error(LineFault::Missing(self.field)));
         }
-        Err(self.error(LineFault::Extra(event)))
+        let event = Event::parse(&rest[..width]).ok_or_else(|| self.error(LineFault::UnknownEvent))?;
+        self.step(width);
+        Ok(event)
     }
 
     #[cold]
@@ -338,42 +382,42 @@ pub struct LineError {
 /// What can be wrong with a line as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFault {
-    /// The line ends, or a second space stands, where the field should be.
+    /// The line ends where the field should be.
     Missing(Field),
-    /// Something follows the last field of the event.
-    Extra(Event),
     /// The field is no decimal number.
     NotANumber(Field),
     /// The number is larger than the field can hold.
     OutOfRange(Field),
     /// No recorder writes such an event.
     UnknownEvent,
-    /// A comment is not text: a NUL byte, or not UTF-8.
+    /// A comment, or what follows an event's last field, is not text.
     NotText,
     /// The line is longer than any a recorder writes.
     TooLong,
-    /// The file ends inside the line.
-    Truncated,
     /// The file ends without a single event.
     NoEvents,
+    /// Nothing says that the input is a trace: its first line is neither a comment nor an event.
+    NoTrace,
+    /// A second recording begins.
+    Second,
 }
 
 impl fmt::Display for LineFault {
     /// What should have stood there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LineFault::Missing(field) => write!(f, "{} after one space", field.name()),
-            LineFault::Extra(event) => {
-                let count = 7 + event.extra_fields();
-                write!(f, "the end of the line: `{}` has {count} fields", event.name())
-            }
+            LineFault::Missing(field) => write!(f, "{}", field.name()),
             LineFault::NotANumber(field) => write!(f, "{}, a decimal number", field.name()),
             LineFault::OutOfRange(field) => write!(f, "{}, a number from 0 to {}", field.name(), field.max()),
             LineFault::UnknownEvent => write!(f, "the name of an event"),
-            LineFault::NotText => write!(f, "text in UTF-8 without NUL bytes"),
+            LineFault::NotText => write!(f, "text in UTF-8 without control characters"),
             LineFault::TooLong => write!(f, "a line of at most {} bytes", super::MAX_LINE),
-            LineFault::Truncated => write!(f, "a newline at the end of the last line"),
             LineFault::NoEvents => write!(f, "at least one event line"),
+            LineFault::NoTrace => write!(f, "a kernel trace, with lines such as {EXAMPLE}"),
+            LineFault::Second => write!(f, "one recording in a file"),
         }
     }
 }
+
+/// What a line of a trace looks like, for whoever has none.
+const EXAMPLE: &str = "`0 0 5 0 enable 1 0` (<seq> <cpu> <pid> <irq> <event> <enable_count> <pause_count>)";

@@ -1,8 +1,8 @@
 //! Replay of kernel traces: every call, hook and deferral that a real kernel recorded, held against the specification.
 //!
-//! What it is: a reader of the recorder's text form and a checker that drives `lazy_mmu_core`'s `counted`
-//! generation with every recorded call, task by task, and refuses a line that no kernel could have recorded there.
-//! Memory is bounded by the tasks and CPUs of the recording, not by its length.
+//! What it is: a reader of the recorder's text form; a checker that drives `lazy_mmu_core`'s `counted` generation with
+//! every recorded call, task by task, and refuses a line that no kernel could have recorded there; and a judge of the
+//! invariants that a recording shows. Memory is bounded by the tasks and CPUs of the recording, not by its length.
 //!
 //! What it is not: a model of a kernel. It knows what a trace shows; where several kernels could have recorded a line
 //! it accepts the line. It opens no files and decompresses nothing.
@@ -21,10 +21,14 @@
 mod arrival;
 mod check;
 mod cpu;
+mod end;
 mod expect;
 mod header;
+mod judge;
 mod line;
+mod loose;
 mod queue;
+mod report;
 mod summary;
 mod switch;
 mod task;
@@ -33,16 +37,23 @@ mod task;
 mod tests;
 
 pub use header::Arch;
+pub use judge::{Breach, Cause, JUDGED, Verdict, Verdicts};
 pub use line::Event;
-pub use summary::{Summary, Warning, Warnings};
+pub use summary::{Cost, Notes, Outcome, Summary, Warning, Warnings};
 
 use check::Checker;
 use expect::Refusal;
-use line::{Line, LineError, LineFault};
+use line::{Field, Line, LineError, LineFault, is_blank, is_like_an_event, is_text, lost_events};
 use std::fmt;
 
 /// The longest line that is read, newline not counted. A recorder's are under 400 bytes, its header included.
 pub const MAX_LINE: usize = 4096;
+
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How many characters of a bad field are shown.
+const SHOWN: usize = 40;
 
 /// Every word that means something in a trace: the events' names, and what a reader heeds in a header.
 pub fn words() -> impl Iterator<Item = &'static str> {
@@ -52,9 +63,11 @@ pub fn words() -> impl Iterator<Item = &'static str> {
 /// What is wrong with a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The input is no trace: exit code 2.
+    /// The input is something else than a trace.
+    NoTrace,
+    /// A trace is damaged, or two are in one file.
     Malformed,
-    /// A line that no kernel could have recorded there: exit code 1.
+    /// A line that no kernel could have recorded there.
     Impossible,
 }
 
@@ -117,12 +130,10 @@ impl Replay {
         if let Some(rejection) = self.rejection {
             return Err(rejection);
         }
-        if !self.partial.is_empty() {
-            let column = line::column(self.partial.len());
-            return Err(self.malformed(&[], LineError { column, fault: LineFault::Truncated }));
-        }
+        self.last_line()?;
         if self.checker.summary.events == 0 {
-            return Err(self.malformed(&[], LineError { column: 1, fault: LineFault::NoEvents }));
+            let fault = if self.checker.header.titled { LineFault::NoEvents } else { LineFault::NoTrace };
+            return Err(self.malformed(&[], LineError { column: 1, fault }));
         }
         self.checker.summary.lines = self.lines;
         match self.checker.end() {
@@ -132,6 +143,27 @@ impl Replay {
                 Err(Rejection { kind, line, column: 1, expected, found })
             }
         }
+    }
+
+    /// A last line without a newline may have been cut, also in the middle of its last number: whatever makes sense of
+    /// it is taken, and what does not is held against nobody.
+    fn last_line(&mut self) -> Result<(), Rejection> {
+        let raw = std::mem::take(&mut self.partial);
+        if raw.is_empty() {
+            return Ok(());
+        }
+        let before = self.checker.clone();
+        let Err(rejection) = self.line(&raw) else { return Ok(()) };
+        let cut = match Line::parse(&raw) {
+            Err(_) => before.summary.events > 0 && is_text(&raw),
+            Ok((line, _)) => Field::last(line.event).column(&raw) <= rejection.column,
+        };
+        if !cut {
+            return Err(rejection);
+        }
+        self.checker = before;
+        self.checker.summary.cut_line = true;
+        Ok(())
     }
 
     /// Cuts the bytes into lines; what is left without a newline waits for the next chunk.
@@ -170,51 +202,69 @@ impl Replay {
         if raw.len() > MAX_LINE {
             return Err(self.malformed(&[], too_long()));
         }
-        if raw.first() == Some(&b'#') {
-            self.comment(raw)?;
-        } else {
-            let line = Line::parse(raw).map_err(|error| self.malformed(raw, error))?;
-            self.checker.line(&line, self.lines + 1).map_err(|refusal| self.impossible(raw, &line, refusal))?;
+        let raw = if self.lines == 0 { raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw) } else { raw };
+        match Line::parse(raw) {
+            Ok((line, more)) => {
+                self.checker.line(&line, self.lines + 1).map_err(|refusal| self.refused(raw, &line, refusal))?;
+                self.checker.summary.longer_lines += u64::from(more);
+            }
+            Err(error) => self.no_event(raw, error)?,
         }
         self.lines += 1;
         Ok(())
     }
 
+    /// A line that is no event's: blank, a comment, a recorder's word that it lost some, or a fault.
+    fn no_event(&mut self, raw: &[u8], error: LineError) -> Result<(), Rejection> {
+        let Some(start) = raw.iter().position(|&byte| !is_blank(byte)) else { return Ok(()) };
+        if raw[start] == b'#' {
+            return self.comment(raw);
+        }
+        if let Some(events) = lost_events(raw) {
+            self.checker.lost(events);
+            return Ok(());
+        }
+        let begun = self.checker.summary.events > 0 || self.checker.header.titled;
+        let fault =
+            if begun || is_like_an_event(raw) { error } else { LineError { column: 1, fault: LineFault::NoTrace } };
+        Err(self.malformed(raw, fault))
+    }
+
     /// A comment must be text; before the first event it is a header line.
     fn comment(&mut self, raw: &[u8]) -> Result<(), Rejection> {
-        let nul = raw.iter().position(|&byte| byte == 0);
-        let text = std::str::from_utf8(raw);
-        let bad = nul.or(text.as_ref().err().map(std::str::Utf8Error::valid_up_to));
-        match (text, bad) {
-            (Ok(text), None) => {
-                if self.checker.summary.events == 0 {
-                    self.checker.header.read(text);
-                }
-                Ok(())
-            }
-            (_, at) => {
-                let column = line::column(at.unwrap_or(0));
-                Err(self.malformed(raw, LineError { column, fault: LineFault::NotText }))
-            }
+        if let Some(at) = raw.iter().position(|&byte| byte < b' ' && !is_blank(byte)) {
+            return Err(self.malformed(raw, LineError { column: line::column(at), fault: LineFault::NotText }));
         }
+        let text = String::from_utf8_lossy(raw);
+        let begun = self.checker.summary.events > 0;
+        if let Some(events) = lost_events(raw) {
+            self.checker.lost(events);
+        } else if header::is_title(&text) && (begun || self.checker.header.titled) {
+            return Err(self.malformed(raw, LineError { column: 1, fault: LineFault::Second }));
+        } else if !begun {
+            self.checker.header.read(&text);
+        }
+        Ok(())
     }
 
     #[cold]
     fn malformed(&self, raw: &[u8], error: LineError) -> Rejection {
         let found = match error.fault {
             LineFault::TooLong => "a longer line".to_owned(),
-            LineFault::Truncated => "the end of the file".to_owned(),
             LineFault::NoEvents => "the end of the file".to_owned(),
+            LineFault::NoTrace if raw.is_empty() => "the end of the file".to_owned(),
+            LineFault::Second => "the title of a second one".to_owned(),
             _ => token(raw, error.column),
         };
-        let (kind, line, expected) = (Kind::Malformed, self.lines + 1, error.fault.to_string());
-        Rejection { kind, line, column: error.column, expected, found }
+        let kind = if error.fault == LineFault::NoTrace { Kind::NoTrace } else { Kind::Malformed };
+        let expected = error.fault.to_string();
+        Rejection { kind, line: self.lines + 1, column: error.column, expected, found }
     }
 
     #[cold]
-    fn impossible(&self, raw: &[u8], line: &Line, refusal: Refusal) -> Rejection {
-        let (kind, column) = (Kind::Impossible, refusal.field.column(raw));
-        Rejection { kind, line: self.lines + 1, column, expected: refusal.expected, found: line.to_string() }
+    fn refused(&self, raw: &[u8], line: &Line, refusal: Refusal) -> Rejection {
+        let Refusal { kind, field, expected } = refusal;
+        Rejection { kind, line: self.lines + 1, column: field.column(raw), expected, found: line.to_string() }
     }
 }
 
@@ -222,14 +272,18 @@ fn too_long() -> LineError {
     LineError { column: line::column(MAX_LINE), fault: LineFault::TooLong }
 }
 
-/// What stands at `column`, up to the next space, in a form that is safe to print.
+/// What stands at `column`, up to the next blank, in a form that is safe to print.
 fn token(raw: &[u8], column: u32) -> String {
     let rest = raw.get(column as usize - 1..).unwrap_or_default();
-    let token = rest.split(|&byte| byte == b' ').next().unwrap_or_default();
-    let shown = &token[..token.len().min(40)];
-    match (rest.is_empty(), token.is_empty()) {
-        (true, _) => "the end of the line".to_owned(),
-        (_, true) => "a space".to_owned(),
-        _ => format!("`{}`", shown.escape_ascii()),
+    let token = rest.split(|&byte| is_blank(byte)).next().unwrap_or_default();
+    match rest.is_empty() || token.is_empty() {
+        true => "the end of the line".to_owned(),
+        false if !is_text(token) => "bytes that are no text".to_owned(),
+        false => {
+            let text = String::from_utf8_lossy(token);
+            let shown: String = text.chars().take(SHOWN).collect();
+            let rest = if shown.len() < text.len() { "..." } else { "" };
+            format!("`{shown}{rest}`")
+        }
     }
 }

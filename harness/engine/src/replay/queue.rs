@@ -29,7 +29,7 @@ const HABIT: u32 = 64;
 /// Something that some recorders always do and no rule demands, learnt from the recording itself.
 ///
 /// Xen's buffer holds calls that are not recorded, so a line too few or too many there often breaks no rule. It does
-/// break what the recording has shown before.
+/// break what the recording has shown before, and is shown as unusual.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Habit {
     kept: u32,
@@ -95,6 +95,34 @@ impl Scene<'_> {
         if self.is_active() == active { Ok(()) } else { wrong_activity(self.line, self.task, instead) }
     }
 
+    /// An update was left for later.
+    #[inline]
+    fn deferred(&mut self) {
+        self.summary.deferred += 1;
+        if self.task.own.open > 0 {
+            self.summary.cost.changes += 1;
+            self.summary.verdicts.update(self.line, self.at, self.task, true);
+        }
+    }
+
+    /// An update was made at once.
+    #[inline]
+    fn at_once(&mut self) {
+        self.summary.immediate += 1;
+        if self.task.own.open > 0 && !self.line.irq {
+            self.summary.cost.changes += 1;
+            self.summary.cost.operations += 1;
+            self.summary.verdicts.update(self.line, self.at, self.task, false);
+        }
+    }
+
+    /// Updates that had been left for later were made, by one operation.
+    #[inline]
+    fn completes(&mut self) {
+        self.summary.completions += 1;
+        self.summary.cost.operations += 1;
+    }
+
     /// An interrupt over the task has one more line of `event` to record.
     fn irq_owes(&mut self, event: Event) {
         self.cpu.owe(event, self.i, self.at);
@@ -118,8 +146,22 @@ pub fn hook(arch: Option<Arch>, hook: Hook, scene: &mut Scene) {
         Some(Arch::Aarch64) => aarch64_hook(hook, scene),
         Some(arch) if arch.is_batched() => batch_hook(hook, scene),
         Some(Arch::XenPv) if hook != Hook::Enter => scene.owe(Owed::McFlush),
-        None if hook != Hook::Enter => scene.owe(Owed::McFlushIfXen),
+        None => {
+            holds(hook, scene);
+            if hook != Hook::Enter {
+                scene.owe(Owed::McFlushIfXen);
+            }
+        }
         _ => {}
+    }
+}
+
+/// Counts the enters that hold preemption off, if the architecture turns out to do that.
+fn holds(hook: Hook, scene: &mut Scene) {
+    match hook {
+        Hook::Enter => scene.task.holds = scene.task.holds.saturating_add(1),
+        Hook::Leave => scene.task.holds = scene.task.holds.saturating_sub(1),
+        Hook::Flush => {}
     }
 }
 
@@ -146,11 +188,12 @@ fn aarch64_event(scene: &mut Scene) -> Result<(), Refusal> {
         Event::QueueDeferred => {
             scene.require_active(true, "queue_emitted")?;
             scene.task.pending = true;
-            scene.summary.deferred += 1;
+            scene.task.vague = false;
+            scene.deferred();
         }
         Event::QueueEmitted => {
             scene.require_active(false, "queue_deferred")?;
-            scene.summary.immediate += 1;
+            scene.at_once();
             if scene.line.irq {
                 scene.irq_owes(Event::Barriers);
             } else {
@@ -165,7 +208,7 @@ fn aarch64_event(scene: &mut Scene) -> Result<(), Refusal> {
         _ if scene.task.owed == Owed::Barriers => {
             scene.task.owed = Owed::Nothing;
             if scene.task.last != Some(Event::QueueEmitted) {
-                scene.summary.completions += 1;
+                scene.completes();
             }
         }
         _ => direct_barriers(scene)?,
@@ -180,15 +223,17 @@ fn aarch64_event(scene: &mut Scene) -> Result<(), Refusal> {
 /// a hook that should have found it set.
 fn direct_barriers(scene: &mut Scene) -> Result<(), Refusal> {
     let after_hook = matches!(scene.task.last, Some(Event::ArchFlush | Event::ArchLeave));
-    let open = if scene.line.irq { scene.cpu.irq_sections > 0 } else { scene.is_active() && !after_hook };
+    // An interrupt that went on when the recording began may be in a section, or owe these barriers.
+    let by_interrupt = scene.cpu.irq_sections > 0 || scene.cpu.unsure;
+    let open = if scene.line.irq { by_interrupt } else { scene.is_active() && !after_hook };
     if open {
         scene.summary.direct_barriers += 1;
         return Ok(());
     }
     if scene.task.vague && after_hook && !scene.line.irq {
-        // The recording started amid this section: something may have been pending already.
+        // The recording began amid this section: something may have been pending already.
         scene.task.vague = false;
-        scene.summary.completions += 1;
+        scene.completes();
         return Ok(());
     }
     let who = scene.task.name();
@@ -197,13 +242,16 @@ fn direct_barriers(scene: &mut Scene) -> Result<(), Refusal> {
 
 /// Enter and leave of powerpc64 hash and sparc64 hold preemption off; flush and leave empty this CPU's batch.
 fn batch_hook(hook: Hook, scene: &mut Scene) {
+    holds(hook, scene);
     if hook == Hook::Enter {
-        scene.task.holds = scene.task.holds.saturating_add(1);
         scene.task.binding = scene.task.bound.is_none();
+        if scene.task.holds == 1 && std::mem::take(&mut scene.cpu.unsure) {
+            scene.cpu.level = 0; // Whoever left the mode here before has emptied it.
+        }
         return;
     }
     if hook == Hook::Leave {
-        scene.task.holds = scene.task.holds.saturating_sub(1);
+        scene.summary.verdicts.released(scene.line, scene.at, scene.task);
     }
     if scene.cpu.level > 0 {
         scene.owe(Owed::FlushPending(scene.cpu.level));
@@ -232,7 +280,7 @@ fn batch_event(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
             if scene.line.irq {
                 scene.irq_pays();
             }
-            scene.summary.immediate += 1;
+            scene.at_once();
             Ok(())
         }
     }
@@ -240,20 +288,37 @@ fn batch_event(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
 
 fn batch_add(scene: &mut Scene) -> Result<(), Refusal> {
     scene.require_active(true, "flush_immediate")?;
+    assume_level(scene, scene.line.nr[0].wrapping_sub(1), BATCH - 1);
     let (level, cpu) = (scene.cpu.level, scene.line.cpu);
     if scene.line.nr[0] != level + 1 {
         return refuse(Field::First, format!("{}: the batch of CPU {cpu} holds {level}", level + 1));
     }
     scene.cpu.level = level + 1;
-    scene.summary.deferred += 1;
+    scene.deferred();
+    scene.summary.verdicts.batched(scene.line, scene.at, scene.task);
     if scene.cpu.level == BATCH {
         scene.owe(Owed::FlushPending(BATCH));
     }
     Ok(())
 }
 
+/// The first line that says how full a batch is, whose filling the recording does not show.
+fn assume_level(scene: &mut Scene, level: u32, most: u32) {
+    if scene.cpu.unsure && level <= most {
+        scene.cpu.unsure = false;
+        if level > 0 && scene.cpu.level == 0 {
+            scene.cpu.begun_at = Some(level);
+        }
+        scene.cpu.level = level;
+    }
+}
+
 /// A flush takes the whole batch, whatever caused it: a hook, a full batch, another mm or page size, `tlb_flush()`.
 fn flush_pending(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
+    assume_level(scene, scene.line.nr[0], BATCH);
+    if scene.cpu.unsure {
+        return refuse(Field::First, format!("at most {BATCH}: a batch holds no more"));
+    }
     let (level, cpu) = (scene.cpu.level, scene.line.cpu);
     if level == 0 {
         return refuse(Field::Event, format!("no `flush_pending`: the batch of CPU {cpu} is empty"));
@@ -269,7 +334,7 @@ fn flush_pending(arch: Arch, scene: &mut Scene) -> Result<(), Refusal> {
         scene.irq_owes(Event::FlushImmediate);
     }
     scene.cpu.level = 0;
-    scene.summary.completions += 1;
+    scene.completes();
     if matches!(scene.task.owed, Owed::FlushPending(_)) {
         scene.task.owed = Owed::Nothing;
         release(scene);
@@ -286,7 +351,7 @@ fn xen_event(scene: &mut Scene) -> Result<(), Refusal> {
             scene.require_active(true, "mmu_immediate")?;
             scene.cpu.queued += 1;
             scene.cpu.just_queued = true;
-            scene.summary.deferred += 1;
+            scene.deferred();
             if scene.cpu.queued * UPDATE > MC_ARGS {
                 let most = MC_ARGS / UPDATE - 1;
                 let text = format!("`mc_flush` first: the buffer of CPU {} holds {most} updates", scene.line.cpu);
@@ -296,12 +361,12 @@ fn xen_event(scene: &mut Scene) -> Result<(), Refusal> {
         Event::MmuIssued => {
             scene.require_active(false, "mmu_queued")?;
             scene.cpu.queued = 0;
-            scene.summary.immediate += 1;
+            scene.at_once();
             scene.task.issued = !scene.line.irq;
         }
         Event::MmuImmediate => {
             scene.require_active(false, "mmu_queued")?;
-            scene.summary.immediate += 1;
+            scene.at_once();
         }
         _ => mc_flush(scene, just_queued)?,
     }
@@ -313,6 +378,7 @@ fn mc_flush(scene: &mut Scene, just_queued: bool) -> Result<(), Refusal> {
     let [entries, bytes] = scene.line.nr;
     let queued = std::mem::take(&mut scene.cpu.queued);
     scene.summary.completions += 1;
+    scene.summary.cost.operations += u64::from(queued > 0);
     buffer_holds(entries, bytes)?;
     if entries == 0 && queued > 0 {
         return refuse(
@@ -333,8 +399,8 @@ fn mc_flush(scene: &mut Scene, just_queued: bool) -> Result<(), Refusal> {
         return refuse(Field::Second, text);
     }
     if entries == 1 && queued > 0 && !scene.habits.flush_is_exact.keeps(bytes == queued * UPDATE) {
-        let exact = queued * UPDATE;
-        return refuse(Field::Second, format!("{exact} bytes in 1 entry, which holds {} as recorded", updates(queued)));
+        let what = format!("{bytes} bytes in 1 entry that holds {} as recorded", updates(queued));
+        scene.summary.unusual(scene.at, what);
     }
     Ok(())
 }

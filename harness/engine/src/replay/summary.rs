@@ -3,16 +3,21 @@
 //! A replay that found nothing wrong says little unless one knows what it saw: no nested section, no full batch and no
 //! pause is a recording that could not have shown the defects of those. Hence the counts, and hence the warnings, which
 //! are conformant and still what a reader wants to look at.
+//!
+//! Not here: its text ([`super::report`]), and what the contract says ([`super::judge`]).
 
 use super::expect::Hook;
 use super::header::Arch;
+use super::judge::Verdicts;
 use super::line::Event;
-use super::task::{Call, Outcome};
-use crate::trace::counted;
+use super::task::{Call, Outcome as Done};
 use std::fmt;
 
 /// How many warnings are kept with their line; all are counted.
 const KEPT_WARNINGS: usize = 32;
+
+/// How many notes of a kind are kept; all are counted.
+const KEPT_NOTES: usize = 8;
 
 /// A line at which the specification says that the kernel warns. It is conformant: the counters wrapped as they must.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,46 @@ pub struct Warnings {
     pub total: u64,
     /// The first ones, in order.
     pub first: Vec<Warning>,
+}
+
+/// What is said of a recording beside its counts: the first notes of a kind, and how many there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// All of them.
+    pub total: u64,
+    /// The first ones, in order.
+    pub first: Vec<String>,
+}
+
+impl Notes {
+    #[cold]
+    fn add(&mut self, note: String) {
+        self.total += 1;
+        if self.first.len() < KEPT_NOTES {
+            self.first.push(note);
+        }
+    }
+}
+
+/// What the updates made inside sections cost. Without the mode each would be an operation: barriers on aarch64, a flush
+/// on powerpc64 and sparc64, a hypercall on Xen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Updates made inside sections, by the task's own code: deferred or not, in a pause or not.
+    pub changes: u64,
+    /// The operations they took: one for each that was made at once, one for each lot that was deferred together.
+    pub operations: u64,
+}
+
+/// What the replay of a recording came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every line is one that a kernel could have recorded, and no judged invariant broke.
+    Holds,
+    /// A judged invariant broke.
+    Breaks,
+    /// Nothing broke, but a part of what happened is not in the recording: it began in the middle, or lost events.
+    Part,
 }
 
 /// What a replayed recording contained.
@@ -95,12 +140,61 @@ pub struct Summary {
     pub recorded_early: u64,
     /// Lines at which the kernel warns.
     pub warnings: Warnings,
+    /// What each judged invariant came to.
+    pub verdicts: Verdicts,
+    /// What the updates inside sections cost.
+    pub cost: Cost,
+    /// The tasks that never ran unpaused since a switch first left them paused: pid, and the CPU of their first line.
+    pub paused_for_life: Vec<(u32, u16)>,
+    /// The first sequence number.
+    pub first_seq: u64,
+    /// The recording began in the middle: the first line is not its kernel's first.
+    pub begun_amid: bool,
+    /// The states that tasks and batches must have had where the recording began, or went on after lost events.
+    pub assumed: Notes,
+    /// Events that the recorder lost.
+    pub lost: u64,
+    /// How often it lost some.
+    pub gaps: u64,
+    /// What the end of the file leaves open, in words that follow "the recording ends".
+    pub open_ends: Vec<String>,
+    /// How many events the header promises, if the file has fewer.
+    pub wrote: Option<u64>,
+    /// The last line has no newline and no sense: it was cut, and was left out.
+    pub cut_line: bool,
+    /// Lines with fields behind the last one that the event has.
+    pub longer_lines: u64,
+    /// What the recorder always did but here, although no rule demands it.
+    pub unusual: Notes,
 }
 
 impl Summary {
+    /// What the replay came to.
+    pub fn outcome(&self) -> Outcome {
+        if self.verdicts.breaches().next().is_some() {
+            Outcome::Breaks
+        } else if self.assumed.total > 0 || self.gaps > 0 {
+            Outcome::Part
+        } else {
+            Outcome::Holds
+        }
+    }
+
+    /// Something that was always otherwise in this recording.
+    #[cold]
+    pub(super) fn unusual(&mut self, at: u64, what: String) {
+        self.unusual.add(format!("line {at}: {what}, against all before"));
+    }
+
+    /// A state in the middle of which the recording began.
+    #[cold]
+    pub(super) fn assumed(&mut self, what: String) {
+        self.assumed.add(what);
+    }
+
     /// Counts a call.
     #[inline]
-    pub(super) fn call(&mut self, call: Call, irq: bool, outcome: &Outcome) {
+    pub(super) fn call(&mut self, call: Call, irq: bool, outcome: &Done) {
         if irq {
             self.calls_in_interrupt += 1;
             return;
@@ -132,41 +226,5 @@ impl Summary {
         if self.warnings.first.len() < KEPT_WARNINGS {
             self.warnings.first.push(warning);
         }
-    }
-}
-
-impl fmt::Display for Summary {
-    /// A short report: what it was, what it exercised, what is worth a look. A count of zero is said too.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arch = self.arch.map_or("no architecture recognised".to_owned(), |arch| arch.to_string());
-        writeln!(
-            f,
-            "{}: {arch}, {} events, {}, {}",
-            self.name,
-            self.events,
-            counted(self.tasks, ["task", "tasks"]),
-            counted(self.cpus, ["CPU", "CPUs"])
-        )?;
-        writeln!(f, "  sections       {} outermost, {} nested", self.sections, self.nested)?;
-        writeln!(f, "  pauses         {} inside a section, {} without effect", self.pauses, self.idle_pauses)?;
-        let (paused, irq) = (self.calls_while_paused, self.calls_in_interrupt);
-        writeln!(f, "  no-effect      {paused} calls while paused, {irq} in an interrupt")?;
-        let (enters, flushes, leaves) = (self.enters, self.flushes, self.leaves);
-        writeln!(f, "  hooks          {enters} enter, {flushes} flush, {leaves} leave")?;
-        writeln!(f, "  updates        {} deferred, {} at once", self.deferred, self.immediate)?;
-        writeln!(f, "  completions    {}, and {} direct barriers", self.completions, self.direct_barriers)?;
-        if self.arch == Some(Arch::XenPv) {
-            writeln!(f, "  switches       {}, {} new tasks", self.switches, self.new_tasks)?;
-        }
-        writeln!(f, "  recorded early {}", self.recorded_early)?;
-        writeln!(f, "  warnings       {}", self.warnings.total)?;
-        for warning in &self.warnings.first {
-            writeln!(f, "    {warning}")?;
-        }
-        let hidden = self.warnings.total - self.warnings.first.len() as u64;
-        if hidden > 0 {
-            writeln!(f, "    and {hidden} more")?;
-        }
-        Ok(())
     }
 }

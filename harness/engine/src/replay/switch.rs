@@ -20,7 +20,7 @@
 use super::check::Checker;
 use super::expect::{Hook, Owed, Refusal, refuse, wrong_counts, wrong_outcome};
 use super::line::{Event, Field, Line};
-use super::task::{Call, Whereabouts};
+use super::task::{Call, Outcome, Whereabouts};
 
 /// How far a CPU's context switch has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub enum Switch {
     Between(Step),
     /// The buffer was flushed by the line before: next may be resumed.
     Flushed(Step),
-    /// next was resumed and is active again: its enter hook comes next.
-    Entering(Step, usize),
+    /// next was resumed and is active again: its enter hook comes next, under next's pid or prev's, if that is known.
+    Entering(Option<usize>, usize),
 }
 
 /// Whose switch it is, and since when.
@@ -61,17 +61,23 @@ impl Checker {
         if line.counts != after {
             return wrong_outcome(line, Call::TaskPause, seen_ahead, after, &self.tasks[i]);
         }
-        self.summary.switches += 1;
-        self.count_call(line, at, i, Call::TaskPause, &outcome);
+        self.switched_out(line, at, i, &outcome);
         let step = Step { prev: i, at };
         let leaves = outcome.hook == Some(Hook::Leave);
         self.cpus[usize::from(line.cpu)].switch = if leaves { Switch::Leaving(step) } else { Switch::Between(step) };
         Ok(())
     }
 
+    /// prev is paused, and leaves its CPU.
+    pub(super) fn switched_out(&mut self, line: &Line, at: u64, i: usize, outcome: &Outcome) {
+        self.summary.switches += 1;
+        self.tasks[i].own.away = Some(outcome.before);
+        self.count_call(line, at, i, Call::TaskPause, outcome);
+    }
+
     /// Pauses prev. It may have been preempted between a counter update and that call's line: then the call comes
     /// first, and its line is prev's next.
-    fn pause_prev(&mut self, line: &Line, at: u64, i: usize) -> super::task::Outcome {
+    pub(super) fn pause_prev(&mut self, line: &Line, at: u64, i: usize) -> Outcome {
         let task = &self.tasks[i];
         let plain = Call::TaskPause.before(line.counts) == task.counts();
         let can_be_early = task.early.is_none() && matches!(task.owed, Owed::Nothing);
@@ -105,7 +111,7 @@ impl Checker {
                 Ok(())
             }
             Switch::Between(step) | Switch::Flushed(step) => self.between(line, at, i, step),
-            Switch::Entering(step, next) => self.enters(line, i, step, next),
+            Switch::Entering(prev, next) => self.enters(line, i, prev, next),
         }
     }
 
@@ -138,7 +144,6 @@ impl Checker {
 
     /// `task_resume`: next is about to run.
     fn next_is_resumed(&mut self, line: &Line, at: u64, i: usize, step: Step) -> Result<(), Refusal> {
-        let c = usize::from(line.cpu);
         if i == step.prev {
             return refuse(Field::Pid, format!("another task than {}, which was switched out", self.tasks[i].name()));
         }
@@ -148,29 +153,83 @@ impl Checker {
                 format!("a task that does not run: {} does, on CPU {cpu}", self.tasks[i].name()),
             );
         }
-        let outcome = self.tasks[i].drive(Call::TaskResume, false);
-        let after = self.tasks[i].counts();
-        if line.counts != after {
-            return wrong_outcome(line, Call::TaskResume, outcome.before, after, &self.tasks[i]);
-        }
-        self.count_call(line, at, i, Call::TaskResume, &outcome);
+        let outcome = self.switched_in(line, at, i)?;
         self.tasks[step.prev].whereabouts = Whereabouts::Out;
-        self.tasks[i].whereabouts = Whereabouts::On(line.cpu);
-        self.cpus[c].current = Some(i);
-        let enters = outcome.hook == Some(Hook::Enter);
-        self.cpus[c].switch = if enters { Switch::Entering(step, i) } else { Switch::Idle };
+        self.runs(line, i, Some(step.prev), &outcome);
         Ok(())
     }
 
+    /// `task_resume` on a CPU that the recording has not shown before, or not since it lost events: a switch went on.
+    pub(super) fn resumed_unseen(&mut self, line: &Line, at: u64, i: usize) -> Result<(), Refusal> {
+        let c = usize::from(line.cpu);
+        let prev = self.cpus[c].current;
+        if !self.cpus[c].unsure || line.irq || prev == Some(i) {
+            let text = format!("`task_pause` and `mc_flush` first: CPU {c} is in no context switch");
+            return refuse(Field::Event, text);
+        }
+        let outcome = self.switched_in(line, at, i)?;
+        if let Some(prev) = prev {
+            self.tasks[prev].whereabouts = Whereabouts::Out;
+            let (enable, _) = self.tasks[prev].counts();
+            self.tasks[prev].own.adopt((enable, 0), enable > 0); // The pause it was seen in was the switch's.
+        }
+        self.runs(line, i, prev, &outcome);
+        Ok(())
+    }
+
+    /// `arch_enter` on such a CPU: of a task's own call, or of a switch that resumed another; then the task whose pid it bears
+    /// is paused, and is current for the last time.
+    pub(super) fn entered_unseen(&mut self, line: &Line, i: usize) -> Result<(), Refusal> {
+        let (cpu, task) = (&mut self.cpus[usize::from(line.cpu)], &mut self.tasks[i]);
+        cpu.unsure = false;
+        task.owed = Owed::Nothing;
+        self.summary.hook(Hook::Enter);
+        if line.counts.1 > 0 {
+            task.whereabouts = Whereabouts::Out;
+            task.own.pauses = 0;
+            return Ok(());
+        }
+        task.own.entered = true;
+        task.whereabouts = Whereabouts::On(line.cpu);
+        cpu.current = Some(i);
+        Ok(())
+    }
+
+    /// Resumes next, which the line says is done.
+    pub(super) fn switched_in(&mut self, line: &Line, at: u64, i: usize) -> Result<Outcome, Refusal> {
+        let task = &mut self.tasks[i];
+        let outcome = task.drive(Call::TaskResume, false);
+        let after = task.counts();
+        if line.counts != after {
+            return wrong_outcome(line, Call::TaskResume, outcome.before, after, task);
+        }
+        self.summary.verdicts.arrives(line, at, task);
+        self.count_call(line, at, i, Call::TaskResume, &outcome);
+        Ok(outcome)
+    }
+
+    /// next runs on the line's CPU.
+    fn runs(&mut self, line: &Line, i: usize, prev: Option<usize>, outcome: &Outcome) {
+        let cpu = &mut self.cpus[usize::from(line.cpu)];
+        self.tasks[i].whereabouts = Whereabouts::On(line.cpu);
+        cpu.current = Some(i);
+        cpu.unsure = false;
+        let enters = outcome.hook == Some(Hook::Enter);
+        cpu.switch = if enters { Switch::Entering(prev, i) } else { Switch::Idle };
+    }
+
     /// The enter hook of next, under next's pid or under that of prev, which is current until the switch has ended.
-    fn enters(&mut self, line: &Line, i: usize, step: Step, next: usize) -> Result<(), Refusal> {
-        if line.event != Event::ArchEnter || (i != next && i != step.prev) {
+    fn enters(&mut self, line: &Line, i: usize, prev: Option<usize>, next: usize) -> Result<(), Refusal> {
+        if line.event != Event::ArchEnter || (i != next && prev.is_some_and(|prev| i != prev)) {
             let (enable, pause) = self.tasks[next].counts();
             let text = format!("`arch_enter {enable} {pause}` of {}, which was resumed", self.tasks[next].name());
             return refuse(Field::Event, text);
         }
         if line.counts != self.tasks[i].counts() {
             return wrong_counts(line, &self.tasks[i]);
+        }
+        if i != next && prev.is_none() {
+            self.tasks[i].owed = Owed::Nothing; // Whoever was not seen before has been taken to owe it.
         }
         self.summary.hook(Hook::Enter);
         self.cpus[usize::from(line.cpu)].switch = Switch::Idle;

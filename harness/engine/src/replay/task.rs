@@ -33,6 +33,19 @@ pub enum Call {
 }
 
 impl Call {
+    /// The call that `event` records.
+    pub fn of_event(event: Event) -> Option<Call> {
+        match event {
+            Event::Enable => Some(Call::Enable),
+            Event::Disable => Some(Call::Disable),
+            Event::Pause => Some(Call::Pause),
+            Event::Resume => Some(Call::Resume),
+            Event::TaskPause => Some(Call::TaskPause),
+            Event::TaskResume => Some(Call::TaskResume),
+            _ => None,
+        }
+    }
+
     /// The event that records the call.
     pub fn event(self) -> Event {
         match self {
@@ -137,8 +150,53 @@ pub struct Task {
     pub held_by_irq: Option<u16>,
     /// Xen: its last line is `mmu_issued`.
     pub issued: bool,
-    /// The recording starts amid sections, and nothing has shown yet whether something is pending.
+    /// The recording began, or lost events, while the task may have been in a section, and nothing has shown yet whether
+    /// something is pending.
     pub vague: bool,
+    /// What is known of the counts.
+    pub known: Known,
+    /// No architecture is known: the hook that the last context switch of the task demands.
+    pub switch_hook: Option<Hook>,
+    /// What the task's own code did, as the judge of the invariants needs it.
+    pub own: Own,
+}
+
+/// What the lines have shown of a task whose beginning is not in the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing: its next line tells.
+    Nothing,
+    /// Counts that an interrupt's line bore, which may be those of a call whose line is still to come.
+    ByInterrupt,
+    /// All that matters.
+    All,
+}
+
+/// What a task's own code did, whatever came of it. The counters say what the kernel made of that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Own {
+    /// Pauses that the task has not resumed.
+    pub pauses: u8,
+    /// Sections opened outside its own pauses and not ended: those that are meant to batch.
+    pub open: u8,
+    /// Sections opened inside its own pauses: those that are meant to have no effect.
+    pub open_in_pause: u8,
+    /// The line that opened the outermost section.
+    pub opened_at: u64,
+    /// Whether the last hook of its own calls was an enter.
+    pub entered: bool,
+    /// The counts it had when it was switched out.
+    pub away: Option<(u8, u8)>,
+    /// Whether it has run.
+    pub has_run: bool,
+    /// The line at which it came to run paused, though it had paused nothing.
+    pub paused_at: Option<u64>,
+    /// It has run unpaused since.
+    pub recovered: bool,
+    /// A call of its own has wrapped a count.
+    pub wrapped: bool,
+    /// Which of the judged invariants it has broken, a bit each.
+    pub broken: u8,
 }
 
 /// Where a task runs, on Xen, whose context switches are recorded.
@@ -173,7 +231,22 @@ impl Task {
             held_by_irq: None,
             issued: false,
             vague: false,
+            known: Known::All,
+            switch_hook: None,
+            own: Own::default(),
         }
+    }
+
+    /// Forgets what lost events may have changed.
+    pub fn forget(&mut self) {
+        let (broken, has_run) = (self.own.broken, self.own.has_run);
+        *self = Task { known: Known::Nothing, counts: self.counts, ..Task::new(self.pid, self.home) };
+        (self.own.broken, self.own.has_run) = (broken, has_run);
+    }
+
+    /// Whether `call`, made now in task context, would leave the counts `after`.
+    pub fn would_leave(&self, call: Call, after: (u8, u8)) -> bool {
+        drive(self.counts, call, false).1 == after
     }
 
     /// `enable_count` and `pause_count`.
@@ -315,6 +388,11 @@ impl Tasks {
     /// Every task, in the order in which they appeared.
     pub fn all(&self) -> &[Task] {
         &self.all
+    }
+
+    /// Forgets what lost events may have changed of every task.
+    pub fn forget(&mut self) {
+        self.all.iter_mut().for_each(Task::forget);
     }
 }
 

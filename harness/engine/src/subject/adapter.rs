@@ -256,6 +256,10 @@ impl<G: Generation<B>, B: Backend> Context for Cx<'_, '_, G, B> {
         self.env.is_thread_local(mm)
     }
 
+    fn is_context_valid(&self, mm: Mm) -> bool {
+        self.env.is_context_valid(mm)
+    }
+
     fn cpus(&self) -> u8 {
         self.env.cpus()
     }
@@ -391,16 +395,7 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
         B::pte_frame(word)
     }
 
-    fn pte_entry(&self, word: u64) -> (u32, bool, bool) {
-        let flags = B::pte_flags(word);
-        (B::pte_frame(word), flags.valid, flags.write)
-    }
-
     fn pte_size(&self, word: u64) -> Size {
         B::pte_size(word)
-    }
-
-    fn touched(&self, word: u64) -> u64 {
-        B::touched(word)
     }
 }

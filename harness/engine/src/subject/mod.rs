@@ -89,6 +89,8 @@ pub trait Env {
     fn execute(&mut self, insn: Insn) -> u64;
     /// Whether no other CPU can hold translations of the address space.
     fn is_thread_local(&self, mm: Mm) -> bool;
+    /// Whether the address space has a number in the TLB (sparc64).
+    fn is_context_valid(&self, mm: Mm) -> bool;
     /// What became of an update.
     fn note(&mut self, note: Note);
 }
@@ -168,17 +170,10 @@ pub trait Subject {
 
     /// The PTE word for a frame.
     fn pte_word(&self, flags: PteFlags, frame: u32, size: Size) -> u64;
-    /// What a PTE word says.
+    /// What a PTE word says to the subject: reports show that. The machine reads words by its own tables.
     fn pte_flags(&self, word: u64) -> PteFlags;
     /// The frame it names.
     fn pte_frame(&self, word: u64) -> u32;
-    /// Its frame, whether it is valid, and whether it may be written through: all that a walker goes by.
-    fn pte_entry(&self, word: u64) -> (u32, bool, bool) {
-        let flags = self.pte_flags(word);
-        (self.pte_frame(word), flags.valid, flags.write)
-    }
     /// The size of the mapping it makes.
     fn pte_size(&self, word: u64) -> Size;
-    /// What a walk or a fault handler makes of the word when the translation is used.
-    fn touched(&self, word: u64) -> u64;
 }

@@ -9,14 +9,14 @@ use lazy_mmu_arches::backend::{Backend, TokenBackend};
 use lazy_mmu_arches::insn::Isa;
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::none::NoMode;
-use lazy_mmu_arches::powerpc64::{Hash, HashStateless, HashToken, Radix};
-use lazy_mmu_arches::sparc64::{Sparc64, SparcStateless, SparcToken, Sun4v};
+use lazy_mmu_arches::powerpc64::{Hash, HashOf, HashStateless, HashToken, Radix};
+use lazy_mmu_arches::sparc64::{Sparc64, SparcStateless, SparcToken, Sun4uOf, Sun4v, Sun4vOf};
 use lazy_mmu_arches::x86_64::{X86Native, Xen, Xen70, Xen71, XenNested, XenStateless, XenToken};
 
 use super::adapter::{Generation, Ours};
 use super::generations::{Counted, NestingV3, NestingV4, Stateless, Tokens};
 use super::{Port, Subject};
-use crate::contract::Rules;
+use crate::contract::{Room, Rules};
 
 /// A generation, in the order of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,9 +62,15 @@ impl GenerationName {
             counted: self == GenerationName::Counted,
             counters: !matches!(self, GenerationName::Stateless | GenerationName::Token),
             mmu,
+            room: Room::default(),
         }
     }
 }
+
+/// Entries of a batch in [`Descriptor::small`].
+pub const SMALL: u16 = 3;
+/// What the names of those subjects end in.
+pub const SMALL_SUFFIX: &str = "+small";
 
 /// A subject's name and how it is made.
 #[derive(Clone, Copy, Debug)]
@@ -80,13 +86,29 @@ pub struct Descriptor {
     /// The MMU it drives.
     pub mmu: Mmu,
     make: fn(Port) -> Box<dyn Subject>,
+    /// With how many entries a batch of its is full.
+    batch: u16,
 }
 
 impl Descriptor {
     /// What its oracles may expect.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        self.generation.rules(self.mmu)
+        let rules = self.generation.rules(self.mmu);
+        Rules { room: Room { batch: self.batch, ..rules.room }, ..rules }
+    }
+
+    /// The same subject with batches that are full with [`SMALL`] entries, where it has a batch that can be made so: what goes
+    /// wrong when a batch fills is then a few steps away.
+    #[must_use]
+    pub fn small(&self) -> Option<&'static Descriptor> {
+        SMALL_SUBJECTS.iter().find(|small| small.faithful() == self.name)
+    }
+
+    /// Its name as that of a faithful subject: without what says that its batches are small.
+    #[must_use]
+    pub fn faithful(&self) -> &'static str {
+        self.name.strip_suffix(SMALL_SUFFIX).unwrap_or(self.name)
     }
 
     /// Makes the subject.
@@ -116,8 +138,11 @@ fn tokens<B: TokenBackend + 'static>(port: Port) -> Box<dyn Subject> {
     make::<Tokens, B>(port)
 }
 
+/// With how many entries a batch is full in the kernel (`PPC64_TLB_BATCH_NR`, `TLB_BATCH_NR`).
+const BATCH: u16 = 192;
+
 macro_rules! subjects {
-    ($($generation:ident: $($name:literal $backend:literal $type:ty => $make:expr;)*)*) => {
+    ($($generation:ident: $($name:literal $backend:literal $type:ty => $make:expr $(, $small:expr)?;)*)*) => {
         /// Every subject, by generation in the order of history.
         pub const SUBJECTS: &[Descriptor] = &[$($(Descriptor {
             name: concat!($name, "/", $backend),
@@ -126,7 +151,19 @@ macro_rules! subjects {
             isa: <$type as Backend>::ISA,
             mmu: <$type as Backend>::MMU,
             make: $make,
+            batch: BATCH,
         },)*)*];
+
+        /// Those with a batch that can be made small, with a batch of [`SMALL`] entries; their names end in [`SMALL_SUFFIX`].
+        pub const SMALL_SUBJECTS: &[Descriptor] = &[$($($(Descriptor {
+            name: concat!($name, "/", $backend, "+small"),
+            generation: GenerationName::$generation,
+            backend: $backend,
+            isa: <$type as Backend>::ISA,
+            mmu: <$type as Backend>::MMU,
+            make: $small,
+            batch: SMALL,
+        },)?)*)*];
     };
 }
 
@@ -150,26 +187,26 @@ subjects! {
     "token" "none" NoMode => tokens::<NoMode>;
     NestingV3:
     "nesting-v3" "aarch64" Aarch64 => make::<NestingV3, Aarch64>;
-    "nesting-v3" "powerpc64-hash" Hash => make::<NestingV3, Hash>;
+    "nesting-v3" "powerpc64-hash" Hash => make::<NestingV3, Hash>, make::<NestingV3, HashOf<SMALL>>;
     "nesting-v3" "powerpc64-radix" Radix => make::<NestingV3, Radix>;
-    "nesting-v3" "sparc64" Sparc64 => make::<NestingV3, Sparc64>;
+    "nesting-v3" "sparc64" Sparc64 => make::<NestingV3, Sparc64>, make::<NestingV3, Sun4uOf<SMALL>>;
     "nesting-v3" "x86_64-native" X86Native => make::<NestingV3, X86Native>;
     "nesting-v3" "x86_64-xen" Xen70 => make::<NestingV3, Xen70>;
     "nesting-v3" "none" NoMode => make::<NestingV3, NoMode>;
     NestingV4:
     "nesting-v4" "aarch64" Aarch64 => make::<NestingV4, Aarch64>;
-    "nesting-v4" "powerpc64-hash" Hash => make::<NestingV4, Hash>;
+    "nesting-v4" "powerpc64-hash" Hash => make::<NestingV4, Hash>, make::<NestingV4, HashOf<SMALL>>;
     "nesting-v4" "powerpc64-radix" Radix => make::<NestingV4, Radix>;
-    "nesting-v4" "sparc64" Sparc64 => make::<NestingV4, Sparc64>;
+    "nesting-v4" "sparc64" Sparc64 => make::<NestingV4, Sparc64>, make::<NestingV4, Sun4uOf<SMALL>>;
     "nesting-v4" "x86_64-native" X86Native => make::<NestingV4, X86Native>;
     "nesting-v4" "x86_64-xen" Xen70 => make::<NestingV4, Xen70>;
     "nesting-v4" "none" NoMode => make::<NestingV4, NoMode>;
     Counted:
     "counted" "aarch64" Aarch64 => make::<Counted, Aarch64>;
-    "counted" "powerpc64-hash" Hash => make::<Counted, Hash>;
+    "counted" "powerpc64-hash" Hash => make::<Counted, Hash>, make::<Counted, HashOf<SMALL>>;
     "counted" "powerpc64-radix" Radix => make::<Counted, Radix>;
-    "counted" "sparc64" Sparc64 => make::<Counted, Sparc64>;
-    "counted" "sparc64-sun4v" Sun4v => make::<Counted, Sun4v>;
+    "counted" "sparc64" Sparc64 => make::<Counted, Sparc64>, make::<Counted, Sun4uOf<SMALL>>;
+    "counted" "sparc64-sun4v" Sun4v => make::<Counted, Sun4v>, make::<Counted, Sun4vOf<SMALL>>;
     "counted" "x86_64-native" X86Native => make::<Counted, X86Native>;
     "counted" "x86_64-xen" Xen => make::<Counted, Xen>;
     "counted" "x86_64-xen@7.0" Xen70 => make::<Counted, Xen70>;
@@ -236,6 +273,32 @@ mod tests {
             executed += asm.executed();
         }
         assert!(executed > 0 || Isa::of_this_build().is_none(), "no subject of this build's instructions");
+    }
+
+    /// Batches of a few entries go out when they are full, and the oracles expect no more of them.
+    #[test]
+    fn small_batches_are_full_with_a_few_entries() {
+        use lazy_mmu_arches::context::Note;
+        let program = crate::program::text::parse("set U 0 x8; access U 0 x8; enable; clear U 0 x8; disable");
+        let program = program.expect("a program");
+        let mut machine = crate::machine::Machine::new();
+        let small: Vec<_> = SUBJECTS.iter().filter_map(Descriptor::small).collect();
+        assert_eq!(small.len(), SMALL_SUBJECTS.len());
+        assert!(small.iter().all(|subject| subject.name == format!("{}{SMALL_SUFFIX}", subject.faithful())));
+        let mmus: Vec<_> = small.iter().filter(|subject| subject.is_current()).map(|subject| subject.mmu).collect();
+        assert_eq!(mmus, [Mmu::Hash, Mmu::Sun4u, Mmu::Sun4v]);
+        for subject in small {
+            let events = machine.run(&*subject.make(Port::Model), &program);
+            let flushed = events.iter().filter_map(|event| match event.what {
+                crate::trace::What::Note(Note::FlushPending(n)) => Some(n),
+                _ => None,
+            });
+            assert_eq!(flushed.collect::<Vec<_>>(), [3, 3, 2], "{}", subject.name);
+            assert!(crate::contract::judge(events, subject.rules()).holds(), "{}", subject.name);
+            let plain = find(subject.faithful()).expect("its own").rules();
+            assert_eq!(plain, Rules { room: Room::default(), ..subject.rules() });
+            assert!(!crate::contract::judge(events, plain).holds(), "{}: less than a batch of 192", subject.name);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Insn;
 
 use super::{Event, Hook, Refusal, What};
-use crate::contract::Verdict;
+use crate::contract::{Answer, Verdict, Violation};
 use crate::program::{Block, CPUS, Op, Program, TASKS};
 use crate::subject::Subject;
 use fold::{Line, Piece, Who};
@@ -64,26 +64,47 @@ pub fn render(program: &Program, subject: &dyn Subject, events: &[Event], verdic
     text
 }
 
-/// The verdict in words: what holds or broke, and whether the program itself misused the API.
+/// The verdict in words: the answer, what broke, and with their operations and lines the program's misuse and what was not
+/// judged. Lines are those of the program's canonical text.
 #[must_use]
-pub fn conclusion(verdict: &Verdict, ops: &[Op]) -> String {
-    let mut text = format!("verdict: {verdict}\n");
-    for violation in &verdict.violations {
-        let _ = writeln!(text, "  {}: {}", violation.invariant.name(), violation.text);
+pub fn conclusion(verdict: &Verdict, program: &Program) -> String {
+    let mut text = format!("verdict: {}\n", in_words(verdict));
+    for violation in verdict.faults() {
+        let _ = writeln!(text, "  {}", said(violation));
     }
-    // What is to be said of the program from an operation on.
-    let mut from = |op: u32, before: &str, after: &str| {
-        let named = ops.get(op as usize).map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {before} operation {op} (`{named}`): {after}");
-    };
-    if let Some(misuse) = verdict.misuse {
-        let how = format!("it {}; what breaks from there on may be its own", misuse.how.text());
-        from(misuse.op, "the program misuses the API at", &how);
+    if let Some(misuse) = verdict.first_misuse() {
+        let at = at(program, misuse.op);
+        let _ = writeln!(text, "  the program misuses the API at {at}: it {}", misuse.how.text());
+        for violation in verdict.consequences() {
+            let _ = writeln!(text, "  behind that, perhaps the program's own: {}", said(violation));
+        }
     }
-    if let Some(op) = verdict.cut {
-        from(op, "nothing is judged from", "with preemption off this cannot happen");
+    for part in verdict.parts() {
+        let _ = writeln!(text, "  judged in part: {}: {}", at(program, part.op), part.text());
     }
     text
+}
+
+/// The answer with the ids of what broke.
+fn in_words(verdict: &Verdict) -> String {
+    let ids: Vec<_> = verdict.faults().map(|violation| violation.invariant.id()).collect();
+    let in_part = if verdict.parts().next().is_some() { ", judged in part" } else { "" };
+    match verdict.answer() {
+        Answer::Holds => "holds".to_owned(),
+        Answer::InPart => "judged in part".to_owned(),
+        Answer::Misuses => format!("misuses{in_part}"),
+        Answer::Breaks => format!("breaks {}{in_part}", ids.join(" ")),
+    }
+}
+
+/// An operation by its number, its line and its text.
+fn at(program: &Program, op: u32) -> String {
+    let named = program.ops().get(op as usize).map(ToString::to_string).unwrap_or_default();
+    format!("operation {op}, line {} (`{}`)", program.line_of(op), named.trim_end_matches(" {"))
+}
+
+fn said(violation: &Violation) -> String {
+    format!("{}: {}", violation.invariant.name(), violation.text)
 }
 
 /// What the last line was made of, and what may be joined to it.

@@ -108,6 +108,11 @@ pub trait Bend {
         to.guest_load(cpu, address)
     }
 
+    /// [`Subject::pte_word`]
+    fn pte_word(&self, to: &dyn Subject, flags: PteFlags, frame: u32, size: Size) -> u64 {
+        to.pte_word(flags, frame, size)
+    }
+
     /// [`Env::in_interrupt`]
     fn in_interrupt(&self, env: &dyn Env) -> bool {
         env.in_interrupt()
@@ -151,6 +156,11 @@ pub trait Bend {
     /// [`Env::is_thread_local`]
     fn is_thread_local(&self, env: &dyn Env, mm: Mm) -> bool {
         env.is_thread_local(mm)
+    }
+
+    /// [`Env::is_context_valid`]
+    fn is_context_valid(&self, env: &dyn Env, mm: Mm) -> bool {
+        env.is_context_valid(mm)
     }
 }
 
@@ -275,7 +285,7 @@ impl<B: Bend> Subject for Bent<B> {
     }
 
     fn pte_word(&self, flags: PteFlags, frame: u32, size: Size) -> u64 {
-        self.to.pte_word(flags, frame, size)
+        self.bend.pte_word(&*self.to, flags, frame, size)
     }
 
     fn pte_flags(&self, word: u64) -> PteFlags {
@@ -286,16 +296,8 @@ impl<B: Bend> Subject for Bent<B> {
         self.to.pte_frame(word)
     }
 
-    fn pte_entry(&self, word: u64) -> (u32, bool, bool) {
-        self.to.pte_entry(word)
-    }
-
     fn pte_size(&self, word: u64) -> Size {
         self.to.pte_size(word)
-    }
-
-    fn touched(&self, word: u64) -> u64 {
-        self.to.touched(word)
     }
 }
 
@@ -389,6 +391,10 @@ impl Env for Filter<'_> {
 
     fn is_thread_local(&self, mm: Mm) -> bool {
         self.bend.is_thread_local(self.env, mm)
+    }
+
+    fn is_context_valid(&self, mm: Mm) -> bool {
+        self.bend.is_context_valid(self.env, mm)
     }
 
     fn note(&mut self, note: Note) {

@@ -11,6 +11,8 @@ use crate::machine::Machine;
 use crate::program::generate;
 use crate::subject::registry::SUBJECTS;
 
+mod early;
+
 struct Nothing;
 
 impl Bend for Nothing {}

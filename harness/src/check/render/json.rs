@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::Sink;
+use crate::check::cause::{Cause, Seen};
 use crate::check::event::{Event, Kind, Renderer};
 use crate::check::{Case, Failure};
 use crate::error::Result;
@@ -62,9 +63,18 @@ impl Json {
 
     fn case(&self, case: &Case) -> Value {
         let failure = |failure: &Failure| {
-            let Failure { what, detail, replay, program } = failure;
-            json!({"what": what, "detail": detail, "replay": replay, "program": program})
+            let Failure { what, detail, replay, program, cause, subject, size: _ } = failure;
+            json!({
+                "what": what,
+                "detail": detail,
+                "replay": replay,
+                "program": program,
+                "cause": named(cause),
+                "subject": subject,
+            })
         };
+        let seen = |seen: &Seen| json!({"cause": named(&seen.cause), "subject": seen.subject, "runs": seen.runs});
+        let [holds, breaks, misuses, in_part] = case.answers;
         json!({
             "kind": "case",
             "path": self.below(&case.name),
@@ -72,6 +82,8 @@ impl Json {
             "count": case.count,
             "failed": case.failed,
             "failures": case.failures.iter().map(failure).collect::<Vec<_>>(),
+            "causes": case.seen.iter().map(seen).collect::<Vec<_>>(),
+            "answers": {"holds": holds, "breaks": breaks, "misuses": misuses, "in_part": in_part},
         })
     }
 }
@@ -81,6 +93,14 @@ impl Renderer for Json {
         let document = self.document(event);
         self.sink.write(&format!("{document}\n"))
     }
+}
+
+fn named(cause: &Cause) -> Value {
+    let (invariant, op) = match cause {
+        Cause::Breaks(invariant, op) => (Some(invariant.id()), Some(op)),
+        Cause::Differs(_) | Cause::Other(_) | Cause::Review => (None, None),
+    };
+    json!({"kind": cause.name(), "invariant": invariant, "op": op})
 }
 
 fn of(kind: Kind) -> &'static str {

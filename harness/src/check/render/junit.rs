@@ -30,6 +30,9 @@ impl Junit {
             TestCaseStatus::success()
         } else {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            if let Some(failure) = case.failures.first() {
+                status.set_type(failure.cause.to_string());
+            }
             let texts: Vec<_> = case.failures.iter().map(ToString::to_string).collect();
             let what = case.failures.first().map_or_else(String::new, |failure| format!(": {}", failure.what));
             status.set_message(format!("{} of {} runs{what}", case.failed, case.count));
@@ -39,6 +42,10 @@ impl Junit {
         if let Some(suite) = self.open.last_mut() {
             let mut test = TestCase::new(case.name.as_str(), status);
             test.set_classname(suite.name.as_str());
+            let remark = case.remark();
+            if !remark.is_empty() {
+                test.set_system_out(format!("{} runs{remark}", case.count));
+            }
             suite.add_test_case(test);
         }
     }

@@ -73,9 +73,10 @@ impl Ktap {
             self.diagnostics(depth, &failure.to_string())?;
         }
         if !case.holds() {
-            return self.result(false, &case.name, &format!("{} of {} runs", case.failed, case.count));
+            let remark = format!("{} of {} runs{}", case.failed, case.count, case.remark());
+            return self.result(false, &case.name, &remark);
         }
-        self.result(true, &case.name, &format!("{} runs", case.count))
+        self.result(true, &case.name, &format!("{} runs{}", case.count, case.remark()))
     }
 
     fn skip(&mut self, name: &str, missing: &Missing) -> Result<()> {

@@ -31,20 +31,22 @@ pub enum Format {
     Ktap,
 }
 
-/// The reports that were asked for: one on standard output, or that one in a file and the human one on standard output.
+/// The reports that were asked for, for people in full if that is wanted: one on standard output, or that one in a file and the human one on standard output.
 ///
 /// # Errors
 /// The file cannot be made.
-pub fn reports(format: Format, file: Option<&Path>) -> Result<Vec<Box<dyn Renderer + Send>>> {
+pub fn reports(format: Format, file: Option<&Path>, verbose: bool) -> Result<Vec<Box<dyn Renderer + Send>>> {
     Ok(match file {
-        None => vec![renderer(format, Sink::Stdout)],
-        Some(path) => vec![renderer(format, Sink::create(path)?), renderer(Format::Human, Sink::Stdout)],
+        None => vec![renderer(format, Sink::Stdout, verbose)],
+        Some(path) => {
+            vec![renderer(format, Sink::create(path)?, verbose), renderer(Format::Human, Sink::Stdout, verbose)]
+        }
     })
 }
 
-fn renderer(format: Format, sink: Sink) -> Box<dyn Renderer + Send> {
+fn renderer(format: Format, sink: Sink, verbose: bool) -> Box<dyn Renderer + Send> {
     match format {
-        Format::Human => Box::new(human::Human::new(sink)),
+        Format::Human => Box::new(human::Human::new(sink, verbose)),
         Format::Json => Box::new(json::Json::new(sink)),
         Format::Junit => Box::new(junit::Junit::new(sink)),
         Format::Ktap => Box::new(ktap::Ktap::new(sink)),

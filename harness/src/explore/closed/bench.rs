@@ -215,5 +215,9 @@ impl Env for Bench<'_> {
         false
     }
 
+    fn is_context_valid(&self, _mm: Mm) -> bool {
+        true
+    }
+
     fn note(&mut self, _note: Note) {}
 }

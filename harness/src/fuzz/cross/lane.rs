@@ -21,7 +21,7 @@ use lazy_mmu_engine::wire::{Frame, Summary};
 
 use super::{Compared, Feed, Kept};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
-use crate::check::expected::difference;
+use crate::check::difference::difference;
 use crate::error::Result;
 use crate::fuzz::found;
 use crate::process;

@@ -11,15 +11,15 @@
 
 use std::hash::{Hash, Hasher};
 
-use lazy_mmu_arches::aarch64::{page_at, page_shift, virtual_address};
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
 
 use super::fingerprint::as_set;
-use super::slot::{self, BARRIER};
+use super::slot::BARRIER;
 use super::{Memory, Table, place, reference, table};
+use crate::machine::codec::aarch64::{Operand, address_of, asid, offset_bits, page_at};
+use crate::machine::mutant::Mutant;
 use crate::program::CPUS;
-use crate::subject::Subject;
 use crate::trace::Why;
 
 /// What has not reached walkers.
@@ -124,14 +124,18 @@ impl Barriers {
 }
 
 impl Memory {
-    pub(super) fn aarch64_insn(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
+    pub(super) fn aarch64_insn(&mut self, cpu: u8, insn: Insn) {
         match insn.op {
-            Op::DsbIshst => self.order(subject, cpu),
+            Op::DsbIshst => self.order(cpu),
+            Op::DsbNshst | Op::DsbNsh if self.is(Mutant::AnyDomain) => {
+                self.order(cpu);
+                self.complete_invalidations(cpu);
+            }
             // They reach this CPU's walker alone: nothing is in effect by them.
             Op::DsbNshst | Op::DsbNsh => self.bursts.barriers(0),
             Op::DsbIsh => {
-                self.order(subject, cpu);
-                self.complete_invalidations(subject, cpu);
+                self.order(cpu);
+                self.complete_invalidations(cpu);
             }
             Op::Isb => {
                 self.bursts.barriers(0);
@@ -143,13 +147,20 @@ impl Memory {
                 self.aarch64.own[usize::from(cpu)].clear();
             }
             Op::TlbiVale1is | Op::TlbiVae1is | Op::TlbiVaale1is | Op::TlbiAside1is | Op::TlbiVmalle1is => {
-                self.each_of_tlbi(insn, |memory, slot, _| memory.flushed(subject, slot));
+                self.each_of_tlbi(insn, |memory, slot, _| memory.flushed(slot));
                 match insn.op {
-                    Op::TlbiAside1is => self.flushed_all(subject, Some(Mm((insn.a >> 48) as u8))),
-                    Op::TlbiVmalle1is => self.flushed_all(subject, None),
+                    Op::TlbiAside1is => {
+                        if let Some(mm) = asid(insn.a) {
+                            self.flushed_all(Some(mm));
+                        }
+                    }
+                    Op::TlbiVmalle1is => self.flushed_all(None),
                     _ => {}
                 }
                 self.aarch64.invalidations[usize::from(cpu)].push(insn);
+                if self.is(Mutant::InvalidatedAtOnce) {
+                    self.complete_invalidations(cpu);
+                }
             }
             _ => {}
         }
@@ -157,7 +168,7 @@ impl Memory {
 
     /// The stores of this CPU become visible to walkers; and those, whoever made them, of the entries whose flush is
     /// asked for: who asks has seen them.
-    fn order(&mut self, subject: &dyn Subject, cpu: u8) {
+    fn order(&mut self, cpu: u8) {
         let mut updates = 0;
         let mut waiting = std::mem::take(&mut self.aarch64.unordered[usize::from(cpu)]);
         waiting.extend_from_slice(&self.flushing);
@@ -170,7 +181,8 @@ impl Memory {
             updates += u16::from(self.slots[at].flags & BARRIER != 0);
             let (seen, word) = (self.aarch64.seen[at], self.words[at]);
             let kernel = at < usize::from(PAGES);
-            if kernel && !slot::is_valid(subject, seen) && slot::is_valid(subject, word) {
+            let synchronises = !self.is(Mutant::NoRefetch);
+            if kernel && synchronises && !self.format.is_valid(seen) && self.format.is_valid(word) {
                 self.aarch64.marks[at] |= UNSYNCHRONISED << cpu;
                 self.aarch64.unsynchronised[usize::from(cpu)].push(slot);
             }
@@ -180,18 +192,24 @@ impl Memory {
         self.bursts.barriers(updates);
     }
 
-    fn complete_invalidations(&mut self, subject: &dyn Subject, cpu: u8) {
+    fn complete_invalidations(&mut self, cpu: u8) {
         let mut waiting = std::mem::take(&mut self.aarch64.invalidations[usize::from(cpu)]);
         for insn in waiting.drain(..) {
             match insn.op {
+                Op::TlbiAside1is | Op::TlbiVmalle1is if self.is(Mutant::WholeFlushesNothing) => {}
                 Op::TlbiAside1is => {
-                    let first = usize::from((insn.a >> 48) as u8) * usize::from(PAGES);
-                    self.tlbs.iter_mut().for_each(|tlb| tlb.drop_range(first..first + usize::from(PAGES)));
+                    if let Some(mm) = asid(insn.a) {
+                        let first = usize::from(mm.0) * usize::from(PAGES);
+                        self.tlbs.iter_mut().for_each(|tlb| tlb.drop_range(first..first + usize::from(PAGES)));
+                    }
                 }
                 Op::TlbiVmalle1is => self.tlbs.iter_mut().for_each(super::Tlb::drop_all),
-                _ => self.each_of_tlbi(insn, |memory, slot, address| {
-                    for other in 0..CPUS {
-                        memory.complete_at(subject, cpu, other, slot, address);
+                _ if self.is(Mutant::InvalidatesNothing) => {}
+                _ if self.is(Mutant::InvalidatesEverything) => self.tlbs.iter_mut().for_each(super::Tlb::drop_all),
+                _ => self.each_of_tlbi(insn, |memory, slot, operand| {
+                    let only_here = memory.is(Mutant::InvalidatesHereAlone);
+                    for other in (0..CPUS).filter(|&other| other == cpu || !only_here) {
+                        memory.complete_at(cpu, other, slot, operand);
                     }
                 }),
             }
@@ -200,33 +218,33 @@ impl Memory {
     }
 
     /// A complete TLBI by `cpu` of an address of the entry, as `other` sees it.
-    fn complete_at(&mut self, subject: &dyn Subject, cpu: u8, other: u8, slot: usize, address: u64) {
-        let offset = address.wrapping_sub(virtual_address(reference(slot)));
-        let own_kernel = other == cpu && slot < usize::from(PAGES);
+    fn complete_at(&mut self, cpu: u8, other: u8, slot: usize, operand: Operand) {
+        let offset = operand.address.wrapping_sub(address_of(reference(slot)));
+        let any_size = self.is(Mutant::AnySize);
+        let covers = |size, part| any_size || (operand.is_of(size) && covers(offset, size, part));
+        let own_kernel = other == cpu && slot < usize::from(PAGES) && !self.is(Mutant::NoRefetch);
         let tlb = &self.tlbs[usize::from(other)];
         let (word, part) = (tlb.word(slot), tlb.note(slot));
-        if own_kernel && word != 0 && covers(offset, subject.pte_size(word), part) {
+        if own_kernel && word != 0 && covers(self.format.size(word), part) {
             self.aarch64.own[usize::from(cpu)].push(slot as u16);
         } else if !own_kernel {
-            self.invalidate(subject, other, slot, |size, part| covers(offset, size, part));
+            self.invalidate(other, slot, covers);
         }
     }
 
-    /// The entries that a TLBI by address names, with the address.
-    fn each_of_tlbi(&mut self, insn: Insn, mut f: impl FnMut(&mut Memory, usize, u64)) {
-        // Bits 43:0 of the operand are bits 55:12 of the address; those above copy the highest.
-        let address = ((insn.a << 20) as i64 >> 8) as u64;
-        let asid = Mm((insn.a >> 48) as u8);
-        let kernel = address >> 63 != 0;
+    /// The entries that a TLBI by address names, with what it says. The kernel's are global: of every ASID.
+    fn each_of_tlbi(&mut self, insn: Insn, mut f: impl FnMut(&mut Memory, usize, Operand)) {
+        let operand = Operand::new(insn.a);
+        let kernel = operand.address >> 63 != 0;
         let spaces = match insn.op {
+            Op::TlbiAside1is | Op::TlbiVmalle1is => return,
             _ if kernel => [Some(Mm::KERNEL), None],
-            Op::TlbiVaale1is => [Some(Mm(1)), Some(Mm(2))],
-            Op::TlbiVale1is | Op::TlbiVae1is => [Some(asid), None],
-            _ => return,
+            Op::TlbiVale1is | Op::TlbiVae1is if !self.is(Mutant::AnySpace) => [operand.asid, None],
+            _ => [Some(Mm(1)), Some(Mm(2))],
         };
         for mm in spaces.into_iter().flatten() {
-            if let Some(at) = page_at(mm, address) {
-                f(self, place(at), address);
+            if let Some(at) = page_at(mm, operand.address) {
+                f(self, place(at), operand);
             }
         }
     }
@@ -240,7 +258,7 @@ pub(super) fn part_of(at: PteRef, size: Size) -> u8 {
 /// Whether a TLBI so far into a mapping names what is cached of it.
 fn covers(offset: u64, size: Size, part: u8) -> bool {
     match size {
-        Size::Large => offset >> page_shift(Size::Small) == part.into(),
-        size => offset >> page_shift(size) == 0,
+        Size::Large => offset >> offset_bits(Size::Small) == part.into(),
+        size => offset >> offset_bits(size) == 0,
     }
 }

@@ -8,24 +8,17 @@ use lazy_mmu_arches::page::{PAGES, PteRef};
 
 use super::slot::{self, BARRIER, EARLY, FLUSHING, OPEN, UNFLUSHED};
 use super::{Memory, place, reference};
+use crate::machine::mutant::Mutant;
 use crate::program::CPUS;
-use crate::subject::Subject;
 use crate::trace::{Late, Point, Why};
 
 impl Memory {
     /// Of the entries from `at` on, those whose change is not in effect for this CPU.
-    pub(in crate::machine) fn late_among(
-        &mut self,
-        subject: &dyn Subject,
-        cpu: u8,
-        point: Point,
-        at: PteRef,
-        n: u16,
-    ) -> Option<Late> {
+    pub(in crate::machine) fn late_among(&mut self, cpu: u8, point: Point, at: PteRef, n: u16) -> Option<Late> {
         let mut late = None;
         for i in 0..n {
             let slot = place(at.step(i));
-            match self.status(subject, cpu, slot) {
+            match self.status(cpu, slot) {
                 Some(why) => note(&mut late, point, slot, why),
                 None => self.slots[slot].flags &= !OPEN,
             }
@@ -34,7 +27,7 @@ impl Memory {
     }
 
     /// Of all changes the task asked for, those that are not in effect for this CPU.
-    pub(in crate::machine) fn late_of(&mut self, subject: &dyn Subject, cpu: u8, task: u8) -> Option<Late> {
+    pub(in crate::machine) fn late_of(&mut self, cpu: u8, task: u8) -> Option<Late> {
         let mut late = None;
         let mut kept = 0;
         for i in 0..self.open.len() {
@@ -45,7 +38,7 @@ impl Memory {
                 continue;
             }
             if state.by == task {
-                match self.status(subject, cpu, slot.into()) {
+                match self.status(cpu, slot.into()) {
                     Some(why) => note(&mut late, Point::Settle, slot.into(), why),
                     None => {
                         self.slots[usize::from(slot)].unlist();
@@ -62,9 +55,9 @@ impl Memory {
 
     /// What is missing for the entry's change to be in effect for this CPU.
     #[inline(always)]
-    fn status(&self, subject: &dyn Subject, cpu: u8, slot: usize) -> Option<Why> {
+    fn status(&self, cpu: u8, slot: usize) -> Option<Why> {
         let state = &self.slots[slot];
-        if slot::entry(subject, self.words[slot]) != state.asked {
+        if slot::entry(self.format, self.words[slot]) != state.asked {
             return Some(Why::Table);
         }
         let kernel = slot < usize::from(PAGES);
@@ -73,13 +66,13 @@ impl Memory {
         if !invalidates && state.flags & (EARLY | BARRIER | FLUSHING) == 0 {
             None
         } else {
-            self.lacks(subject, cpu, slot, invalidates)
+            self.lacks(cpu, slot, invalidates)
         }
     }
 
     /// The same of an entry whose word is right.
     #[inline(never)]
-    fn lacks(&self, subject: &dyn Subject, cpu: u8, slot: usize, invalidates: bool) -> Option<Why> {
+    fn lacks(&self, cpu: u8, slot: usize, invalidates: bool) -> Option<Why> {
         let state = &self.slots[slot];
         if state.flags & EARLY != 0 {
             return Some(Why::FlushedEarly);
@@ -90,13 +83,13 @@ impl Memory {
             return Some(why);
         }
         let due = invalidates || state.flags & FLUSHING != 0;
-        if due { self.stale(subject, slot) } else { None }
+        if due { self.stale(slot) } else { None }
     }
 
     /// Where an old translation of the entry still is.
-    fn stale(&self, subject: &dyn Subject, slot: usize) -> Option<Why> {
+    fn stale(&self, slot: usize) -> Option<Why> {
         let now = self.words[slot];
-        let old = |word: u64| slot::is_stale(subject, word, now);
+        let old = |word: u64| slot::is_stale(self.format, word, now);
         if old(self.powerpc64.hash_entry(slot)) {
             Some(Why::Hash)
         } else if old(self.sparc64.tsb_entry(slot)) {
@@ -120,21 +113,14 @@ impl Memory {
     }
 
     /// Its call has returned: what of it is not in effect.
-    pub(in crate::machine) fn flush_ends(
-        &mut self,
-        subject: &dyn Subject,
-        cpu: u8,
-        at: PteRef,
-        n: u16,
-        by: u8,
-    ) -> Option<Late> {
+    pub(in crate::machine) fn flush_ends(&mut self, cpu: u8, at: PteRef, n: u16, by: u8) -> Option<Late> {
         let mut late = None;
         for i in 0..n {
             let slot = place(at.step(i));
             if self.slots[slot].flags & FLUSHING == 0 {
                 continue;
             }
-            match self.status(subject, cpu, slot) {
+            match self.status(cpu, slot) {
                 Some(why) => {
                     note(&mut late, Point::Flush, slot, why);
                     // Whoever asked for it may rely on it at the end of the section.
@@ -153,12 +139,7 @@ impl Memory {
     }
 
     /// The frames unmapped at `n` pages from `at` on are freed: how many, and a translation that still leads to one.
-    pub(in crate::machine) fn free_unmapped(
-        &mut self,
-        subject: &dyn Subject,
-        at: PteRef,
-        n: u16,
-    ) -> (u16, Option<(PteRef, u8, u32)>) {
+    pub(in crate::machine) fn free_unmapped(&mut self, at: PteRef, n: u16) -> (u16, Option<(PteRef, u8, u32)>) {
         let mut freed = 0;
         let mut reachable = None;
         for i in 0..n {
@@ -168,23 +149,26 @@ impl Memory {
             self.slots[slot].frees(frame);
             freed += 1;
             if reachable.is_none() {
-                reachable = self.reaches(subject, slot, frame).map(|cpu| (at.step(i), cpu, frame));
+                reachable = self.reaches(slot, frame).map(|cpu| (at.step(i), cpu, frame));
             }
         }
         (freed, reachable)
     }
 
     /// A frame of the allocator is freed; its page of the linear map is `at`. A CPU that still reaches it there.
-    pub(in crate::machine) fn free_linear(&mut self, subject: &dyn Subject, at: PteRef, frame: u32) -> Option<u8> {
+    pub(in crate::machine) fn free_linear(&mut self, at: PteRef, frame: u32) -> Option<u8> {
         let slot = self.use_slot(at);
         self.slots[slot].frees(frame);
-        self.reaches(subject, slot, frame)
+        self.reaches(slot, frame)
     }
 
     /// A CPU that can reach the frame through the entry's address: by what is cached, or by the page table as its walker
     /// sees it.
-    fn reaches(&self, subject: &dyn Subject, slot: usize, frame: u32) -> Option<u8> {
-        let leads = |word: u64| slot::entry(subject, word).translation().is_some_and(|found| found.frame == frame);
+    fn reaches(&self, slot: usize, frame: u32) -> Option<u8> {
+        if self.is(Mutant::FreedUnnoticed) {
+            return None;
+        }
+        let leads = |word: u64| slot::translation(self.format, word).is_some_and(|found| found.frame == frame);
         if leads(self.powerpc64.hash_entry(slot)) || leads(self.sparc64.tsb_entry(slot)) {
             return Some(0);
         }

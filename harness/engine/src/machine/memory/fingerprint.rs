@@ -12,6 +12,8 @@ impl Memory {
     pub(in crate::machine) fn fingerprint<H: Hasher>(&self, state: &mut H) {
         let Memory {
             mmu,
+            format: _,
+            mutant: _,
             words: _,
             slots: _,
             used,
@@ -24,12 +26,13 @@ impl Memory {
             powerpc64,
             sparc64,
             cpus,
+            contexts,
         } = self;
         for slot in as_set(used) {
             self.entry(slot.into(), state);
         }
         // Their order decides which entry a report of several names.
-        (mmu, open, flushing, frames, bursts, cpus).hash(state);
+        (mmu, open, flushing, frames, bursts, cpus, contexts).hash(state);
         aarch64.fingerprint(state);
         powerpc64.fingerprint(state);
         sparc64.fingerprint(state);

@@ -21,9 +21,10 @@ impl Frames {
         self.free.clear();
     }
 
-    /// The first of `n` frames in a row. A single one is the one freed last.
-    pub(super) fn take(&mut self, n: u16) -> u32 {
+    /// The first of `n` frames in a row. A single one is the one freed last, unless it shall be a `new` one.
+    pub(super) fn take(&mut self, n: u16, new: bool) -> u32 {
         if n == 1
+            && !new
             && let Some(frame) = self.free.pop()
         {
             return frame;

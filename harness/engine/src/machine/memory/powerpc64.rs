@@ -12,28 +12,25 @@ use std::hash::{Hash, Hasher};
 
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::mmu::Mmu;
-use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Size};
-use lazy_mmu_arches::powerpc64::queue::{Segment, address_space, segment, vpn};
-use lazy_mmu_arches::powerpc64::{decode, page_at, virtual_address};
+use lazy_mmu_arches::page::{Mm, PAGES, PteRef};
 
 use super::fingerprint::as_set;
-use super::slot::{self, EARLY, FLUSHING};
+use super::slot::{EARLY, FLUSHING};
 use super::{Memory, Table, place, reference, table};
+use crate::machine::codec::powerpc64::{HashPage, RadixOperand, Segment, address_of, page_at};
+use crate::machine::mutant::Mutant;
 use crate::program::CPUS;
-use crate::subject::Subject;
 
 /// Groups of the hash table, a power of two.
 const GROUPS: u64 = 256;
 /// Entries of a group.
 const GROUP: usize = 8;
 
-/// A hash entry: the page, what the low bits of its RB depend on, and whose it is.
+/// A hash entry: the page, and whose it is.
 #[derive(Clone, Copy, Debug, Default, Hash)]
 struct Hpte {
     valid: bool,
-    vpn: u64,
-    size: Size,
-    segment: Segment,
+    page: HashPage,
     slot: u16,
 }
 
@@ -114,14 +111,14 @@ impl Invalidations {
     }
 
     /// The groups an entry may lie in.
-    fn groups_of(vpn: u64, size: Size, segment: Segment) -> [usize; 2] {
-        let hash = decode::hash(vpn, size, segment);
+    fn groups_of(page: HashPage) -> [usize; 2] {
+        let hash = page.hash();
         [(hash & (GROUPS - 1)) as usize, (!hash & (GROUPS - 1)) as usize]
     }
 
     /// Enters a translation; where both groups are full, one entry of the first goes.
     fn insert(&mut self, hpte: Hpte, word: u64) {
-        let groups = Self::groups_of(hpte.vpn, hpte.size, hpte.segment);
+        let groups = Self::groups_of(hpte.page);
         let free = groups.into_iter().find_map(|group| {
             let at = self.groups[group].iter().position(|entry| !entry.valid)?;
             Some((group, at))
@@ -136,10 +133,11 @@ impl Invalidations {
         self.used.push(group as u16);
     }
 
-    /// Makes the entry of that page, page size and segment size invalid, if the table has it; whose it was.
-    fn remove(&mut self, vpn: u64, size: Size, segment: Segment) -> Option<u16> {
-        let wanted = |entry: &&mut Hpte| entry.valid && (entry.vpn, entry.size, entry.segment) == (vpn, size, segment);
-        Self::groups_of(vpn, size, segment).into_iter().find_map(|group| {
+    /// Makes the entry of that page, page size and segment size invalid, if the table has it in the first of so many
+    /// groups; whose it was.
+    fn remove(&mut self, page: HashPage, groups: usize) -> Option<u16> {
+        let wanted = |entry: &&mut Hpte| entry.valid && entry.page == page;
+        Self::groups_of(page).into_iter().take(groups).find_map(|group| {
             let entry = self.groups[group].iter_mut().find(wanted)?;
             entry.valid = false;
             self.entries[usize::from(entry.slot)] = 0;
@@ -150,24 +148,24 @@ impl Invalidations {
 
 impl Memory {
     /// The hash fault: `__hash_page_4K()` and its kin.
-    pub(super) fn hash_refill(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef, slot: usize) -> u64 {
+    pub(super) fn hash_refill(&mut self, cpu: u8, at: PteRef, slot: usize) -> u64 {
         let mut word = self.powerpc64.hash_entry(slot);
         if word == 0 {
-            if !slot::is_valid(subject, self.words[slot]) {
+            if !self.format.is_valid(self.words[slot]) {
                 return self.words[slot];
             }
-            word = subject.touched(self.words[slot]);
+            word = self.format.touched(self.words[slot]);
             self.words[slot] = word;
-            let address = virtual_address(at);
-            let (size, segment) = (subject.pte_size(word), segment(address));
-            let hpte = Hpte { valid: true, vpn: vpn(at.mm, address), size, segment, slot: slot as u16 };
-            self.powerpc64.insert(hpte, word);
+            let hpte = Hpte { valid: true, page: HashPage::of(at, self.format.size(word)), slot: slot as u16 };
+            if !self.is(Mutant::TableNeverFilled) {
+                self.powerpc64.insert(hpte, word);
+            }
         }
-        self.tlbs[usize::from(cpu)].fill(slot, word, 0);
+        self.fill(cpu, slot, word, 0);
         word
     }
 
-    pub(super) fn powerpc64_insn(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
+    pub(super) fn powerpc64_insn(&mut self, cpu: u8, insn: Insn) {
         let pending = &mut self.powerpc64.cpus[usize::from(cpu)];
         match insn.op {
             Op::HpteInvalidate => self.hpte_invalidate(cpu, insn),
@@ -175,46 +173,58 @@ impl Memory {
                 pending.eieio = false;
                 pending.tlbsync = false;
                 pending.global.push(insn);
-                self.tlbie_issued(subject, cpu, insn);
+                self.tlbie_issued(cpu, insn);
             }
             Op::Tlbiel => {
                 pending.local.push(insn);
-                self.tlbie_issued(subject, cpu, insn);
+                self.tlbie_issued(cpu, insn);
             }
             Op::Eieio => pending.eieio = true,
-            Op::Tlbsync => pending.tlbsync = pending.eieio,
-            Op::Ptesync => self.ptesync(subject, cpu),
+            Op::Tlbsync => {
+                pending.tlbsync = pending.eieio || self.mutant == Some(Mutant::NoEieio);
+                if self.is(Mutant::NoPtesync) {
+                    self.complete(cpu);
+                }
+            }
+            Op::Ptesync => {
+                self.powerpc64.order(cpu);
+                self.complete(cpu);
+            }
             _ => {}
         }
     }
 
     fn hpte_invalidate(&mut self, cpu: u8, insn: Insn) {
-        let size = [Size::Small, Size::Large, Size::Huge][usize::from(insn.b as u8 % 3)];
-        let segment = if insn.b >> 8 == 0 { Segment::M256 } else { Segment::T1 };
-        if let Some(slot) = self.powerpc64.remove(insn.a, size, segment) {
+        let Some(page) = HashPage::searched(insn) else { return };
+        let groups = match self.mutant {
+            Some(Mutant::TableKeeps) => 0,
+            Some(Mutant::SecondaryUnsearched) => 1,
+            _ => 2,
+        };
+        let removed = self.powerpc64.remove(page, groups);
+        if let Some(slot) = removed.filter(|_| !self.is(Mutant::NoPtesync)) {
             self.powerpc64.cpus[usize::from(cpu)].unordered.push(slot);
         }
-        let whose = address_space(insn.a);
-        let at = whose.and_then(|(mm, address)| page_at(mm, address));
+        let at = page.entry();
         let surplus = at.is_some_and(|at| self.slots[place(at)].goes_out());
         self.bursts.updates(1, surplus);
-        let mm = whose.map_or(Mm::KERNEL, |(mm, _)| mm);
-        self.bursts.shape((mm, size, segment as u8), |at| self::segment(virtual_address(at)) as u8);
+        let mm = at.map_or(Mm::KERNEL, |at| at.mm);
+        self.bursts.shape((mm, page.size, page.segment as u8), |at| Segment::of(address_of(at)) as u8);
     }
 
     /// A tlbie that comes before the invalid entry is out of walkers' reach can be undone by a walker.
-    fn tlbie_issued(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
+    fn tlbie_issued(&mut self, cpu: u8, insn: Insn) {
         if self.mmu == Mmu::Radix {
             self.each_of_radix(insn, |memory, slot| {
-                memory.flushed(subject, slot);
+                memory.flushed(slot);
                 memory.flushed_unordered(cpu, slot);
             });
             return;
         }
         self.bursts.tell();
-        if let Some(slot) = slot_of_rb(insn.a) {
+        if let Some(slot) = slot_of(insn) {
             let unordered = &self.powerpc64.cpus[usize::from(cpu)].unordered;
-            let early = unordered.contains(&(slot as u16));
+            let early = unordered.contains(&(slot as u16)) && self.mutant != Some(Mutant::EarlyUnnoticed);
             self.slots[slot].set(EARLY, early);
         }
     }
@@ -222,68 +232,90 @@ impl Memory {
     /// The same of a store: a tlbie that is not behind its ptesync.
     fn flushed_unordered(&mut self, cpu: u8, slot: usize) {
         let unordered = &self.powerpc64.cpus[usize::from(cpu)].unordered;
-        if self.slots[slot].flags & FLUSHING != 0 && unordered.contains(&(slot as u16)) {
+        let early = unordered.contains(&(slot as u16)) && self.mutant != Some(Mutant::EarlyUnnoticed);
+        if self.slots[slot].flags & FLUSHING != 0 && early {
             self.slots[slot].set(EARLY, true);
         }
     }
 
-    fn ptesync(&mut self, subject: &dyn Subject, cpu: u8) {
+    /// The invalidations that a ptesync waits for are made.
+    fn complete(&mut self, cpu: u8) {
         let pending = &mut self.powerpc64.cpus[usize::from(cpu)];
-        pending.unordered.clear();
         let mut local = std::mem::take(&mut pending.local);
-        local.drain(..).for_each(|insn| self.tlbie_complete(subject, cpu, insn));
+        for insn in local.drain(..) {
+            let everywhere = self.is(Mutant::LocalReachesAll);
+            (0..CPUS).filter(|&to| to == cpu || everywhere).for_each(|to| self.tlbie_complete(to, insn));
+        }
+        let synced = self.is(Mutant::NoTlbsync);
         let pending = &mut self.powerpc64.cpus[usize::from(cpu)];
         pending.local = local;
-        if pending.tlbsync {
+        if pending.tlbsync || synced {
             pending.tlbsync = false;
             let mut global = std::mem::take(&mut pending.global);
             for insn in global.drain(..) {
-                (0..CPUS).for_each(|other| self.tlbie_complete(subject, other, insn));
+                let only_here = self.is(Mutant::InvalidatesHereAlone);
+                (0..CPUS).filter(|&to| to == cpu || !only_here).for_each(|to| self.tlbie_complete(to, insn));
             }
             self.powerpc64.cpus[usize::from(cpu)].global = global;
         }
     }
 
-    fn tlbie_complete(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
+    fn tlbie_complete(&mut self, cpu: u8, insn: Insn) {
+        if self.is(Mutant::InvalidatesNothing) {
+            return;
+        }
+        if self.is(Mutant::InvalidatesEverything) {
+            return self.tlbs[usize::from(cpu)].drop_all();
+        }
         if self.mmu == Mmu::Radix {
-            self.radix_complete(subject, cpu, insn);
-        } else if let Some(slot) = slot_of_rb(insn.a) {
-            let address = virtual_address(reference(slot));
-            let (vpn, segment) = (vpn(reference(slot).mm, address), segment(address));
-            self.invalidate(subject, cpu, slot, |size, _| decode::hash_rb(vpn, size, segment) == insn.a);
+            self.radix_complete(cpu, insn);
+        } else if let Some(named) = HashPage::invalidated(insn)
+            && let Some(at) = named.entry()
+        {
+            let any_size = self.is(Mutant::AnySize);
+            self.invalidate(cpu, place(at), |size, _| any_size || HashPage::of(at, size).is(named));
         }
     }
 
-    fn radix_complete(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
-        if insn.a & decode::IS_PID != 0 {
-            let first = usize::from((insn.b >> 32) as u8) * usize::from(PAGES);
-            self.tlbs[usize::from(cpu)].drop_range(first..first + usize::from(PAGES));
-            return;
+    fn radix_complete(&mut self, cpu: u8, insn: Insn) {
+        match RadixOperand::new(insn) {
+            Some(RadixOperand::Process(_)) if self.is(Mutant::WholeFlushesNothing) => {}
+            Some(RadixOperand::Process(mm)) => {
+                let first = usize::from(mm.0) * usize::from(PAGES);
+                self.tlbs[usize::from(cpu)].drop_range(first..first + usize::from(PAGES));
+            }
+            Some(operand @ RadixOperand::Page(mm, address, _)) => {
+                let Some(slot) = page_at(mm, address).map(place) else { return };
+                let address = address_of(reference(slot));
+                let any_size = self.is(Mutant::AnySize);
+                self.invalidate(cpu, slot, |size, _| any_size || operand.is_page_at(address, size));
+            }
+            None => {}
         }
-        self.each_of_radix(insn, |memory, slot| {
-            let address = virtual_address(reference(slot));
-            memory.invalidate(subject, cpu, slot, |size, _| decode::radix_rb(address, size) == insn.a);
-        });
     }
 
     /// The entries that a radix tlbie names and that are to be flushed or looked at.
     fn each_of_radix(&mut self, insn: Insn, mut f: impl FnMut(&mut Memory, usize)) {
-        let mm = Mm((insn.b >> 32) as u8);
-        if insn.a & decode::IS_PID != 0 {
-            for i in 0..self.flushing.len() {
-                let slot = usize::from(self.flushing[i]);
-                if reference(slot).mm == mm {
-                    f(self, slot);
+        match RadixOperand::new(insn) {
+            Some(RadixOperand::Process(mm)) => {
+                for i in 0..self.flushing.len() {
+                    let slot = usize::from(self.flushing[i]);
+                    if reference(slot).mm == mm {
+                        f(self, slot);
+                    }
                 }
             }
-        } else if let Some(at) = page_at(mm, insn.a & !0xfff) {
-            f(self, place(at));
+            Some(RadixOperand::Page(mm, address, _)) => {
+                if let Some(at) = page_at(mm, address) {
+                    f(self, place(at));
+                }
+            }
+            None => {}
         }
     }
 }
 
-/// The entry whose page an RB of the hash MMU names: the bits below a page's number say its sizes.
-fn slot_of_rb(rb: u64) -> Option<usize> {
-    let (mm, address) = address_space(rb >> 12)?;
-    page_at(mm, address & !0xf_ffff).map(place)
+/// The entry whose page a `tlbie` of the hash MMU names.
+fn slot_of(insn: Insn) -> Option<usize> {
+    HashPage::invalidated(insn)?.entry().map(place)
 }

@@ -2,7 +2,9 @@
 //!
 //! Not here: the page table's own word, and what walkers find. Called by the memory.
 
-use crate::subject::Subject;
+use lazy_mmu_arches::page::Size;
+
+use crate::machine::codec::Format;
 use crate::trace::{Ask, Translation};
 
 /// Was touched in this run.
@@ -20,19 +22,37 @@ pub(super) const UNFLUSHED: u8 = 32;
 /// Is in the memory's list of open entries, open or not any more.
 const LISTED: u8 = 64;
 
-/// An entry, free of any architecture's bits: nothing, not valid, or valid.
+/// An entry, free of any architecture's bits: nothing, not valid, or valid; a valid one with its rights and its size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Entry(u64);
 
 const SOME: u64 = 1;
 const VALID: u64 = 2;
 const WRITE: u64 = 4;
+const USER: u64 = 8;
+const EXEC: u64 = 16;
+const SIZE: u32 = 5;
 const FRAME: u32 = 8;
 
+/// What a mapping that is asked for is like, its frame and the right to store aside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) user: bool,
+    pub(super) exec: bool,
+    pub(super) size: Size,
+}
+
 impl Entry {
-    fn new(frame: u32, valid: bool, write: bool) -> Entry {
-        let bits = if valid { SOME | VALID | if write { WRITE } else { 0 } } else { SOME };
-        Entry(bits | u64::from(frame) << FRAME)
+    /// An entry that is not valid.
+    fn mark(frame: u32) -> Entry {
+        Entry(SOME | u64::from(frame) << FRAME)
+    }
+
+    #[inline(always)]
+    fn mapping(frame: u32, write: bool, Kind { user, exec, size }: Kind) -> Entry {
+        let bit = |on: bool, bit: u64| if on { bit } else { 0 };
+        let rights = bit(write, WRITE) | bit(user, USER) | bit(exec, EXEC);
+        Entry(SOME | VALID | rights | (size as u64) << SIZE | u64::from(frame) << FRAME)
     }
 
     fn is_valid(self) -> bool {
@@ -47,10 +67,10 @@ impl Entry {
         self.is_valid().then(|| Translation { frame: self.frame(), write: self.0 & WRITE != 0 })
     }
 
-    fn after(self, ask: Ask, i: u16) -> Entry {
+    fn after(self, ask: Ask, kind: Kind, i: u16) -> Entry {
         match ask {
-            Ask::Map(Translation { frame, write }) => Entry::new(frame + u32::from(i), true, write),
-            Ask::Mark(frame) => Entry::new(frame + u32::from(i), false, false),
+            Ask::Map(Translation { frame, write }) => Entry::mapping(frame + u32::from(i), write, kind),
+            Ask::Mark(frame) => Entry::mark(frame + u32::from(i)),
             Ask::Clear => Entry::default(),
             // The kernel asks for that on present entries only.
             Ask::Wrprotect => Entry(self.0 & !WRITE),
@@ -58,27 +78,40 @@ impl Entry {
     }
 }
 
-/// What a word of the subject's says.
-pub(super) fn entry(subject: &dyn Subject, word: u64) -> Entry {
+/// What a word says.
+#[inline(always)]
+pub(super) fn entry(format: &Format, word: u64) -> Entry {
     if word == 0 {
-        return Entry::default();
+        Entry::default()
+    } else if format.is_valid(word) {
+        let kind = Kind { user: format.is_user(word), exec: format.is_executable(word), size: format.size(word) };
+        Entry::mapping(format.frame(word), format.is_writable(word), kind)
+    } else {
+        Entry::mark(format.frame(word))
     }
-    let (frame, valid, write) = subject.pte_entry(word);
-    Entry::new(frame, valid, write)
 }
 
-/// Whether a walker may use a word.
-pub(super) fn is_valid(subject: &dyn Subject, word: u64) -> bool {
-    entry(subject, word).is_valid()
+/// What a word lets a walker find.
+#[inline(always)]
+pub(super) fn translation(format: &Format, word: u64) -> Option<Translation> {
+    let found = || Translation { frame: format.frame(word), write: format.is_writable(word) };
+    format.is_valid(word).then(found)
+}
+
+/// Whether a store of `now` over `was` takes the right to store, and nothing else.
+#[cold]
+pub(super) fn loses_write(format: &Format, was: u64, now: u64) -> bool {
+    let same = format.is_valid(was) && format.is_valid(now) && format.frame(was) == format.frame(now);
+    same && format.is_writable(was) && !format.is_writable(now)
 }
 
 /// Whether a cached word allows what the page table's does not: another frame, a page that is gone, a store.
-pub(super) fn is_stale(subject: &dyn Subject, cached: u64, now: u64) -> bool {
+pub(super) fn is_stale(format: &Format, cached: u64, now: u64) -> bool {
     if cached == 0 || cached == now {
         return false;
     }
-    let (was, is) = (entry(subject, cached), entry(subject, now));
-    !is.is_valid() || is.frame() != was.frame() || (was.0 & WRITE != 0 && is.0 & WRITE == 0)
+    let lost_write = format.is_writable(cached) && !format.is_writable(now);
+    !format.is_valid(now) || format.frame(now) != format.frame(cached) || lost_write
 }
 
 /// See the module.
@@ -114,9 +147,10 @@ impl Slot {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
-    /// A change is asked for, the `i`-th of a run; `barrier` is [`BARRIER`] if it needs one. Yields whether the entry was not open before.
-    pub(super) fn ask(&mut self, ask: Ask, i: u16, by: u8, counted: bool, barrier: u8) -> bool {
-        let (old, new) = (self.asked, self.asked.after(ask, i));
+    /// A change is asked for, the `i`-th of a run; `barrier` is [`BARRIER`] if it needs one. Yields whether the entry was
+    /// not open before.
+    pub(super) fn ask(&mut self, ask: Ask, kind: Kind, i: u16, by: u8, counted: bool, barrier: u8) -> bool {
+        let (old, new) = (self.asked, self.asked.after(ask, kind, i));
         if ask == Ask::Wrprotect && !old.is_valid() {
             return false;
         }

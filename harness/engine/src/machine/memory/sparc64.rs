@@ -12,20 +12,19 @@ use std::hash::{Hash, Hasher};
 
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{Mm, PteRef, Size};
-use lazy_mmu_arches::sparc64::queue::{PAGE_SHIFT, REAL_HPAGE_SHIFT};
-use lazy_mmu_arches::sparc64::{decode, page_at, virtual_address};
 
 use super::fingerprint::as_set;
-use super::{Memory, Table, place, reference, slot, table};
+use super::{Memory, Table, place, reference, table};
+use crate::machine::codec::sparc64::{
+    self as codec, Access, BASE_BITS, DATA, INSTRUCTION, LARGEST_BITS, PSTATE, Which, address_of, offset_bits, page_at,
+};
+use crate::machine::mutant::Mutant;
 use crate::program::CPUS;
-use crate::subject::Subject;
 
 /// Entries of a user TSB, and of the kernel's.
 const ENTRIES: u64 = 512;
 const KERNEL_ENTRIES: u64 = 2048;
-/// A CPU's translation is in the TLB of instructions, of data, and of the second half of a huge page.
-const INSTRUCTION: u8 = 1;
-const DATA: u8 = 2;
+/// Beside the sides of a CPU's TLB that have a translation: it is of the second half of a huge page.
 const UPPER_HALF: u8 = 4;
 
 #[derive(Clone, Copy, Debug, Default, Hash)]
@@ -67,9 +66,6 @@ pub(super) struct Tables {
     /// The last address whose TSB entry was invalidated in this burst, and how many followed one another.
     run: Option<(u64, u32)>,
 }
-
-/// `PSTATE_PRIV`, `PSTATE_PEF` and `PSTATE_IE`: a kernel's, interrupts on.
-const PSTATE: u64 = 0x4 | 0x10 | decode::PSTATE_IE;
 
 impl Tables {
     pub(super) fn new() -> Tables {
@@ -129,91 +125,97 @@ impl Tables {
         self.words[slot]
     }
 
-    fn index(mm: Mm, address: u64, hash_shift: u32) -> usize {
+    fn index(mm: Mm, address: u64, page_bits: u32) -> usize {
         let small = if mm.is_kernel() { KERNEL_ENTRIES } else { ENTRIES };
-        if hash_shift == PAGE_SHIFT {
-            decode::tsb_index(address, hash_shift, small) as usize
+        if page_bits < LARGEST_BITS {
+            codec::tsb_place(address, page_bits, small) as usize
         } else {
-            (small + decode::tsb_index(address, hash_shift, ENTRIES)) as usize
+            (small + codec::tsb_place(address, page_bits, ENTRIES)) as usize
         }
     }
 
-    fn fill(&mut self, mm: Mm, address: u64, hash_shift: u32, slot: usize, word: u64) {
-        let index = Self::index(mm, address, hash_shift);
+    fn fill(&mut self, mm: Mm, address: u64, page_bits: u32, slot: usize, word: u64) {
+        let index = Self::index(mm, address, page_bits);
         let entry = &mut self.tsbs[usize::from(mm.0)][index];
         if let Some(before) = entry.slot.checked_sub(1) {
             self.words[usize::from(before)] = 0;
         }
-        *entry = TsbEntry { tag: decode::tsb_tag(address), slot: slot as u16 + 1 };
+        *entry = TsbEntry { tag: codec::tsb_tag(address), slot: slot as u16 + 1 };
         self.words[slot] = word;
         self.used.push((mm.0, index as u16));
     }
 
     /// `flush_tsb_user_page()`: the entry goes if it has the tag.
-    fn flush(&mut self, mm: Mm, address: u64, hash_shift: u32) {
-        let index = Self::index(mm, address, hash_shift);
+    fn flush(&mut self, mm: Mm, address: u64, page_bits: u32) {
+        let index = Self::index(mm, address, page_bits);
         let entry = &mut self.tsbs[usize::from(mm.0)][index];
-        if let Some(slot) = entry.slot.checked_sub(1).filter(|_| entry.tag == decode::tsb_tag(address)) {
+        if let Some(slot) = entry.slot.checked_sub(1).filter(|_| entry.tag == codec::tsb_tag(address)) {
             self.words[usize::from(slot)] = 0;
             *entry = TsbEntry::default();
         }
     }
 }
 
-/// Bits of a page offset in the TLB: a huge page is two of 4M.
-fn tlb_shift(size: Size) -> u32 {
-    lazy_mmu_arches::sparc64::page_shift(size).min(REAL_HPAGE_SHIFT)
-}
-
 /// Where in its page an access goes: not always to the first part, so that each part must be invalidated.
 fn address_in(at: PteRef, size: Size) -> u64 {
-    let address = virtual_address(PteRef { size, ..at });
+    let address = address_of(PteRef { size, ..at });
     match size {
         Size::Small => address,
-        Size::Large => address + (u64::from(at.page & 7) << PAGE_SHIFT),
-        Size::Huge => address + (u64::from(at.page & 1) << REAL_HPAGE_SHIFT),
+        Size::Large => address + (u64::from(at.page & 7) << BASE_BITS),
+        Size::Huge => address + (u64::from(at.page & 1) << LARGEST_BITS),
     }
 }
 
 impl Memory {
     /// The TLB miss: the TSB, else the page table, which fills the TSB.
-    pub(super) fn tsb_refill(&mut self, subject: &dyn Subject, cpu: u8, at: PteRef, slot: usize) -> u64 {
+    pub(super) fn tsb_refill(&mut self, cpu: u8, at: PteRef, slot: usize) -> u64 {
         let mut word = self.sparc64.tsb_entry(slot);
-        if word == 0 {
+        if word == 0 || self.is(Mutant::TsbNeverHit) {
             word = self.words[slot];
-            if !slot::is_valid(subject, word) {
+            if !self.format.is_valid(word) {
                 return word;
             }
-            let size = subject.pte_size(word);
-            let hash_shift = if size == Size::Huge { REAL_HPAGE_SHIFT } else { PAGE_SHIFT };
-            self.sparc64.fill(at.mm, address_in(at, size), hash_shift, slot, word);
+            let size = self.format.size(word);
+            let page_bits = if size == Size::Huge { LARGEST_BITS } else { BASE_BITS };
+            if !self.is(Mutant::TableNeverFilled) {
+                self.sparc64.fill(at.mm, address_in(at, size), page_bits, slot, word);
+            }
         }
-        let upper = subject.pte_size(word) == Size::Huge && at.page & 1 == 1;
-        let exec = if subject.pte_flags(word).exec { INSTRUCTION } else { 0 };
+        let upper = self.format.size(word) == Size::Huge && at.page & 1 == 1;
+        let exec = if self.format.is_executable(word) { INSTRUCTION } else { 0 };
         let note = DATA | exec | if upper { UPPER_HALF } else { 0 };
-        self.tlbs[usize::from(cpu)].fill(slot, word, note);
+        self.fill(cpu, slot, word, note);
         word
     }
 
-    pub(super) fn sparc64_insn(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) -> u64 {
+    pub(super) fn sparc64_insn(&mut self, cpu: u8, insn: Insn) -> u64 {
         let state = &mut self.sparc64.cpus[usize::from(cpu)];
         match insn.op {
             Op::RdprPstate => return state.pstate,
             Op::WrprPstate => state.pstate = insn.a,
-            Op::Ldxa if is_secondary(insn.a) => return state.secondary,
-            Op::Stxa if is_secondary(insn.a) => state.secondary = insn.b,
-            Op::Stxa => self.demap_by_store(cpu, insn.a),
-            Op::Ta if decode::number(insn.a) == decode::MMU_UNMAP_ADDR => {
-                let tlb = if insn.b & decode::HV_MMU_ALL == decode::HV_MMU_ALL { INSTRUCTION | DATA } else { DATA };
-                let demap = Demap { tlb, context: insn.b >> 8, address: decode::address(insn.a) };
-                self.sparc64.cpus[usize::from(cpu)].demaps.push(demap);
-                self.complete_demaps(subject, cpu);
-            }
-            Op::MembarSync | Op::Flush => self.complete_demaps(subject, cpu),
+            Op::Ldxa | Op::Stxa | Op::Ta => match codec::access(insn) {
+                Access::SecondaryContext if insn.op == Op::Ldxa => return state.secondary,
+                Access::SecondaryContext => state.secondary = insn.b,
+                Access::Demap(tlb, which, address) => {
+                    let context = match which {
+                        Which::Secondary => state.secondary,
+                        Which::Number(number) => number,
+                    };
+                    state.demaps.push(Demap { tlb, context, address });
+                    // A hypervisor's is complete when the trap returns.
+                    if insn.op == Op::Ta || self.mutant == Some(Mutant::InvalidatedAtOnce) {
+                        self.complete_demaps(cpu);
+                    }
+                }
+                Access::Other => {}
+            },
+            Op::MembarSync | Op::Flush => self.complete_demaps(cpu),
             Op::TsbFlush => self.tsb_flush(insn),
+            Op::Xcall if self.mutant == Some(Mutant::CrossCallsLost) => {}
             Op::Xcall => {
-                if let Some(other) = self.sparc64.cpus.get_mut(insn.a as usize) {
-                    let left = std::mem::replace(&mut other.called_for, (insn.b >> 8) as u16);
+                let (number, addresses) = codec::cross_call(insn);
+                if let Some(other) = self.sparc64.cpus.get_mut(number) {
+                    let left = std::mem::replace(&mut other.called_for, addresses);
                     if left > 0 {
                         self.bursts.announced(left);
                     }
@@ -235,61 +237,58 @@ impl Memory {
         let state = &mut self.sparc64.cpus[usize::from(cpu)];
         if (state.pstate, state.secondary) != (PSTATE, 0) {
             (state.pstate, state.secondary) = (PSTATE, 0);
+            if self.mutant == Some(Mutant::BorrowedUnnoticed) {
+                return;
+            }
             self.bursts.borrowed();
         }
     }
 
-    fn demap_by_store(&mut self, cpu: u8, a: u64) {
-        let tlb = match decode::number(a) {
-            decode::ASI_IMMU_DEMAP => INSTRUCTION,
-            decode::ASI_DMMU_DEMAP => DATA,
-            _ => return,
-        };
-        let address = decode::address(a);
-        let state = &mut self.sparc64.cpus[usize::from(cpu)];
-        let context = if address & 0x30 == decode::DEMAP_NUCLEUS { 0 } else { state.secondary };
-        state.demaps.push(Demap { tlb, context, address: address & !0x1fff });
-    }
-
     /// The demaps of one address are complete, here and on the CPUs that were called for it.
-    fn complete_demaps(&mut self, subject: &dyn Subject, cpu: u8) {
+    fn complete_demaps(&mut self, cpu: u8) {
         if self.sparc64.cpus[usize::from(cpu)].demaps.is_empty() {
             return;
         }
         let mut demaps = std::mem::take(&mut self.sparc64.cpus[usize::from(cpu)].demaps);
         for demap in &demaps {
-            self.demap(subject, cpu, *demap);
+            self.demap(cpu, *demap);
         }
         for other in (0..CPUS).filter(|&other| other != cpu) {
             if self.sparc64.cpus[usize::from(other)].called_for > 0 {
                 self.sparc64.cpus[usize::from(other)].called_for -= 1;
-                demaps.iter().for_each(|demap| self.demap(subject, other, *demap));
+                demaps.iter().for_each(|demap| self.demap(other, *demap));
             }
         }
-        self.count_demaps(subject, &demaps);
+        self.count_demaps(&demaps);
         demaps.clear();
         self.sparc64.cpus[usize::from(cpu)].demaps = demaps;
     }
 
     fn slot_of(demap: Demap) -> Option<usize> {
-        let mm = u8::try_from(demap.context).ok().filter(|&mm| mm < 3)?;
-        page_at(Mm(mm), demap.address).map(place)
+        page_at(codec::context(demap.context)?, demap.address).map(place)
     }
 
-    fn demap(&mut self, subject: &dyn Subject, cpu: u8, demap: Demap) {
+    fn demap(&mut self, cpu: u8, demap: Demap) {
         let Some(slot) = Self::slot_of(demap) else { return };
+        match self.mutant {
+            Some(Mutant::InvalidatesNothing) => return,
+            Some(Mutant::InvalidatesEverything) => return self.tlbs[usize::from(cpu)].drop_all(),
+            _ => {}
+        }
+        let sides = if self.is(Mutant::BothSides) { INSTRUCTION | DATA } else { demap.tlb };
+        let any_size = self.is(Mutant::AnySize) || self.is(Mutant::HalvesTogether);
         let tlb = &mut self.tlbs[usize::from(cpu)];
         let (word, note) = (tlb.word(slot), tlb.note(slot));
         if word == 0 {
             return;
         }
-        let size = subject.pte_size(word);
-        let half = if note & UPPER_HALF != 0 { 1 << REAL_HPAGE_SHIFT } else { 0 };
-        let cached = virtual_address(PteRef { size, ..reference(slot) }) + half;
-        if cached >> tlb_shift(size) != demap.address >> tlb_shift(size) {
+        let size = self.format.size(word);
+        let half = if note & UPPER_HALF != 0 { 1 << LARGEST_BITS } else { 0 };
+        let cached = address_of(PteRef { size, ..reference(slot) }) + half;
+        if !any_size && cached >> offset_bits(size) != demap.address >> offset_bits(size) {
             return;
         }
-        let left = note & !demap.tlb;
+        let left = note & !sides;
         tlb.set_note(slot, left);
         if left & (INSTRUCTION | DATA) == 0 {
             tlb.drop(slot);
@@ -297,16 +296,16 @@ impl Memory {
     }
 
     /// What of a batch went out: one address, whatever TLBs it was removed from.
-    fn count_demaps(&mut self, subject: &dyn Subject, demaps: &[Demap]) {
+    fn count_demaps(&mut self, demaps: &[Demap]) {
         for demap in demaps.iter().filter(|demap| demap.tlb & DATA != 0) {
             let Some(slot) = Self::slot_of(*demap) else { continue };
-            self.flushed(subject, slot);
+            self.flushed(slot);
             if demap.context == 0 {
                 continue;
             }
             self.bursts.tell();
             // The second half of a huge page is the same entry's.
-            let upper = demap.address & 1 << REAL_HPAGE_SHIFT != 0;
+            let upper = demap.address & 1 << LARGEST_BITS != 0;
             if !upper && self.slots[slot].is_due_once() {
                 // What the TSB was told of the size must be true of the page.
                 self.bursts.size(self.sparc64.sizes[slot]);
@@ -318,21 +317,22 @@ impl Memory {
 
     /// One TSB entry. Entries of neighbouring addresses are one 64K page's, of which nothing else tells the size.
     fn tsb_flush(&mut self, insn: Insn) {
-        let (hash_shift, context) = (u32::from(insn.b as u8), insn.b >> 8);
-        let Some(mm) = u8::try_from(context).ok().filter(|&mm| mm < 3).map(Mm) else { return };
-        self.sparc64.flush(mm, insn.a, hash_shift);
+        let (address, page_bits, Some(mm)) = codec::tsb_flush(insn) else { return };
+        if !self.is(Mutant::TableKeeps) {
+            self.sparc64.flush(mm, address, page_bits);
+        }
         if mm.is_kernel() {
             return;
         }
         match &mut self.sparc64.run {
-            Some((last, n)) if hash_shift == PAGE_SHIFT && *last + (1 << PAGE_SHIFT) == insn.a => {
-                *last = insn.a;
+            Some((last, n)) if page_bits == BASE_BITS && *last + (1 << BASE_BITS) == address => {
+                *last = address;
                 *n += 1;
             }
             _ => {
                 self.end_run();
-                let huge = hash_shift == REAL_HPAGE_SHIFT;
-                self.sparc64.run = (!huge).then_some((insn.a, 1));
+                let huge = page_bits == LARGEST_BITS;
+                self.sparc64.run = (!huge).then_some((address, 1));
                 self.bursts.entry_of(mm, huge.then_some(Size::Huge));
             }
         }
@@ -344,8 +344,4 @@ impl Memory {
             self.bursts.size(if n > 1 { Size::Large } else { Size::Small });
         }
     }
-}
-
-fn is_secondary(a: u64) -> bool {
-    (decode::number(a), decode::address(a)) == (decode::ASI_DMMU, decode::SECONDARY_CONTEXT)
 }

@@ -5,7 +5,7 @@ use lazy_mmu_arches::page::{Mm, PteRef, Size};
 use crate::machine::Machine;
 use crate::program::text::parse;
 use crate::subject::{Port, registry};
-use crate::trace::{Event, What, line};
+use crate::trace::{Event, Point, What, line};
 
 /// Subject, program, and per event its operation, CPU and line.
 type Case = (&'static str, &'static str, &'static [&'static str]);
@@ -270,24 +270,52 @@ fn evicted_hash_entries_leave_nothing_behind() {
 #[test]
 fn a_hypervisor_refuses_bad_updates() {
     use lazy_mmu_arches::mmu::Mmu;
-    let subject = registry::find("xen").expect("a known subject").make(Port::Model);
     let mut memory = super::Memory::new();
     memory.reset(Mmu::Xen);
     let entry = PteRef { mm: Mm(1), page: 5, size: Size::Small };
     let pointer = entry.machine_address();
     let word = |frame: u64| frame << 12 | 1;
-    let rows: [(&str, u64, u64, Option<i64>); 7] = [
+    let rows: [(&str, u64, u64, Option<i64>); 8] = [
         ("an update", pointer, word(600), None),
         ("one that keeps accessed and dirty", pointer | 2, word(600), None),
         ("an entry that is not valid names no frame", pointer, u64::MAX << 12 & !(1 << 63), None),
         ("a machine-to-physical entry is no PTE", pointer | 1, word(600), Some(-22)),
+        ("half an entry", pointer | 4, word(600), Some(-22)),
         ("no such address space", PteRef { mm: Mm(3), ..entry }.machine_address(), word(600), Some(-22)),
         ("no such page", PteRef { page: 2048, ..entry }.machine_address(), word(600), Some(-22)),
         ("another domain's frame", pointer, word(1 << 20), Some(-1)),
     ];
     for (what, pointer, value, refused) in rows {
-        let made = memory.hypervisor_update(&*subject, pointer, value);
+        let made = memory.hypervisor_update(pointer, value);
         assert_eq!(made.map_err(|(_, error)| error as i64).err(), refused, "{what}");
     }
-    assert!(!memory.store(&*subject, 0, entry, word(600)), "the guest's own tables are read-only to it");
+    let keeps = |pointer, value| {
+        let mut memory = super::Memory::new();
+        memory.reset(Mmu::Xen);
+        memory.hypervisor_update(entry.machine_address(), word(600) | 0x60).expect("it is made");
+        memory.hypervisor_update(pointer, value).map(|(_, stored)| stored)
+    };
+    assert_eq!(keeps(pointer, word(601)), Ok(word(601)));
+    assert_eq!(keeps(pointer | 2, word(601)), Ok(word(601) | 0x60), "accessed and dirty are kept");
+    assert!(!memory.store(0, entry, word(600)), "the guest's own tables are read-only to it");
+}
+
+/// An address space has a number in sparc64's TLB from when a task of it first runs until its last one ends: without
+/// a number a batch leaves the TLBs alone, and nothing is missing.
+#[test]
+fn a_batch_of_an_address_space_without_a_number_leaves_the_tlb_alone() {
+    use lazy_mmu_arches::insn::Op;
+    const ENDS: &str = "set V 0 x2; access V 0 x2; migrate T2 1; cpu 1; switch T2; exit T3; cpu 0; exit T1";
+    let demaps = |end: &str| {
+        let events = events("sparc64", &format!("{ENDS}; {end}"));
+        let late = events.iter().any(|event| matches!(event.what, What::Late(late) if late.point == Point::Settle));
+        assert!(!late, "{end}");
+        let is = |op| move |event: &&Event| matches!(event.what, What::Insn(insn) if insn.op == op);
+        (events.iter().filter(is(Op::TsbFlush)).count(), events.iter().filter(is(Op::MembarSync)).count())
+    };
+    assert_eq!(demaps("enable; clear V 0 x2; disable"), (2, 0), "the TSB always, the TLB not");
+    assert_eq!(demaps("access V 0; enable; clear V 0 x2; disable; access V 0"), (2, 2), "it has a number again");
+    assert_eq!(demaps("clear V 0"), (1, 1), "outside a section the kernel does not ask");
+    let other = events("sparc64", "set U 0 x2; exit T1; enable; clear U 0 x2; disable");
+    assert!(other.iter().any(|event| matches!(event.what, What::Insn(insn) if insn.op == Op::MembarSync)));
 }

@@ -7,52 +7,56 @@
 //! `do_mmu_update()`, `do_mmuext_op()`. Called by the memory.
 
 use lazy_mmu_arches::insn::{Insn, Op};
-use lazy_mmu_arches::page::{Mm, PAGES, PteRef};
-use lazy_mmu_arches::x86_64::decode::{INVLPG_MULTI, Update, update_parts};
-use lazy_mmu_arches::x86_64::{page_at, page_shift, virtual_address};
+use lazy_mmu_arches::page::{PAGES, PteRef};
 
-use super::{Memory, SPACES, place, reference};
+use super::{Memory, place, reference};
+use crate::machine::codec::x86_64::{ACCESSED_DIRTY, address_of, flush_ipi, offset_bits, page_at};
+use crate::machine::codec::xen::{self, EINVAL, EPERM, Update};
+use crate::machine::mutant::Mutant;
 use crate::program::{CPUS, FRAMES, MAX_OPS};
-use crate::subject::Subject;
 
 /// Frames of this domain: more than any program can take.
 const DOMAIN_FRAMES: u32 = FRAMES as u32 + 2 * MAX_OPS as u32;
 
-/// `-EPERM` and `-EINVAL`, as a hypercall returns them.
-const EPERM: u64 = -1i64 as u64;
-const EINVAL: u64 = -22i64 as u64;
-
 impl Memory {
-    pub(super) fn x86_64_insn(&mut self, subject: &dyn Subject, cpu: u8, insn: Insn) {
+    pub(super) fn x86_64_insn(&mut self, cpu: u8, insn: Insn) {
         match insn.op {
-            Op::Invlpg => self.invlpg(subject, cpu, insn.a),
-            Op::MovCr3 => self.drop_all(subject, cpu),
+            Op::Invlpg => self.invlpg(cpu, insn.a),
+            Op::MovCr3 => self.drop_all(cpu),
+            Op::FlushIpi if self.is(Mutant::CrossCallsLost) => {}
             Op::FlushIpi => {
                 let other = insn.a as u8 % CPUS;
-                match (page_at(insn.b), insn.b & 0xfff) {
-                    (Some(first), pages @ 1..) => {
-                        let last = (pages as u16).min(PAGES - first.page);
-                        let into = (insn.b & !0xfff) - virtual_address(first);
-                        (0..last).for_each(|i| self.invlpg(subject, other, virtual_address(first.step(i)) + into));
+                match flush_ipi(insn.b) {
+                    Some((first, into, pages)) => {
+                        let last = pages.min(PAGES - first.page);
+                        (0..last).for_each(|i| self.invlpg(other, address_of(first.step(i)) + into));
                     }
-                    _ => self.drop_all(subject, other),
+                    None => self.drop_all(other),
                 }
             }
             _ => {}
         }
     }
 
-    fn drop_all(&mut self, subject: &dyn Subject, cpu: u8) {
-        self.flushed_all(subject, None);
-        self.tlbs[usize::from(cpu)].drop_all();
+    fn drop_all(&mut self, cpu: u8) {
+        self.flushed_all(None);
+        if !self.is(Mutant::WholeFlushesNothing) {
+            self.tlbs[usize::from(cpu)].drop_all();
+        }
     }
 
-    fn invlpg(&mut self, subject: &dyn Subject, cpu: u8, address: u64) {
+    fn invlpg(&mut self, cpu: u8, address: u64) {
         let Some(at) = page_at(address) else { return };
         let slot = place(at);
-        self.flushed(subject, slot);
-        let offset = address - virtual_address(reference(slot));
-        self.invalidate(subject, cpu, slot, |size, _| offset >> page_shift(size) == 0);
+        self.flushed(slot);
+        match self.mutant {
+            Some(Mutant::InvalidatesNothing) => return,
+            Some(Mutant::InvalidatesEverything) => return self.tlbs[usize::from(cpu)].drop_all(),
+            _ => {}
+        }
+        let any_size = self.is(Mutant::AnySize);
+        let offset = address - address_of(reference(slot));
+        self.invalidate(cpu, slot, |size, _| any_size || offset >> offset_bits(size) == 0);
     }
 
     /// Whether what is going out never was in a buffer, and more of it is the same.
@@ -65,42 +69,31 @@ impl Memory {
         self.bursts.call(entries, bytes);
     }
 
-    /// One update of an `mmu_update`: where it was made, or the error and what entry it was about.
+    /// One update of an `mmu_update`: where it was made and what was stored, or the error and what entry it was about.
     pub(in crate::machine) fn hypervisor_update(
         &mut self,
-        subject: &dyn Subject,
         pointer: u64,
         value: u64,
-    ) -> Result<PteRef, (PteRef, u64)> {
-        let (address, update) = update_parts(pointer);
-        let at = PteRef::at_machine_address(address);
-        if usize::from(at.mm.0) >= SPACES || at.page >= PAGES || address >> 27 != 0 || update == Update::MachPhys {
-            return Err((PteRef { mm: Mm(at.mm.0 % SPACES as u8), page: at.page % PAGES, ..at }, EINVAL));
-        }
-        let (frame, valid, _) = subject.pte_entry(value);
-        if valid && frame >= DOMAIN_FRAMES {
+    ) -> Result<(PteRef, u64), (PteRef, u64)> {
+        let (at, update) = xen::update(pointer).map_err(|at| (at, EINVAL))?;
+        if self.format.is_valid(value) && self.format.frame(value) >= DOMAIN_FRAMES {
             return Err((at, EPERM));
         }
         let slot = self.use_slot(at);
+        let kept = if update == Update::KeepAccessedDirty { self.words[slot] & ACCESSED_DIRTY } else { 0 };
+        let value = value | kept;
         let surplus = self.slots[slot].goes_out();
         self.write(slot, value);
         self.bursts.updates(1, surplus);
-        Ok(at)
+        Ok((at, value))
     }
 
-    /// One `mmuext_op`: everything or one page, on the CPUs of a mask.
-    pub(in crate::machine) fn hypervisor_flush(
-        &mut self,
-        subject: &dyn Subject,
-        command: u64,
-        address: u64,
-        mask: u64,
-    ) {
+    /// A flush by the hypervisor: everything or one page, on the CPUs of a mask.
+    pub(in crate::machine) fn hypervisor_flush(&mut self, address: Option<u64>, mask: u64) {
         for cpu in (0..CPUS).filter(|cpu| mask >> cpu & 1 == 1) {
-            if command == INVLPG_MULTI {
-                self.invlpg(subject, cpu, address);
-            } else {
-                self.drop_all(subject, cpu);
+            match address {
+                Some(address) => self.invlpg(cpu, address),
+                None => self.drop_all(cpu),
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Sections and pauses nest properly, interrupts balance, nobody sleeps in a section. What a section has changed is not
 //! read back, used or changed in place before a nested `disable` or a `pause`, and no other context touches it: each task
 //! and the handlers have pages of their own, and only another CPU's accesses go anywhere. Some programs make tasks, outside
-//! any section; these are scheduled like the others, and end. Tasks are preempted anywhere, in sections and
+//! any section; these are scheduled like the others, and end. The other CPU uses address spaces in the middle of sections,
+//! by its own task or by a thread that comes there and goes again. Tasks are preempted anywhere, in sections and
 //! between the halves of calls too; where a backend keeps preemption off there, the run is judged up to that point.
 
 use lazy_mmu_arches::page::{LINEAR_PAGE, Mm, SHADOW_PAGE, Size};
@@ -100,7 +101,7 @@ impl Maker {
 
     /// Something outside any section.
     fn outside(&mut self) {
-        match self.random.below(12) {
+        match self.random.below(13) {
             0 | 1 => self.memory(),
             2 => self.flush(),
             3 => self.interrupt(),
@@ -116,6 +117,7 @@ impl Maker {
             }
             6 => self.on_the_other_cpu(),
             7 => self.life(),
+            8 => self.taken_up(),
             _ => self.section(),
         }
         self.changed.clear();
@@ -139,7 +141,7 @@ impl Maker {
             Op::Set(pages, Protection::Invalid),
         ];
         self.ops.push(change[self.random.below(4) as usize]);
-        let moves = self.preempts && self.who == Who::Task(0) && self.random.one_in(3);
+        let moves = self.preempts && self.who == Who::Task(0) && self.random.one_in(2);
         if moves {
             // T1 takes CPU 0, and T0 goes on in T3's place.
             self.ops.extend([Op::Preempt(1), Op::Migrate(0, 1), Op::Cpu(1), Op::Switch(0)]);
@@ -154,6 +156,91 @@ impl Maker {
         if shared {
             self.ops.extend([Op::Cpu(1), Op::Access(pages), Op::Cpu(0)]);
         }
+    }
+
+    /// Pages of one address space change in a section, and in the middle of it the other CPU begins to use that address space:
+    /// whoever decided at the section's beginning where its translations may be was too early.
+    fn taken_up(&mut self) {
+        let first = self.who.pages() + self.random.below(12) as u16;
+        let mm = Mm([1, 1, 1, 2][self.random.below(4) as usize]);
+        let many = matches!(self.who, Who::Task(0 | 1)) && self.random.one_in(12);
+        let count =
+            if many { [31, 63, 192, 193, 200][self.random.below(5) as usize] } else { 2 + self.random.below(3) };
+        let pages = Pages { count: count as u16, ..Pages::one(mm, first) };
+        let (before, rest) = self.halved(pages);
+        self.ops.extend([Op::Set(pages, Protection::Write), Op::Access(pages), Op::Enable]);
+        self.depth += 1;
+        self.change(before);
+        self.visit(rest);
+        if self.random.one_in(4) {
+            self.memory();
+        }
+        if self.is_fresh(rest) {
+            self.change(rest);
+        }
+        if self.random.one_in(4) {
+            self.visit(pages);
+        }
+        match self.random.below(6) {
+            0 => self.ops.push(Op::Flush),
+            1 => self.ops.extend([Op::Enable, Op::Disable]),
+            2 => self.ops.extend([Op::Pause, Op::Resume]),
+            _ => {}
+        }
+        self.depth -= 1;
+        self.ops.push(Op::Disable);
+        self.changed.clear();
+        self.ops.push(if self.random.one_in(3) { Op::GatherFlush(pages) } else { Op::TlbFlush(pages) });
+        self.visit(pages);
+        self.ops.push(Op::Access(pages));
+    }
+
+    /// The pages in two parts, none of them empty.
+    fn halved(&mut self, pages: Pages) -> (Pages, Pages) {
+        let count = 1 + self.random.below(u32::from(pages.count) - 1) as u16;
+        (Pages { count, ..pages }, Pages { first: pages.first + count, count: pages.count - count, ..pages })
+    }
+
+    /// Pages that are mapped change, or go elsewhere.
+    fn change(&mut self, pages: Pages) {
+        self.changed.push(pages);
+        match self.random.below(6) {
+            0 => self.ops.push(Op::Wrprotect(pages)),
+            1 => self.ops.push(Op::Set(pages, Protection::Read)),
+            2 if pages.count < 8 => {
+                let to = Pages { first: pages.first + 40, ..pages };
+                self.ops.extend([Op::Clear(pages), Op::Set(to, Protection::Write)]);
+                self.changed.push(to);
+            }
+            _ => self.ops.push(Op::Clear(pages)),
+        }
+    }
+
+    /// The other CPU uses pages: its own task, or a thread of U that comes there for it.
+    fn visit(&mut self, pages: Pages) {
+        let thread = match self.who {
+            Who::Task(0) => Some(2),
+            Who::Task(2) => Some(0),
+            _ => None,
+        };
+        let thread = thread.filter(|_| self.random.one_in(3));
+        self.ops.push(Op::Cpu(1));
+        if let Some(thread) = thread {
+            self.ops.extend([Op::Migrate(thread, 1), Op::Switch(thread)]);
+        }
+        self.ops.push(Op::Access(pages));
+        if let Some(thread) = thread {
+            if self.random.one_in(3) {
+                let me = std::mem::replace(&mut self.who, Who::Task(thread));
+                let changed = std::mem::take(&mut self.changed);
+                self.ops.push(Op::Enable);
+                self.memory();
+                self.ops.push(Op::Disable);
+                (self.who, self.changed) = (me, changed);
+            }
+            self.ops.extend([Op::Switch(3), Op::Migrate(thread, 0)]);
+        }
+        self.ops.push(Op::Cpu(0));
     }
 
     /// A task is made, runs among the others, and ends, by itself or while another runs. All have the same pages: one lives
@@ -265,13 +352,23 @@ impl Maker {
             if self.is_full() {
                 return;
             }
-            match self.random.below(18) {
+            match self.random.below(20) {
                 0 | 1 if self.depth < 5 => self.section(),
                 2 if self.depth < 5 => self.paused(),
                 3 => self.interrupt(),
                 4 => self.ops.push(Op::Query),
                 5 if self.random.one_in(3) && self.depth > 0 => self.preemption(),
                 6 => self.kernels_own(),
+                8 if !self.random.one_in(3) => {
+                    let pages = self.pages();
+                    self.visit(pages);
+                }
+                9 if self.random.one_in(2) => {
+                    let frame = self.random.below(8) as u16;
+                    let alloc = self.random.one_in(2);
+                    let how = Allocation::Plain;
+                    self.ops.push(if alloc { Op::Alloc(frame, how) } else { Op::Free(frame, how) });
+                }
                 7 if self.random.one_in(2) => {
                     self.ops.push(Op::Flush);
                     self.changed.clear();
@@ -345,14 +442,19 @@ impl Maker {
         pages
     }
 
-    /// A change of entries, or a look at them.
-    fn memory(&mut self) {
-        let pages = self.pages();
+    /// Whether the running task's section has changed none of the pages.
+    fn is_fresh(&self, pages: Pages) -> bool {
         let meets = |other: &Pages| {
             let (a, b) = (u32::from(pages.first), u32::from(other.first));
             other.mm == pages.mm && a < b + u32::from(other.count) && b < a + u32::from(pages.count)
         };
-        let fresh = !self.changed.iter().any(meets);
+        !self.changed.iter().any(meets)
+    }
+
+    /// A change of entries, or a look at them.
+    fn memory(&mut self) {
+        let pages = self.pages();
+        let fresh = self.is_fresh(pages);
         let protection = [Protection::Write, Protection::Read, Protection::Exec, Protection::Invalid];
         let op = match self.random.below(12) {
             3..=5 if fresh => Op::Access(pages),

@@ -5,7 +5,7 @@
 
 use lazy_mmu_arches::page::{LINEAR_PAGE, Mm};
 
-use crate::program::{Allocation, Block, CPUS, Op, Pages, TASKS};
+use crate::program::{Allocation, Block, CPUS, LOCKS, Op, Pages, TASKS};
 
 /// What may stand somewhere. Whatever may happen at one of the first three may also happen at those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,8 @@ struct Task {
     bottom_halves_off: u16,
     /// Locks, interrupts, preemption.
     off: u16,
+    /// Locks alone, bit by bit.
+    locks: u8,
     /// Calls of which it stands between the halves.
     halves: u16,
 }
@@ -91,8 +93,8 @@ pub(super) struct Scene {
     handlers: u16,
     private: u16,
     blocks: Vec<Opened>,
-    /// What open sections have changed, and which task's they are.
-    changed: Vec<(u8, Pages)>,
+    /// What open sections have changed, which task's they are, and the locks that it held.
+    changed: Vec<(u8, Pages, u8)>,
     /// Whether something before this was a misuse, as far as one can see.
     doubtful: bool,
     after_call: bool,
@@ -140,6 +142,20 @@ impl Scene {
         self.who.cpu
     }
 
+    /// Who runs on a CPU.
+    pub(super) fn running(&self, cpu: u8) -> u8 {
+        self.who.running[usize::from(cpu)]
+    }
+
+    /// The last task that exists and runs nowhere, with nothing open.
+    pub(super) fn idle(&self) -> Option<u8> {
+        let rests = |&task: &u8| {
+            let nothing_open = self.tasks[usize::from(task)] == Task::default();
+            self.homes[usize::from(task)] == Some(self.who.cpu) && !self.who.running.contains(&task) && nothing_open
+        };
+        (0..TASKS).rev().find(rests)
+    }
+
     /// What may stand here.
     pub(super) fn place(&self) -> Place {
         let task = self.tasks[usize::from(self.task())];
@@ -168,7 +184,7 @@ impl Scene {
 
     /// Whether no open section has changed the pages: then they may be read, used and changed in place.
     pub(super) fn is_fresh(&self, pages: Pages) -> bool {
-        !self.changed.iter().any(|&(_, changed)| meet(changed, pages))
+        !self.changed.iter().any(|&(_, changed, _)| meet(changed, pages))
     }
 
     /// Goes on by one operation.
@@ -206,10 +222,14 @@ impl Scene {
             // A parent sleeps, and so does who ends; nobody ends with a section open.
             Op::Fork(_) => self.sleep(),
             Op::Exit(task) if usize::from(task) == me => self.sleep(),
+            Op::Unlock(lock) if self.handlers == 0 => self.unlock(lock),
             Op::Exit(task) => self.doubtful |= self.tasks[usize::from(task)].brackets.depth > 0,
             _ => {}
         }
         let task = &mut self.tasks[me];
+        if let (Op::Lock(lock), 0) = (op, self.handlers) {
+            task.locks |= 1 << (lock % LOCKS);
+        }
         match op {
             Op::BhOff => task.bottom_halves_off += 1,
             Op::BhOn => task.bottom_halves_off = task.bottom_halves_off.saturating_sub(1),
@@ -287,7 +307,7 @@ impl Scene {
     /// What the running task has changed is in effect.
     fn settle(&mut self) {
         let me = self.task();
-        self.changed.retain(|&(task, _)| task != me);
+        self.changed.retain(|&(task, ..)| task != me);
     }
 
     fn change(&mut self, pages: Pages, in_place: bool) {
@@ -296,19 +316,29 @@ impl Scene {
             if self.changed.len() == CHANGES {
                 self.changed.remove(0);
             }
-            self.changed.push((self.task(), pages));
+            let me = self.task();
+            self.changed.push((me, pages, self.tasks[usize::from(me)].locks));
         }
+    }
+
+    /// User entries that a section changed under a lock are in effect before the lock is dropped.
+    fn unlock(&mut self, lock: u8) {
+        let (me, bit) = (self.task(), 1 << (lock % LOCKS));
+        let held_back =
+            |&(task, pages, locks): &(u8, Pages, u8)| task == me && locks & bit != 0 && !pages.mm.is_kernel();
+        self.doubtful |= self.changed.iter().any(held_back);
+        self.tasks[usize::from(me)].locks &= !bit;
     }
 
     fn changed_by_me(&self, pages: Pages) -> bool {
         let me = self.task();
-        self.changed.iter().any(|&(task, changed)| task == me && meet(changed, pages))
+        self.changed.iter().any(|&(task, changed, _)| task == me && meet(changed, pages))
     }
 
     fn touch(&mut self, pages: Pages, in_place: bool) {
         let (me, handler) = (self.task(), self.handlers > 0);
         let forbidden = |task| handler || task != me || in_place;
-        self.doubtful |= self.changed.iter().any(|&(task, changed)| forbidden(task) && meet(changed, pages));
+        self.doubtful |= self.changed.iter().any(|&(task, changed, _)| forbidden(task) && meet(changed, pages));
     }
 
     fn sleep(&mut self) {

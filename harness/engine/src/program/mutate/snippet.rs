@@ -59,6 +59,10 @@ pub(super) const SNIPPETS: &[Entry] = &[
     (Inside, "preempt T1; enable; set V 410; disable; access V 410; switch T0"),
     (Inside, "preempt T1; migrate T0 1; cpu 1; switch T0; preempt T3; migrate T0 0; cpu 0; switch T0"),
     (Inside, "cpu 1; enable; set K 1950; disable; access K 1950; cpu 0"),
+    (Inside, "cpu 1; access U 0 x4; cpu 0"),
+    (Inside, "cpu 1; migrate T2 1; switch T2; access U 0; switch T3; migrate T2 0; cpu 0"),
+    (Inside, "enable; clear U 0; set U 16; clear U 1; set U 17; disable; tlb_flush U 0 x2"),
+    (Inside, "alloc 0; set U 0; free 0"),
     (Outside, "set U 0; access U 0; enable; clear U 0; disable; tlb_flush U 0; access U 0"),
     (Outside, "set U 0 x2; access U 0 x2; enable; clear U 0 x2; disable; gather_flush U 0 x2; set V 0; access V 0"),
     (Outside, "set K 0; access K 0; enable; set K 0 read; disable; tlb_flush K 0; access K 0"),
@@ -75,6 +79,14 @@ pub(super) const SNIPPETS: &[Entry] = &[
     ),
     (Outside, "set U 0 x193; access U 0 x193; enable; clear U 0 x193; disable; tlb_flush U 0 x193"),
     (Outside, "set U 0 x2; access U 0 x2; enable; clear U 0; gather_flush U 0; clear U 1; gather_flush U 1; disable"),
+    (
+        Outside,
+        "set U 0 x2; access U 0 x2; enable; clear U 0; cpu 1; access U 0 x2; cpu 0; clear U 1; disable; tlb_flush U 0 x2",
+    ),
+    (
+        Outside,
+        "cpu 1; migrate T2 1; switch T2; enable; set U 820; disable; access U 820; switch T3; migrate T2 0; cpu 0",
+    ),
     (Outside, "switch T1; switch T0"),
     (Outside, "switch T1; enable; set V 410; disable; access V 410; switch T0"),
     (Outside, "sleep"),
@@ -90,6 +102,8 @@ pub(super) const SNIPPETS: &[Entry] = &[
     (Half, "softirq { set K 1536; access K 1536; alloc 2 debug }"),
     (Half, "nmi { pause; resume }"),
     (Half, "cpu 1; enable; set K 1950; disable; cpu 0"),
+    (Half, "cpu 1; access U 0 x4; cpu 0"),
+    (Half, "cpu 1; migrate T2 1; switch T2; access U 0; switch T3; migrate T2 0; cpu 0"),
 ];
 
 /// What goes round a run. The run is where `query` stands.
@@ -114,6 +128,7 @@ pub(super) const WRAPS: &[Entry] = &[
     (Handler, "repeat 33 { query }"),
     (Handler, "repeat 255 { query }"),
     (Handler, "repeat 256 { query }"),
+    (Inside, "cpu 1; query; cpu 0"),
     (Inside, "preempt T1; query; switch T0"),
     (Inside, "preempt T1; migrate T0 1; cpu 1; switch T0; query; preempt T3; migrate T0 0; cpu 0; switch T0"),
     (Outside, "mutex_lock; query; mutex_unlock"),

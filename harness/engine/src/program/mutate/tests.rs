@@ -73,6 +73,11 @@ fn does_what_it_says(kind: Kind, before: &[Op], after: &[Op]) -> bool {
     match kind {
         Kind::Insert => in_one_place.len() == 1 || (in_one_place.len() == 2 && in_one_place.contains(&Op::Close)),
         Kind::Memory => in_one_place.len() == 1 && pages(in_one_place[0]).is_some(),
+        Kind::Visit => {
+            let uses = in_one_place.iter().any(|op| matches!(op, Op::Access(_)));
+            uses && matches!(in_one_place, [Op::Cpu(a), .., Op::Cpu(b)] if a != b)
+                && [3, 7].contains(&in_one_place.len())
+        }
         Kind::Map => {
             let of = |wanted: fn(&Op) -> bool| in_one_place.iter().copied().find(wanted).and_then(pages);
             let mapped = of(|op| matches!(op, Op::Set(..)));

@@ -7,7 +7,7 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PAGES, Size};
 
 use crate::program::generate::Random;
-use crate::program::{Allocation, Block, FRAMES, LOCKS, MAX_PAGES, Op, Pages, Protection, TASKS};
+use crate::program::{Allocation, Block, FRAMES, LOCKS, MAX_PAGES, MAX_REPEAT, Op, Pages, Protection, TASKS};
 
 /// Numbers of pages at which something fills: arm64's contiguous entries (8, 16), Xen's multicall buffer (32 calls) and
 /// its argument bytes, the batches of powerpc64 and sparc64 (192), and a whole page table; each with its neighbours.
@@ -92,7 +92,7 @@ pub(super) fn nudged(random: &mut Random, op: Op) -> Option<Op> {
     let up = random.one_in(2);
     let step = |n: u16, below: u16| if up { (n + 1) % below } else { (n + below - 1) % below };
     Some(match op {
-        Op::Open(Block::Repeat(times)) => Op::Open(Block::Repeat(step(times, 1024))),
+        Op::Open(Block::Repeat(times)) => Op::Open(Block::Repeat(step(times, MAX_REPEAT + 1))),
         Op::Alloc(frame, how) => Op::Alloc(step(frame, FRAMES), how),
         Op::Free(frame, how) => Op::Free(step(frame, FRAMES), how),
         op => {

@@ -9,15 +9,17 @@ use std::fmt::Write as _;
 use lazy_mmu_arches::context::Note;
 
 use crate::machine::Machine;
+use crate::program::text::parse;
 use crate::program::{Op, Program, generate};
 use crate::replay::{Replay, Summary};
 use crate::subject::{Port, registry};
 use crate::trace::{Call, Counters, Event, Hook, What};
 
 /// A recording of a run: pids are task numbers plus 10, so that none is an idle task.
-fn recorded(arch: &str, events: &[Event]) -> String {
+fn recorded(arch: &str, events: &[Event], tells_of_tasks: bool) -> String {
     let mut text = format!("# lazy MMU mode trace: {arch}\n");
-    let mut recorder = Recorder { counts: [Counters::default(); 8], calls: Vec::new(), text: String::new(), seq: 0 };
+    let counts = [Counters::default(); 8];
+    let mut recorder = Recorder { counts, calls: Vec::new(), text: String::new(), seq: 0, tells_of_tasks };
     for (at, event) in events.iter().enumerate() {
         recorder.event(event, &events[at + 1..]);
     }
@@ -30,11 +32,17 @@ struct Recorder {
     calls: Vec<Call>,
     text: String,
     seq: u32,
+    /// It writes `new_task` at a fork, as Xen's recorder does where each pid is used once.
+    tells_of_tasks: bool,
 }
 
 impl Recorder {
     fn event(&mut self, event: &Event, rest: &[Event]) {
         match event.what {
+            What::Fork { child, counters } if self.tells_of_tasks => {
+                self.counts[usize::from(child)] = counters;
+                self.line(event, child, "new_task", Some((event.task + 10).to_string()));
+            }
             What::Away { task, counters } => self.counts[usize::from(task)] = counters,
             What::Call(call, _) => {
                 // Nothing but the call itself moves these counters before it returns: its update comes first.
@@ -103,6 +111,13 @@ fn note_line(note: Note) -> (&'static str, Option<String>) {
     }
 }
 
+/// What a recorder would write down of a program on a subject.
+pub fn recording(subject: &str, arch: &str, program: &str) -> String {
+    let subject = registry::find(subject).expect("a known subject").make(Port::Model);
+    let program = parse(program).expect("a program");
+    recorded(arch, Machine::new().run(&*subject, &program), true)
+}
+
 fn replayed(name: &str, text: &str) -> Summary {
     let mut replay = Replay::new(name);
     let fed = replay.feed(text.as_bytes()).and_then(|()| replay.finish());
@@ -131,7 +146,7 @@ fn the_replay_accepts_what_the_machine_does() {
             let program = Program::new(ops).expect("no block was touched");
             let events = machine.run(&*subject, &program);
             let atomic = events.iter().any(|event| matches!(event.what, What::Atomic { .. }));
-            let text = recorded(arch, events);
+            let text = recorded(arch, events, false);
             if atomic || text.lines().count() < 2 {
                 continue;
             }

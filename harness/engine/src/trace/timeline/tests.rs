@@ -97,27 +97,42 @@ fn a_large_section_is_short() {
 /// What is said of a program: what broke, its own misuse, and where judging stopped.
 #[test]
 fn conclusions() {
-    let broken = "\
-verdict: breaks I1 I2
-  I1 balance: disable: enable_count wrapped, from 0/0 to 255/0
-  I2 pairing: hook flush for T0, which has not entered
-  the program misuses the API at operation 0 (`disable`): it ends what was never begun; what breaks from there on may be \
-its own
+    let misuses = "\
+verdict: misuses
+  the program misuses the API at operation 0, line 1 (`disable`): it ends what was never begun
+  behind that, perhaps the program's own: I1 balance: disable: enable_count wrapped, from 0/0 to 255/0
+  behind that, perhaps the program's own: I2 pairing: hook flush for T0, which has not entered
+";
+    let open = "\
+verdict: misuses
+  the program misuses the API at operation 4, line 4 (`enable`): it opens a section or a pause that is never closed
+  behind that, perhaps the program's own: I1 balance: T0 is left with enable_count 1 and pause_count 0
 ";
     let cut = "\
-verdict: holds (cut at 1)
-  nothing is judged from operation 1 (`preempt T1`): with preemption off this cannot happen
+verdict: judged in part
+  judged in part: operation 1, line 2 (`preempt T1`): nothing is judged from here on: with preemption off this cannot happen
+";
+    let refused = "\
+verdict: judged in part
+  judged in part: operation 0, line 1 (`migrate T0 1`): the operation was not done: the task is running; 1 more operation was refused
+";
+    let limit = "\
+verdict: judged in part
+  judged in part: operation 2, line 3 (`query`): the run stopped here: it took as many operations and pages as a run may
 ";
     for (subject, program, expected) in [
         ("aarch64", "query", "verdict: holds\n"),
-        ("aarch64", "disable", broken),
+        ("aarch64", "disable", misuses),
+        ("aarch64", "pause between { }; resume; enable", open),
         ("powerpc64", "enable; preempt T1; preempt T0; disable", cut),
+        ("aarch64", "migrate T0 1; query; unlock 0", refused),
+        ("aarch64", "repeat 1023 { repeat 70 { query } }", limit),
     ] {
         let program = parse(program).expect("a program");
         let descriptor = registry::find(subject).expect("a known subject");
         let events = Machine::new().run(&*descriptor.make(Port::Model), &program).to_vec();
         let verdict = judge(&events, descriptor.rules());
-        assert_eq!(conclusion(&verdict, program.ops()), expected, "{program}");
+        assert_eq!(conclusion(&verdict, &program), expected, "{program}");
     }
 }
 
