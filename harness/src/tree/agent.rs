@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::setup::Ready;
+use crate::workspace;
 
 /// The package, and what cargo calls its library.
 const PACKAGE: &str = "lazy-mmu-tree-agent";
@@ -27,12 +28,13 @@ const SOURCES: [&str; 6] =
 /// Cargo failed; its messages went to standard error.
 pub fn library(ready: &Ready, root: &Path) -> Result<PathBuf> {
     let target_dir = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let library = ready.artifact(&target_dir, "release", LIBRARY);
+    let profile = workspace::profile();
+    let library = ready.artifact(&target_dir, profile, LIBRARY);
     if is_current(&library, root) {
         return Ok(library);
     }
     let mut command = ready.cargo("build");
-    command.args(["--quiet", "--release", "--package", PACKAGE]).current_dir(root).stdin(Stdio::null());
+    command.args(["--quiet", "--profile", profile, "--package", PACKAGE]).current_dir(root).stdin(Stdio::null());
     let status = command.status().map_err(Error::io("start cargo in", root))?;
     if !status.success() {
         return Err(Error::Broke {
