@@ -11,6 +11,8 @@ use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::Event;
 use serde_json::{Value, json};
 
+use crate::explained::Explained;
+
 /// The schema's version.
 pub const SCHEMA: u32 = 2;
 
@@ -30,6 +32,8 @@ pub struct RunReport<'r> {
     pub events: &'r [Event],
     /// The verdict.
     pub verdict: &'r Verdict,
+    /// What known findings explain of it.
+    pub known: &'r Explained,
     /// Where the target's trace differs from the one here, if it does.
     pub difference: Option<&'r str>,
 }
@@ -47,7 +51,13 @@ pub fn run(report: &RunReport<'_>) -> Value {
         "program": report.program.to_string(),
         "events": report.events.iter().map(|one| event::event(one, report.reader)).collect::<Vec<_>>(),
         "holds": verdict.holds() && report.difference.is_none(),
-        "violations": verdict.violations.iter().map(|violation| json!({
+        "violations": verdict.violations.iter().zip(&report.known.of).map(|(violation, known)| json!({
+            "invariant": violation.invariant.id(),
+            "event": violation.event,
+            "text": violation.text,
+            "known": known.map(|finding| json!({"name": finding.name, "kind": finding.kind.text(), "why": finding.why})),
+        })).collect::<Vec<_>>(),
+        "hidden": report.known.hidden.iter().map(|violation| json!({
             "invariant": violation.invariant.id(),
             "event": violation.event,
             "text": violation.text,
@@ -73,7 +83,8 @@ mod tests {
         let (subject, port) = ("stateless/aarch64", "model");
         let reader = &*SUBJECTS[0].make(Port::Model);
         let (target, difference, verdict) = (None, None, &verdict);
-        let report = RunReport { program: &program, subject, reader, port, target, events, verdict, difference };
+        let known = &Explained::new(subject, events, verdict, &verdict.violations);
+        let report = RunReport { program: &program, subject, reader, port, target, events, verdict, known, difference };
         let document = run(&report);
         assert_eq!(document["schema"], 2);
         assert_eq!(document["holds"], false);

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::runner::{CUT, MISUSED};
 
+use super::cause::Cause;
 use crate::{Entry, find};
 use Kind::{Design, Invisible, Misuse, Open};
 
@@ -43,9 +44,11 @@ pub struct Finding {
     pub name: &'static str,
     /// The subjects that show it, as patterns ([`matches()`]).
     pub subjects: &'static [&'static str],
+    /// What must have happened before a violation; none of an invisible one.
+    pub causes: &'static [Cause],
     /// What its program breaks there, no more and no less; of an invisible one, what it would break.
     pub breaks: &'static [Invariant],
-    /// What follows from it in some programs and not in others. What it breaks besides is its sign.
+    /// What its cause breaks in some programs and not in its own.
     pub follows: &'static [Invariant],
     /// Why it breaks the contract.
     pub kind: Kind,
@@ -81,14 +84,10 @@ impl Finding {
         self.kind != Invisible && by_misuse == (self.kind == Misuse) && broken & !(MISUSED | CUT) == bits(self.breaks)
     }
 
-    /// What it explains of a legal run that broke this: nothing where its sign is not there. Of a run that was not
-    /// judged to its end, a part of the sign will do.
+    /// Whether it explains a violation of this invariant with this cause, on a subject that it names.
     #[must_use]
-    pub fn explains(&self, broken: u32) -> u32 {
-        let (breaks, follows) = (bits(self.breaks), bits(self.follows));
-        let sign = breaks & !follows;
-        let found = if broken & CUT != 0 { sign & broken != 0 } else { sign & !broken == 0 };
-        if found && !matches!(self.kind, Misuse | Invisible) { breaks | follows } else { 0 }
+    pub fn excuses(&self, invariant: Invariant, cause: Cause) -> bool {
+        self.causes.contains(&cause) && (self.breaks.contains(&invariant) || self.follows.contains(&invariant))
     }
 
     /// The patterns of its subjects, with the backends' short names.

@@ -8,6 +8,7 @@ mod capacity;
 mod collection;
 mod finding;
 mod generated;
+mod hides;
 mod known;
 mod record;
 mod tables;
