@@ -1,53 +1,79 @@
-//! Runs generated and mutated programs on every subject and lists what no known finding explains.
+//! What no known finding explains: generated and mutated programs on every subject, through the path of `fuzz contract`,
+//! without libFuzzer. Prints the smallest program of each kind of violation.
+//!
+//! `cargo run --release -p lazy-mmu-snapshots --example unexplained -- [SECONDS] [PART OF A SUBJECT'S NAME] [FIRST SEED]`
+
 use std::collections::BTreeMap;
-use lazy_mmu_engine::contract::{Judge, Verdict, Violation};
-use lazy_mmu_engine::machine::Machine;
-use lazy_mmu_engine::program::{Program, generate, minimise::minimise, mutate};
-use lazy_mmu_engine::subject::{Port, Subject, registry::{Descriptor, SUBJECTS}};
+use std::time::{Duration, Instant};
+
+use lazy_mmu_engine::contract::Violation;
+use lazy_mmu_engine::finding;
+use lazy_mmu_engine::fuzz::{LIMIT, unexplained};
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::program::generate::{self, Random};
+use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::program::mutate::{crossover, mutate};
+use lazy_mmu_engine::runner::Runner;
+use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
+use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_snapshots::known;
 
-struct Bench { machine: Machine, judge: Judge }
-impl Bench {
-    fn first(&mut self, d: &Descriptor, s: &dyn Subject, p: &Program) -> Option<Violation> {
-        let events = self.machine.run(s, p);
-        let v = self.judge.judge_to_misuse(events, d.rules());
-        if v.faults().next().is_none() { return None }
-        let v: Verdict = self.judge.judge_every(events, d.rules(), false);
-        let faults: Vec<Violation> = v.faults().cloned().collect();
-        let e = known::explain_all(d.name, events, &faults);
-        let op = |v: &Violation| events.get(v.event).map_or(0, |e| e.op);
-        let _ = op;
-        faults.into_iter().zip(e).find(|(_, e)| e.is_none()).map(|(v, _)| v)
-    }
-}
 fn main() {
-    let mut args = std::env::args().skip(1);
-    let count: u64 = args.next().and_then(|a| a.parse().ok()).unwrap_or(2000);
-    let only = args.next().unwrap_or_default();
-    let from: u64 = args.next().and_then(|a| a.parse().ok()).unwrap_or(0);
-    let mut b = Bench { machine: Machine::new(), judge: Judge::default() };
-    b.machine.set_limit(1024);
-    for d in SUBJECTS.iter().filter(|d| d.name.contains(&only)) {
-        let s = d.make(Port::Model);
-        let mut found: BTreeMap<String, (u32, Program)> = BTreeMap::new();
-        for seed in from..from + count {
-            let mut random = generate::Random::new(seed);
-            let base = if seed % 2 == 0 { generate::legal(seed, 24) } else { generate::any(seed, 24) };
-            let p = match seed % 4 { 0 | 1 => base, _ => { let mut p = base; for _ in 0..1 + seed % 5 { p = mutate::mutate(&p, &mut random, 200); } p } };
-            if let Some(v) = b.first(d, &*s, &p) {
-                let events = b.machine.events();
-                let what = events.get(v.event).map(|e| format!("{:?}", e.what)).unwrap_or_default();
-                let what: String = what.chars().take_while(|c| c.is_alphanumeric()).collect();
-                let sig = format!("{} {}", v.invariant.id(), what);
-                match found.get_mut(&sig) { Some(x) => x.0 += 1, None => { found.insert(sig, (1, p)); } }
-            }
+    let mut arguments = std::env::args().skip(1);
+    let seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let part = arguments.next().unwrap_or_default();
+    let first: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let subjects: Vec<_> = SUBJECTS.iter().filter(|subject| subject.name.contains(&part)).collect();
+    let each = Duration::from_secs(seconds) / subjects.len().max(1) as u32;
+    let mut all = 0;
+    for descriptor in subjects {
+        all += look(descriptor, first, each);
+    }
+    println!("{all} kinds of violation that nothing explains");
+}
+
+/// Searches one subject for so long; how many kinds of violation were left.
+fn look(descriptor: &Descriptor, first: u64, time: Duration) -> usize {
+    let subject = descriptor.make(Port::Model);
+    let mut runner = Runner::new();
+    runner.set_limit(LIMIT);
+    let mut kinds: BTreeMap<String, (u64, Program)> = BTreeMap::new();
+    let (begin, mut seed) = (Instant::now(), first);
+    while begin.elapsed() < time {
+        let program = program(seed);
+        if let Some(violation) = left(&mut runner, &*subject, descriptor, &program) {
+            let kind = finding::signed(descriptor.name, &program, runner.events(), &violation).slug();
+            kinds.entry(kind).or_insert_with(|| (0, program)).0 += 1;
         }
-        println!("== {}: {}", d.name, found.len());
-        for (sig, (n, p)) in found {
-            let id = sig.split(' ').next().unwrap_or_default().to_owned();
-            let small = minimise(&p, |p| b.first(d, &*s, p).is_some_and(|v| v.invariant.id() == id));
-            let v = b.first(d, &*s, &small);
-            println!("  {sig} x{n}: {}\n      {}", v.map(|v| v.text).unwrap_or_default(), small.to_string().replace('\n', "; "));
-        }
+        seed += 1;
+    }
+    println!("{}: {} programs, {} kinds", descriptor.name, seed - first, kinds.len());
+    for (kind, (times, program)) in &kinds {
+        let invariant = kind.split('-').next().unwrap_or_default();
+        let mut same = |program: &Program| {
+            left(&mut runner, &*subject, descriptor, program).is_some_and(|left| left.invariant.id() == invariant)
+        };
+        let small = minimise(program, &mut same);
+        let text = left(&mut runner, &*subject, descriptor, &small).map(|left| left.text).unwrap_or_default();
+        println!("  {kind}, {times} times: {text}\n    {}", small.to_string().replace('\n', "; "));
+    }
+    kinds.len()
+}
+
+/// The first violation that is the subject's own fault and that nothing explains.
+fn left(runner: &mut Runner, subject: &dyn Subject, descriptor: &Descriptor, program: &Program) -> Option<Violation> {
+    runner.run_to_misuse(subject, descriptor.rules(), program).faults().next()?;
+    unexplained(runner, descriptor.rules(), descriptor.name, known::names)
+}
+
+/// Legal programs, arbitrary ones, mutants of both and mixtures, short and long.
+fn program(seed: u64) -> Program {
+    let length = if seed % 16 == 7 { 80 } else { 24 };
+    let base = if seed.is_multiple_of(2) { generate::legal(seed, length) } else { generate::any(seed, length) };
+    let mut random = Random::new(seed);
+    match seed % 6 {
+        0 | 1 => base,
+        2 => crossover(&base, &generate::legal(seed / 3, length), &mut random, 200),
+        _ => (0..1 + seed % 5).fold(base, |program, _| mutate(&program, &mut random, 200)),
     }
 }

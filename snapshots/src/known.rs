@@ -1,15 +1,22 @@
 //! The known findings: where a faithful subject breaks the contract by its own design, by what its callers may not do,
 //! or in a way that Linux 7.2 still has.
 //!
-//! A finding has one cause. Its program, `programs/known/<name>.lmm`, is the smallest that shows it, and its leading
-//! comment tells a kernel developer what happens and why. On every subject that the finding names, the program breaks
-//! exactly what the finding says, and a legal program breaks nothing that no finding explains: the tests hold both, so
-//! that an entry which is too narrow or out of date fails. (That all of `follows` does follow is not tested: some of it
-//! takes thousands of programs to meet.)
+//! A finding has a cause: what must have happened, on the task, CPU and entry at hand, before a violation ([`Cause`]). It
+//! explains the violations of its invariants on its subjects where that is so ([`explain_all`]), and nothing else: not other
+//! violations of the same run, nor later ones of the same invariant. Its program, `programs/known/<name>.lmm`, is the smallest
+//! that shows it, and its leading comment tells a kernel developer what happens and why. On every subject that the finding
+//! names, the program breaks exactly what the finding says and its condition explains it: the tests hold both, so that an
+//! entry which is out of date fails.
 //!
-//! Not here: any excuse for 7.2 on generated legal programs, which break nothing there but what Xen makes of a new task
-//! ([`left_of_legal`]). Called by the tests of this
-//! package (the list is the snapshot `known__list`) and by `lazymmu check`.
+//! | file | what |
+//! | --- | --- |
+//! | `finding`, `cause` | what a finding is; the conditions by name |
+//! | `past` | one pass over the events: what has happened, and why |
+//! | `layer`, `hooks`, `form` | the tables by which calls and hooks are followed |
+//! | `memory` | which entries wait, and what is left behind |
+//! | `explain` | whether what has happened is the cause of a violation |
+//!
+//! Called by the tests of this package (the list is the snapshot `known__list`), by the fuzz targets and by the host command.
 
 mod cause;
 mod explain;
@@ -418,3 +425,5 @@ pub fn list() -> String {
     KNOWN.iter().map(Finding::described).collect::<Vec<_>>().join("\n")
 }
 
+#[cfg(test)]
+mod tests;

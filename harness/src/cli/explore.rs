@@ -61,8 +61,7 @@ impl Explore {
         let named = subject(self.subject.as_deref().unwrap_or(default))?;
         let made = named.make(Port::Model);
         let plain = named.descriptor();
-        let judged =
-            Judged { subject: &*made, rules: plain.rules(), faithful: plain.name, is_current: plain.is_current() };
+        let judged = Judged { subject: &*made, rules: plain.rules(), faithful: plain.name };
         process::note_first_signal();
         if self.closed || (named.name() == "counted/none" && self.depth.is_none()) {
             return self.close(named, judged);

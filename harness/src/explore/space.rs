@@ -81,8 +81,6 @@ pub struct Space<'s> {
     rules: Rules,
     /// The name of the faithful subject, whose known findings are known here.
     faithful: &'static str,
-    /// Whether the faithful subject is one of 7.2's.
-    is_current: bool,
     steps: Vec<Vec<Op>>,
     /// Whether equal states are one node.
     merge: bool,
@@ -99,8 +97,6 @@ pub struct Judged<'s> {
     pub rules: Rules,
     /// The registry's name of it, or of the subject that a specimen wraps.
     pub faithful: &'static str,
-    /// Whether that is one of 7.2's.
-    pub is_current: bool,
 }
 
 /// How often each invariant was judged, in the order of [`Invariant::ALL`].
@@ -140,9 +136,9 @@ impl<'s> Space<'s> {
     /// A space of which nothing has been explored.
     #[must_use]
     pub fn new(judged: Judged<'s>, steps: Vec<Vec<Op>>, merge: bool) -> Space<'s> {
-        let Judged { subject, rules, faithful, is_current } = judged;
+        let Judged { subject, rules, faithful } = judged;
         let (machine, judge) = (Machine::new(), Judge::default());
-        Space { subject, rules, faithful, is_current, steps, merge, machine, judge }
+        Space { subject, rules, faithful, steps, merge, machine, judge }
     }
 
     /// How many steps the alphabet has.
@@ -232,7 +228,8 @@ impl<'s> Space<'s> {
             names.dedup();
             return Some(Reached::Known(names));
         }
-        let unknown = faults.iter().zip(&explained).filter(|(_, finding)| finding.is_none()).map(|(unknown, _)| unknown);
+        let unknown =
+            faults.iter().zip(&explained).filter(|(_, finding)| finding.is_none()).map(|(unknown, _)| unknown);
         let first = unknown.min_by_key(|violation| violation.event)?.clone();
         let every = self.judge.judge_every(&self.machine.events()[..end], self.rules, false).violations;
         let first = every.into_iter().find(|one| (one.event, one.invariant) == (first.event, first.invariant))?;

@@ -31,7 +31,7 @@ fn is_listed(specimen: &&'static zoo::Specimen) -> bool {
 }
 
 fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Judged<'s> {
-    Judged { subject, rules: base.rules(), faithful: base.name, is_current: base.is_current() }
+    Judged { subject, rules: base.rules(), faithful: base.name }
 }
 
 /// What follows a program: events with operations counted from its end, what they broke that was whole before, and

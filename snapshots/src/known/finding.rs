@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 
 use lazy_mmu_engine::contract::Invariant;
-use lazy_mmu_engine::runner::{CUT, MISUSED};
 
 use super::cause::Cause;
 use crate::{Entry, find};
@@ -77,13 +76,6 @@ impl Finding {
         if self.kind == Invisible { 0 } else { bits(self.breaks) }
     }
 
-    /// Whether a run on a subject it names, with this `Summary::broken`, breaks exactly what its program does.
-    #[must_use]
-    pub fn shows(&self, broken: u32) -> bool {
-        let by_misuse = broken & MISUSED != 0;
-        self.kind != Invisible && by_misuse == (self.kind == Misuse) && broken & !(MISUSED | CUT) == bits(self.breaks)
-    }
-
     /// Whether it explains a violation of this invariant with this cause, on a subject that it names.
     #[must_use]
     pub fn excuses(&self, invariant: Invariant, cause: Cause) -> bool {
@@ -109,6 +101,10 @@ impl Finding {
         let mut text = format!("{}: {} {}\n", self.name, would, ids(self.breaks));
         if !self.follows.is_empty() {
             let _ = writeln!(text, "  follows   {}, in some programs", ids(self.follows));
+        }
+        let conditions: Vec<_> = self.causes.iter().map(|cause| cause.text()).collect();
+        if !conditions.is_empty() {
+            let _ = writeln!(text, "  where     {}", conditions.join("; or "));
         }
         let _ = writeln!(text, "  subjects  {}", self.subjects.join(" "));
         let _ = writeln!(text, "  kind      {}", self.kind.text());

@@ -121,7 +121,12 @@ impl Form {
     }
 
     /// A context switch, both hooks; `next_is_active` is the answer for the task that comes. Only where the CPU has a mode.
-    pub(super) fn switch(self, cpu: &mut Cpu, threads: (&mut Thread, &mut Thread), next_is_active: bool) -> Option<BugSite> {
+    pub(super) fn switch(
+        self,
+        cpu: &mut Cpu,
+        threads: (&mut Thread, &mut Thread),
+        next_is_active: bool,
+    ) -> Option<BugSite> {
         let Keeps::Queue(switch) = self.keeps else { return None };
         let marks = matches!(switch, Switch::Marks | Switch::MarksNested);
         if cpu.mode == Mode::Mmu {

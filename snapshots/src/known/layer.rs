@@ -63,7 +63,11 @@ impl State {
             Layer::Stateless => Plan { hook: hook_alone(call), ..Plan::default() },
             Layer::Token => {
                 let nested = call == Call::Disable && self.tokens.pop().unwrap_or(false);
-                Plan { hook: hook_alone(call).map(|hook| if nested { Hook::Flush } else { hook }), nested, ..Plan::default() }
+                Plan {
+                    hook: hook_alone(call).map(|hook| if nested { Hook::Flush } else { hook }),
+                    nested,
+                    ..Plan::default()
+                }
             }
             Layer::NestingV3 | Layer::NestingV4 if interrupt => Plan::default(),
             Layer::NestingV3 | Layer::NestingV4 => self.nesting(layer == Layer::NestingV4, call),

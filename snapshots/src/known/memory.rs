@@ -43,6 +43,8 @@ struct Flush {
     cpu: u8,
     /// The CPUs it goes to, a bit each.
     mask: u8,
+    /// Why it waits though its callers may not expect that.
+    cause: Causes,
     /// What other CPUs have taken since.
     took: Vec<(u8, Span)>,
 }
@@ -90,14 +92,14 @@ impl Memory {
         waiting.for_each(|held| held.cause = held.cause.and(cause));
     }
 
-    /// A flush of the TLB begins; `queued` says whether it waits in a queue, and for which CPU.
-    pub(super) fn flush(&mut self, cpu: u8, pages: Pages, queued: bool) {
+    /// A flush of the TLB begins; `queued` says whether it waits in the CPU's queue, and `cause` why, if it should not.
+    pub(super) fn flush(&mut self, cpu: u8, pages: Pages, queued: bool, cause: Causes) {
         let mut spans = Vec::new();
         pages.each_run(|at, n| spans.push(Span::new(at, n)));
         if queued {
             let mask = if pages.mm.is_kernel() { 0xff } else { self.used_by[usize::from(pages.mm.0) % 4] };
             let mask = if mask & !(1 << cpu) == 0 { 1 << cpu } else { 0xff };
-            self.flushes.push(Flush { spans, cpu, mask, took: Vec::new() });
+            self.flushes.push(Flush { spans, cpu, mask, cause, took: Vec::new() });
             return;
         }
         let covered = |span: Span| {
@@ -127,7 +129,10 @@ impl Memory {
 
     /// Why the entry's change is not in effect, though it should be.
     pub(super) fn late(&self, at: PteRef) -> Causes {
-        let held = self.held.iter().filter(|held| held.span.has(at)).fold(Causes::NONE, |all, held| all.and(held.cause));
+        let held =
+            self.held.iter().filter(|held| held.span.has(at)).fold(Causes::NONE, |all, held| all.and(held.cause));
+        let waiting = self.flushes.iter().filter(|flush| flush.spans.iter().any(|span| span.has(at)));
+        let held = waiting.fold(held, |all, flush| all.and(flush.cause));
         let early = self.early.iter().filter(|(span, _)| span.has(at));
         early.fold(held, |all, (_, cause)| all.and(*cause))
     }

@@ -145,7 +145,12 @@ impl Past {
             What::Walk(at, _) => self.memory.walk(event.cpu, at),
             What::Reachable { at, cpu, .. } => self.reachable(event, at, cpu),
             What::Open(Block::Irq | Block::Softirq | Block::Nmi, _) => {
-                self.handlers.push(Handler { cpu: event.cpu, called: false, cause: Causes::NONE, state: State::default() });
+                self.handlers.push(Handler {
+                    cpu: event.cpu,
+                    called: false,
+                    cause: Causes::NONE,
+                    state: State::default(),
+                });
             }
             What::Refused(Refusal::Masked) => {
                 self.handlers.pop();
@@ -260,7 +265,8 @@ impl Past {
             let cause = if self.in_handler(event.cpu) { Cause::HandlerCall } else { Cause::BottomHalves };
             return acts.then_some(cause).into();
         }
-        let deep = keeps == Keeps::Batch && layer == Layer::Token && self.tasks[usize::from(event.task)].thread.preempt > 1;
+        let deep =
+            keeps == Keeps::Batch && layer == Layer::Token && self.tasks[usize::from(event.task)].thread.preempt > 1;
         // To the hooks a section in a pause is one, and a pause in it is one in a section.
         let in_section = !layer.counts() && self.label(event).has(Cause::SectionInPause);
         let outside = Causes::from(Cause::PauseOutside).and(in_section.then_some(Cause::SectionInPause));
@@ -386,7 +392,9 @@ impl Past {
         let zero = self.form.layer == Layer::Token || counters == Counters::default();
         let on = self.form.mode_is_on(&self.cpus[usize::from(event.cpu)], &state.thread, false);
         let preempted = state.thread.preempt != 0;
-        if outside && zero && !on && !event.interrupt {
+        // A token that was given while the mode was left on is still out.
+        let out = self.form.layer == Layer::Token && self.tasks.iter().any(|task| !task.state.tokens.is_empty());
+        if outside && zero && !on && !out && !event.interrupt {
             *self.label_mut(task, event.cpu) = Causes::NONE;
         }
         let state = &mut self.tasks[usize::from(task)];
@@ -414,7 +422,8 @@ impl Past {
                 if queue && !queued {
                     self.memory.release(event.cpu);
                 }
-                self.memory.flush(event.cpu, pages, queued);
+                let cause = if queued { self.deferring(event) } else { Causes::NONE };
+                self.memory.flush(event.cpu, pages, queued, cause);
             }
             _ => {}
         }
@@ -441,10 +450,6 @@ impl Past {
             _ => false,
         };
         let waits = self.defers(event);
-        if queue && !waits {
-            self.memory.release(event.cpu);
-            return;
-        }
         self.forced = forced.then_some(event.op);
         let barriers = at.mm.is_kernel() && matches!(ask, Ask::Map(_));
         if !waits || (self.form.keeps == Keeps::Flag && !barriers) {
@@ -534,8 +539,15 @@ impl Past {
         let state = if layer.counts() { parent.state } else { State::default() };
         let counts = state.counters(layer) != Counters::default();
         let label = parent.label.and(Cause::ForkInSection).only_if(counts);
-        self.tasks[usize::from(child)] =
-            Task { state, mm: parent.mm, new: true, label, last: (counters.enable, counters.pause), left: label, ..Task::default() };
+        self.tasks[usize::from(child)] = Task {
+            state,
+            mm: parent.mm,
+            new: true,
+            label,
+            last: (counters.enable, counters.pause),
+            left: label,
+            ..Task::default()
+        };
         self.check(child, counters);
         self.now = label;
     }
