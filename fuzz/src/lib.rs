@@ -72,8 +72,7 @@ thread_local! {
 pub fn start(name: &str) {
     let target = find(name).unwrap_or_else(|| output::end(&format!("there is no fuzz target {name}")));
     let subject = std::env::var("LAZYMMU_FUZZ_SUBJECT").ok().map(|name| &*Box::leak(name.into_boxed_str()));
-    let settings =
-        Settings { subject, unexplained: known::left_of, is_open: known::is_open, table: lazy_mmu_snapshots::table };
+    let settings = Settings { subject, explain: known::names, table: lazy_mmu_snapshots::table };
     let session = Session::new(target, &settings).unwrap_or_else(|why| output::end(&why));
     let running = Running { target, session, output: Output::of_environment() };
     RUNNING.set(Some(Box::leak(Box::new(RefCell::new(running)))));

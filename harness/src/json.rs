@@ -11,6 +11,8 @@ use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::Event;
 use serde_json::{Value, json};
 
+use crate::explained::Explained;
+
 /// The schema's version.
 pub const SCHEMA: u32 = 3;
 
@@ -30,6 +32,8 @@ pub struct RunReport<'r> {
     pub events: &'r [Event],
     /// The verdict.
     pub verdict: &'r Verdict,
+    /// What known findings explain of it.
+    pub known: &'r Explained,
     /// Where the target's trace differs from the one here, if it does.
     pub difference: Option<&'r str>,
 }
@@ -48,11 +52,17 @@ pub fn run(report: &RunReport<'_>) -> Value {
         "events": report.events.iter().map(|one| event::event(one, report.reader)).collect::<Vec<_>>(),
         "answer": verdict.answer().name(),
         "holds": verdict.answer() == Answer::Holds && report.difference.is_none(),
-        "violations": verdict.violations.iter().map(|violation| json!({
+        "violations": verdict.violations.iter().zip(&report.known.of).map(|(violation, known)| json!({
             "invariant": violation.invariant.id(),
             "event": violation.event,
             "text": violation.text,
             "fault": verdict.faults().any(|fault| fault == violation),
+            "known": known.map(|finding| json!({"name": finding.name, "kind": finding.kind.text(), "why": finding.why})),
+        })).collect::<Vec<_>>(),
+        "hidden": report.known.hidden.iter().map(|violation| json!({
+            "invariant": violation.invariant.id(),
+            "event": violation.event,
+            "text": violation.text,
         })).collect::<Vec<_>>(),
         "misuse": verdict.first_misuse().map(|misuse| json!({
             "op": misuse.op,
@@ -95,7 +105,8 @@ mod tests {
         let (subject, port) = ("stateless/aarch64", "model");
         let reader = &*SUBJECTS[0].make(Port::Model);
         let (target, difference, verdict) = (None, None, &verdict);
-        let report = RunReport { program: &program, subject, reader, port, target, events, verdict, difference };
+        let known = &Explained::new(subject, events, verdict, &verdict.violations);
+        let report = RunReport { program: &program, subject, reader, port, target, events, verdict, known, difference };
         let document = run(&report);
         assert_eq!(document["schema"], 3);
         assert_eq!(document["answer"], "misuses");

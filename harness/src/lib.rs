@@ -20,6 +20,7 @@ pub mod container;
 pub mod corpus;
 pub mod doctor;
 pub mod error;
+pub mod explained;
 pub mod explore;
 pub mod findings;
 pub mod fuzz;

@@ -18,6 +18,7 @@ use lazy_mmu_engine::zoo::{self, Specimen};
 
 use crate::check::{build, difference::difference};
 use crate::error::{Error, Exit, Result};
+use crate::explained::Explained;
 use crate::json;
 use crate::setup::{self, Options};
 use crate::target::Target;
@@ -90,6 +91,12 @@ impl How {
             Some(target) => Some(on(target, at, port, program, &format!("{}{verdict}\n", listing(events)))?),
         };
         let place = target.map_or_else(|| "here".to_owned(), |target| format!("on {target}"));
+        // What is known is known of faithful subjects: a specimen's defect is none of it.
+        let (events, verdict) = (events.to_vec(), verdict);
+        let rules = specimen.map_or_else(|| subject.rules(), Specimen::rules);
+        let every = if verdict.holds() { Vec::new() } else { runner.judge_every(rules, false).violations };
+        let known = Explained::new(subject.name, &events, &verdict, &every);
+        let events = &events[..];
         // One of its kind says what PTE words mean.
         let plain = subject.make(Port::Model);
         match self.format {
@@ -103,6 +110,7 @@ impl How {
                     target: target.map(Target::short),
                     events,
                     verdict: &verdict,
+                    known: &known,
                     difference: elsewhere.as_ref().and_then(|found| found.as_ref().err()).map(String::as_str),
                 })
             )?,
@@ -110,6 +118,7 @@ impl How {
                 outln!("{name} {place}, {} events\n", events.len())?;
                 outln!("{}", timeline::render(program, &*plain, events, &verdict))?;
                 out!("{}", timeline::conclusion(&verdict, program))?;
+                out!("{known}")?;
                 compared(events, elsewhere.as_ref())?;
                 let text: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
                 outln!("\nprogram:\n{text}\nreplay: cargo lazymmu {again} --subject {name}{}", self.options())?;

@@ -73,6 +73,11 @@ impl Runner {
         self.judge.judge(self.machine.events(), rules)
     }
 
+    /// Judges the whole trace of the last run, by the rules given, and keeps every violation ([`Judge::judge_every`]).
+    pub fn judge_every(&mut self, rules: Rules, brief: bool) -> Verdict {
+        self.judge.judge_every(self.machine.events(), rules, brief)
+    }
+
     /// The trace of the last run.
     #[must_use]
     pub fn events(&self) -> &[Event] {

@@ -1,5 +1,4 @@
-//! Many legal programs on every backend of Linux 7.2, natively: nothing may break there, but by what Xen's hooks do to new
-//! tasks (`known/xen-new-task`).
+//! Many legal programs on every backend of Linux 7.2, natively: nothing may break there that no known finding explains.
 //!
 //! No target runs them: a target comes to the same as the host on fewer programs ([`super::suites`]). The programs are the
 //! same in every check. Called by `lazymmu check`, on a thread of its own beside the targets.
@@ -28,7 +27,7 @@ pub struct Silent {
     pub cases: Vec<Case>,
     /// Runs that were judged to their end: on some backends a task is not preempted in a section.
     pub to_the_end: u64,
-    /// Runs in which a new task broke what it is known to break.
+    /// Runs that broke what is known and nothing else.
     pub known: u64,
     /// How long.
     pub took: Duration,
@@ -41,7 +40,7 @@ impl Silent {
         let Silent { programs, cases, to_the_end, known, .. } = self;
         let loud = if cases.iter().all(Case::holds) { "silent" } else { "NOT silent" };
         format!(
-            "{loud}: {programs} legal programs on each of {} current backends ({to_the_end} judged to their end; {known} known/xen-new-task)",
+            "{loud}: {programs} legal programs on each of {} current backends ({to_the_end} judged to their end; {known} of a known finding)",
             cases.len()
         )
     }
@@ -72,11 +71,10 @@ fn silence(batch: Generated) -> Silent {
             if verdict.holds() {
                 return true;
             }
-            let left = |program: &Program, broken| known::left_of_legal(&SUBJECTS[subject], program, broken);
-            let broken = runner.summary(subject, Port::Model, &program).broken;
-            let known = left(&program, broken) == 0;
+            let known = known::left(&mut runner, subject, &program) == 0;
             silent.known += u64::from(known);
             if !known {
+                let left = |runner: &mut Runner, program: &Program| known::left(runner, subject, program);
                 silent.cases[case].fail(failure(&mut runner, subject, (seed, &program), left));
             }
             known
@@ -85,20 +83,19 @@ fn silence(batch: Generated) -> Silent {
     silent
 }
 
-/// A legal program that breaks what it must not: minimised, with its timeline. `bad` picks what that is from
-/// a program's `Summary::broken`.
+/// A program that breaks what it must not: minimised, with its timeline. `bad` runs a program and says what that is, as bits.
 pub fn failure(
     runner: &mut Runner,
     subject: usize,
     (seed, first): (u64, &Program),
-    bad: impl Fn(&Program, u32) -> u32,
+    bad: impl Fn(&mut Runner, &Program) -> u32,
 ) -> Failure {
     let broken = |runner: &mut Runner, program: &Program| runner.summary(subject, Port::Model, program).broken;
     let whole = broken(runner, first);
-    let signature = bad(first, whole);
+    let signature = bad(runner, first);
     let small = minimise(first, |program| {
         let now = broken(runner, program);
-        bad(program, now) == signature && now & MISUSED & !whole == 0
+        now & MISUSED & !whole == 0 && bad(runner, program) == signature
     });
     let (events, verdict) = runner.run(subject, Port::Model, &small);
     let wrong: Vec<_> =

@@ -146,7 +146,7 @@ impl Explore {
 }
 
 fn judged<'s>(subject: &'s dyn Subject, plain: &Descriptor) -> Judged<'s> {
-    Judged { subject, rules: plain.rules(), faithful: plain.faithful(), is_current: plain.is_current() }
+    Judged { subject, rules: plain.rules(), faithful: plain.faithful() }
 }
 
 /// With how many updates a batch of the subject is full, if it keeps one.

@@ -8,11 +8,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use lazy_mmu_engine::contract::{Invariant, Judge, Prefix, Rules, Verdict};
+use lazy_mmu_engine::contract::{Invariant, Judge, Prefix, Rules, Verdict, Violation};
 use lazy_mmu_engine::exercise::Exercised;
 use lazy_mmu_engine::machine::Machine;
 use lazy_mmu_engine::program::{Op, Program};
-use lazy_mmu_engine::runner::CUT;
 use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::Event;
 use lazy_mmu_snapshots::known;
@@ -82,8 +81,6 @@ pub struct Space<'s> {
     rules: Rules,
     /// The name of the faithful subject, whose known findings are known here.
     faithful: &'static str,
-    /// Whether the faithful subject is one of 7.2's.
-    is_current: bool,
     steps: Vec<Vec<Op>>,
     /// Whether equal states are one node.
     merge: bool,
@@ -100,8 +97,6 @@ pub struct Judged<'s> {
     pub rules: Rules,
     /// The registry's name of it, or of the subject that a specimen wraps.
     pub faithful: &'static str,
-    /// Whether that is one of 7.2's.
-    pub is_current: bool,
 }
 
 /// How often each invariant was judged, in the order of [`Invariant::ALL`].
@@ -141,9 +136,9 @@ impl<'s> Space<'s> {
     /// A space of which nothing has been explored.
     #[must_use]
     pub fn new(judged: Judged<'s>, steps: Vec<Vec<Op>>, merge: bool) -> Space<'s> {
-        let Judged { subject, rules, faithful, is_current } = judged;
+        let Judged { subject, rules, faithful } = judged;
         let (machine, judge) = (Machine::new(), Judge::default());
-        Space { subject, rules, faithful, is_current, steps, merge, machine, judge }
+        Space { subject, rules, faithful, steps, merge, machine, judge }
     }
 
     /// How many steps the alphabet has.
@@ -219,24 +214,32 @@ impl<'s> Space<'s> {
     }
 
     /// What broke, the program's own doing apart.
-    fn broken(&self, program: &Program, path: Path, prefix: &Prefix) -> Option<Reached> {
+    fn broken(&mut self, program: &Program, path: Path, prefix: &Prefix) -> Option<Reached> {
         let so_far = self.blamed(&prefix.so_far);
         let ended = prefix.ended.as_ref().map(|ended| self.blamed(ended)).unwrap_or_default();
-        let (verdict, broken) = match (so_far, prefix.ended.as_ref()) {
-            (0, Some(verdict)) if ended != 0 => (verdict, ended),
+        let verdict = match (so_far, prefix.ended.as_ref()) {
+            (0, Some(verdict)) if ended != 0 => verdict,
             (0, _) => return None,
-            (broken, _) => (&prefix.so_far, broken),
+            (_, _) => &prefix.so_far,
         };
-        // Of a run that may go on a part of a finding's sign will do, as of one that is not judged to its end; but not on
-        // 7.2, where nothing that legal programs break goes by parts.
-        let parts = if ended == 0 && !self.is_current { CUT } else { 0 };
-        if known::unexplained(self.faithful, broken | parts) == 0 {
-            let explains = |finding: &&known::Finding| finding.explains(broken | parts) & broken != 0;
-            let on = known::KNOWN.iter().filter(|finding| finding.is_on(self.faithful));
-            return Some(Reached::Known(on.filter(explains).map(|finding| finding.name).collect()));
+        // Of a run that may go on its end is not looked at.
+        let end = if ended == 0 { self.machine.program_events() } else { self.machine.events().len() };
+        let every = self.judge.judge_every(&self.machine.events()[..end], self.rules, true);
+        let blames = |violation: &&Violation| verdict.since.is_none_or(|at| violation.event < at);
+        let goes_on = |violation: &&Violation| ended != 0 || violation.event < end;
+        let faults: Vec<_> = every.violations.iter().filter(blames).filter(goes_on).cloned().collect();
+        let explained = known::explain_all(self.faithful, self.events(), &faults);
+        if explained.iter().all(Option::is_some) {
+            let mut names: Vec<_> = explained.into_iter().flatten().map(|finding| finding.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            return Some(Reached::Known(names));
         }
-        let first = verdict.violations.iter().filter(|violation| broken >> violation.invariant as u32 & 1 == 1);
-        let first = first.min_by_key(|violation| violation.event)?;
+        let unknown =
+            faults.iter().zip(&explained).filter(|(_, finding)| finding.is_none()).map(|(unknown, _)| unknown);
+        let first = unknown.min_by_key(|violation| violation.event)?.clone();
+        let every = self.judge.judge_every(&self.machine.events()[..end], self.rules, false).violations;
+        let first = every.into_iter().find(|one| (one.event, one.invariant) == (first.event, first.invariant))?;
         let op = self.events().get(first.event).map_or(program.ops().len() as u32, |event| event.op);
         Some(Reached::Broken(Box::new(Failure {
             program: program.clone(),

@@ -36,7 +36,7 @@ fn is_listed(specimen: &&'static zoo::Specimen) -> bool {
 }
 
 fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Judged<'s> {
-    Judged { subject, rules: base.rules(), faithful: base.name, is_current: base.is_current() }
+    Judged { subject, rules: base.rules(), faithful: base.name }
 }
 
 /// What follows a program: events with operations counted from its end, what they broke that was whole before, and
@@ -223,7 +223,7 @@ fn what_is_seeded_is_found() {
 
 /// A subject with small batches, explored by the alphabet `batch` to its own depth.
 fn batches(subject: &dyn Subject, base: &Descriptor) -> Explored {
-    let judged = Judged { subject, rules: base.rules(), faithful: base.faithful(), is_current: base.is_current() };
+    let judged = Judged { subject, rules: base.rules(), faithful: base.faithful() };
     let full = base.rules().room.updates(base.mmu).expect("a batch");
     let mut space = Space::new(judged, Alphabet::Batch.steps(full), true);
     let bounds = Bounds { depth: Alphabet::Batch.depth(), states: 5_000_000 };

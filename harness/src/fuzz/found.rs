@@ -29,7 +29,7 @@ pub enum Look {
 /// The settings of every target on the host.
 #[must_use]
 pub fn settings(subject: Option<&'static str>) -> Settings {
-    Settings { subject, unexplained: known::left_of, is_open: known::is_open, table: lazy_mmu_snapshots::table }
+    Settings { subject, explain: known::names, table: lazy_mmu_snapshots::table }
 }
 
 /// Runs an input again and minimises it.

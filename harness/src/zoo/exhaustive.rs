@@ -17,8 +17,7 @@ use crate::explore::space::{Counts, Judged, MAX_DEPTH, Node, Reached, Space};
 pub fn search(search: &mut Search, hunt: &Hunt) {
     let made = hunt.specimen.make(Port::Model);
     let plain = hunt.specimen.base();
-    let judged =
-        Judged { subject: &*made, rules: hunt.specimen.rules(), faithful: plain.name, is_current: plain.is_current() };
+    let judged = Judged { subject: &*made, rules: hunt.specimen.rules(), faithful: plain.name };
     // What a caller makes of a program is judged as a whole: two programs that lead to one state are two for it.
     let of_caller = hunt.specimen.is_caller();
     let mut space = Space::new(judged, Alphabet::Full.steps(hunt.specimen.rules().room.batch), !of_caller);

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use lazy_mmu_engine::contract::Invariant;
-use lazy_mmu_engine::runner::{CUT, MISUSED};
 
+use super::cause::Cause;
 use crate::{Entry, find};
 use Kind::{Design, Invisible, Misuse, Open};
 
@@ -43,9 +43,11 @@ pub struct Finding {
     pub name: &'static str,
     /// The subjects that show it, as patterns ([`matches()`]).
     pub subjects: &'static [&'static str],
+    /// What must have happened before a violation; none of an invisible one.
+    pub causes: &'static [Cause],
     /// What its program breaks there, no more and no less; of an invisible one, what it would break.
     pub breaks: &'static [Invariant],
-    /// What follows from it in some programs and not in others. What it breaks besides is its sign.
+    /// What its cause breaks in some programs and not in its own.
     pub follows: &'static [Invariant],
     /// Why it breaks the contract.
     pub kind: Kind,
@@ -74,21 +76,10 @@ impl Finding {
         if self.kind == Invisible { 0 } else { bits(self.breaks) }
     }
 
-    /// Whether a run on a subject it names, with this `Summary::broken`, breaks exactly what its program does.
+    /// Whether it explains a violation of this invariant with this cause, on a subject that it names.
     #[must_use]
-    pub fn shows(&self, broken: u32) -> bool {
-        let by_misuse = broken & MISUSED != 0;
-        self.kind != Invisible && by_misuse == (self.kind == Misuse) && broken & !(MISUSED | CUT) == bits(self.breaks)
-    }
-
-    /// What it explains of a legal run that broke this: nothing where its sign is not there. Of a run that was not
-    /// judged to its end, a part of the sign will do.
-    #[must_use]
-    pub fn explains(&self, broken: u32) -> u32 {
-        let (breaks, follows) = (bits(self.breaks), bits(self.follows));
-        let sign = breaks & !follows;
-        let found = if broken & CUT != 0 { sign & broken != 0 } else { sign & !broken == 0 };
-        if found && !matches!(self.kind, Misuse | Invisible) { breaks | follows } else { 0 }
+    pub fn excuses(&self, invariant: Invariant, cause: Cause) -> bool {
+        self.causes.contains(&cause) && (self.breaks.contains(&invariant) || self.follows.contains(&invariant))
     }
 
     /// The patterns of its subjects, with the backends' short names.
@@ -110,6 +101,10 @@ impl Finding {
         let mut text = format!("{}: {} {}\n", self.name, would, ids(self.breaks));
         if !self.follows.is_empty() {
             let _ = writeln!(text, "  follows   {}, in some programs", ids(self.follows));
+        }
+        let conditions: Vec<_> = self.causes.iter().map(|cause| cause.text()).collect();
+        if !conditions.is_empty() {
+            let _ = writeln!(text, "  where     {}", conditions.join("; or "));
         }
         let _ = writeln!(text, "  subjects  {}", self.subjects.join(" "));
         let _ = writeln!(text, "  kind      {}", self.kind.text());

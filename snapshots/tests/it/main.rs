@@ -9,6 +9,7 @@ mod collection;
 mod finding;
 mod generated;
 mod guards;
+mod hides;
 mod known;
 mod record;
 mod tables;

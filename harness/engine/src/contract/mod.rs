@@ -201,6 +201,8 @@ pub type Judged = [u32; Invariant::ALL.len()];
 pub struct Findings {
     /// Their texts are not wanted.
     brief: bool,
+    /// Every violation is wanted, in the order in which they come, and not only the first of each invariant.
+    every: Option<Vec<Violation>>,
     found: [Option<Violation>; Invariant::ALL.len()],
     judged: Judged,
 }
@@ -215,15 +217,18 @@ impl Findings {
     /// Reports a violation at an event, unless its invariant broke before. The text is made only if it is kept.
     pub fn report(&mut self, invariant: Invariant, event: usize, text: impl FnOnce() -> String) {
         let slot = &mut self.found[invariant as usize];
-        if slot.is_none() {
+        if let Some(every) = &mut self.every {
+            let text = if self.brief { String::new() } else { text() };
+            every.push(Violation { invariant, event, text });
+        } else if slot.is_none() {
             let text = if self.brief { String::new() } else { text() };
             *slot = Some(Violation { invariant, event, text });
         }
     }
 
-    /// What was found, in the order of the invariants.
+    /// What was found: the first of each invariant in the order of these, or every one in the order in which it came.
     pub fn into_violations(self) -> impl Iterator<Item = Violation> {
-        self.found.into_iter().flatten()
+        self.found.into_iter().flatten().chain(self.every.into_iter().flatten())
     }
 }
 
@@ -270,6 +275,14 @@ impl Judge {
     #[must_use]
     pub fn judge_briefly(&mut self, events: &[Event], rules: Rules) -> Verdict {
         self.find(events, rules, Findings { brief: true, ..Findings::default() }, false)
+    }
+
+    /// Judges a whole trace and keeps every violation, in the order in which they come, not only the first of each
+    /// invariant: for who takes out what is known of a subject, behind which something else may break. With `brief` the
+    /// violations have no text.
+    #[must_use]
+    pub fn judge_every(&mut self, events: &[Event], rules: Rules, brief: bool) -> Verdict {
+        self.find(events, rules, Findings { brief, every: Some(Vec::new()), ..Findings::default() }, false)
     }
 
     fn find(&mut self, events: &[Event], rules: Rules, mut findings: Findings, to_misuse: bool) -> Verdict {

@@ -38,6 +38,8 @@ impl Pairing {
             What::Return(..) => {
                 self.calls.pop();
             }
+            // Who had this number before has ended.
+            What::Fork { child, .. } => self.entered[usize::from(child)] = false,
             // The architecture's own test of the same on this CPU, and the last thing it does.
             What::Bug(site @ (BugSite::EnterLazy | BugSite::LeaveLazy)) => findings.report(Invariant::I2, at, || {
                 let how =

@@ -36,7 +36,8 @@ pub struct Refused {
 /// What the oracles say of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// The first violation of each invariant, in the order of the invariants.
+    /// The first violation of each invariant, in the order of the invariants; of [`super::Judge::judge_every`] all of them, in
+    /// the order in which they come.
     pub violations: Vec<Violation>,
     /// Where the program first misused the API, if it did: the violations may then be its own.
     pub misuse: Option<Misuse>,

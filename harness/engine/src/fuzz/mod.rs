@@ -19,8 +19,9 @@ mod subjects;
 mod transitions;
 mod zoo;
 
-pub use session::{Session, Settings};
+pub use session::{Explain, Session, Settings};
 pub use stats::Stats;
+pub use subjects::unexplained;
 pub use zoo::signature;
 
 use crate::finding::Signature;

@@ -3,22 +3,22 @@
 //! Not here: where findings and counts go; the fuzz package and the host command decide that. Called by both.
 
 use super::{Description, Found, Stats, Target};
-use crate::contract::Invariant;
+use crate::contract::Violation;
+use crate::program::Program;
 use crate::program::minimise::minimise;
-use crate::program::{Op, Program};
+use crate::trace::Event;
 
-/// What no known finding explains of what a program broke on a subject, both as `Summary::broken` has it.
-pub type Unexplained = fn(&str, &Program, u32) -> u32;
+/// The name of the known finding that explains each violation on a faithful subject, by its name in the registry and the
+/// events of the run; none where nothing explains it. The violations are in the order of their events.
+pub type Explain = fn(&str, &[Event], &[Violation]) -> Vec<Option<&'static str>>;
 
 /// What a target is told besides its input.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The only subject to run, of the registry or of the zoo; else the input chooses among the registry's.
     pub subject: Option<&'static str>,
-    /// What is known of a program.
-    pub unexplained: Unexplained,
-    /// What is known of a subject at an operation: whether this violation is.
-    pub is_open: fn(&str, Invariant, &Op) -> bool,
+    /// What is known.
+    pub explain: Explain,
     /// The reviewed transition table of a generation, by its name.
     pub table: fn(&str) -> Option<&'static str>,
 }

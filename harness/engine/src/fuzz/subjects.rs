@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 
 use super::Settings;
-use crate::contract::{Judged, Rules, Verdict};
+use super::session::Explain;
+use crate::contract::{Judged, Rules, Verdict, Violation};
+use crate::finding;
 use crate::program::Program;
 use crate::runner::Runner;
 use crate::subject::registry::{self, GenerationName, SUBJECTS};
@@ -57,18 +59,41 @@ impl Subjects {
     }
 
     /// Runs a program ([`Chosen::program_of`]) on the subject that a byte chooses: events, verdict, and how often each
-    /// oracle judged. Behind the program's first misuse the model alone judges, unless something broke before it: half of
-    /// all runs have nothing more to say from there on, and judging is a third of a run.
+    /// oracle judged. Behind the program's first misuse the model alone judges: half of all runs have nothing more to say
+    /// from there on, and judging is a third of a run.
     pub fn run(&mut self, choice: u8, program: &Program) -> (&Chosen, &[Event], Verdict, Judged) {
         let chosen = &self.chosen[usize::from(choice) % self.chosen.len()];
         let program = chosen.program_of(program);
-        let mut verdict = self.runner.run_to_misuse(&*chosen.subject, chosen.rules, &program);
-        if !verdict.holds() && verdict.misuse.is_some() {
-            verdict = self.runner.judge_again(chosen.rules);
-        }
+        let verdict = self.runner.run_to_misuse(&*chosen.subject, chosen.rules, &program);
         let (events, judged) = (self.runner.events(), *self.runner.judged());
         (chosen, events, verdict, judged)
     }
+
+    /// The subject that the byte chooses, and the events of the last run.
+    pub fn last(&self, choice: u8) -> (&Chosen, &[Event]) {
+        (&self.chosen[usize::from(choice) % self.chosen.len()], self.runner.events())
+    }
+
+    /// Of the last run, on the subject that the byte chooses: the first violation that is the subject's own fault
+    /// ([`Verdict::faults`]) and that no known finding explains.
+    pub fn unexplained(&mut self, choice: u8, explain: Explain) -> Option<Violation> {
+        let chosen = &self.chosen[usize::from(choice) % self.chosen.len()];
+        unexplained(&mut self.runner, chosen.rules, chosen.faithful, explain)
+    }
+}
+
+/// Of a runner's last run: the first violation that is the subject's own fault and that no known finding of the faithful
+/// subject explains. All violations are asked about, not the first of each invariant alone: what is known may come before
+/// what is not.
+pub fn unexplained(runner: &mut Runner, rules: Rules, faithful: &str, explain: Explain) -> Option<Violation> {
+    let verdict = runner.judge_every(rules, true);
+    let faults: Vec<Violation> = verdict.faults().cloned().collect();
+    let explained = explain(faithful, runner.events(), &faults);
+    let unknown = faults.iter().zip(explained).filter(|(_, finding)| finding.is_none()).map(|(violation, _)| violation);
+    let first = finding::first(unknown)?.clone();
+    // Its text was not made.
+    let texts = runner.judge_every(rules, false).violations;
+    texts.into_iter().find(|violation| (violation.event, violation.invariant) == (first.event, first.invariant))
 }
 
 fn of_registry(descriptor: &'static registry::Descriptor) -> Chosen {

@@ -11,6 +11,7 @@
 //! | `judge` | a program on both sides: what counts as found |
 //! | `bent` | bending at the object's boundary: what a subject offers, and what it asks of the machine |
 //! | `rewrite` | what callers make of an input |
+//! | `older` | older subjects with a fault: what their known findings must not hide |
 //! | `types` | bending inside: a call of the generation, a method of a backend |
 //! | `arm64`, `callers`, `generic`, `powerpc`, `sparc`, `xen` | the families of defects |
 //!
@@ -23,6 +24,7 @@ mod callers;
 mod generic;
 pub mod history;
 pub mod judge;
+pub mod older;
 mod powerpc;
 mod rewrite;
 mod sparc;

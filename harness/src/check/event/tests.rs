@@ -124,7 +124,7 @@ fn what_was_to_be_silent_is_said_to_be_so_or_not() {
     let rows = [row(Target::Sparc64, 0)];
     let (text, _) = human(&expected(vec![]), &rows, &silent(vec![]));
     let line =
-        "silent: 10 legal programs on each of 1 current backends (9 judged to their end; 2 known/xen-new-task)\n";
+        "silent: 10 legal programs on each of 1 current backends (9 judged to their end; 2 of a known finding)\n";
     assert!(text.contains(&format!("\n{line}")), "{text}");
     let (text, _) = human(&expected(vec![]), &rows, &silent(vec![failure()]));
     assert!(text.contains("\nNOT silent: 10") && text.starts_with("FAILED: sparc64: halves/enable differs"), "{text}");
