@@ -6,16 +6,13 @@
 use crate::contract::{Invariant, Rules, Violation};
 use crate::costs::Costs;
 use crate::finding::signed;
+use crate::fuzz::Explain;
 use crate::program::Program;
 use crate::program::minimise::within;
 use crate::runner::{Runner, summarise};
 use crate::subject::Subject;
 use crate::trace::{Event, timeline};
 use crate::wire::Summary;
-
-/// The name of the known finding that explains each violation on a faithful subject, by its name in the registry and the
-/// events of the run; none where nothing explains it.
-pub type Explain = fn(&str, &[Event], &[Violation]) -> Vec<Option<&'static str>>;
 
 /// One violation of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +110,7 @@ impl Examiner<'_> {
 
     /// The subject's faults in the last run, in the order of their events, each with the finding that explains it.
     fn explained(&self, runner: &mut Runner) -> (Vec<Violation>, Vec<Option<&'static str>>) {
-        let every: Vec<Violation> = runner.judge_again(self.rules).faults().cloned().collect();
+        let every: Vec<Violation> = runner.judge_every(self.rules, false).faults().cloned().collect();
         let explained =
             if self.kind.is_empty() { vec![None; every.len()] } else { (self.explain)(self.kind, runner.events(), &every) };
         (every, explained)

@@ -19,8 +19,8 @@ const PACKAGE: &str = "lazy-mmu-tree-agent";
 const LIBRARY: &str = "liblazy_mmu_tree_agent.a";
 
 /// Folders of the workspace that the library is made of.
-const SOURCES: [&str; 6] =
-    ["core", "arches", "harness/engine", "harness/agent", "harness/border", "harness/tree-agent"];
+const SOURCES: [&str; 7] =
+    ["core", "arches", "harness/engine", "harness/agent", "harness/border", "harness/tree-agent", "snapshots"];
 
 /// The library for a target, built if need be.
 ///

@@ -6,15 +6,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lazy_mmu_agent::More;
-use lazy_mmu_engine::contract::{Invariant, Violation};
+use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::{generate, text};
 use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summarise};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
-use lazy_mmu_engine::trace::{Event, listing, timeline};
+use lazy_mmu_engine::trace::{listing, timeline};
 use lazy_mmu_engine::wire::{self, Frame, Summary};
+use lazy_mmu_snapshots::known;
 
 use lazy_mmu_border::numbers::api;
 
@@ -80,7 +81,7 @@ impl Forms {
 
     /// How a form is judged: what is known of our Rust of its generation is known of it.
     fn examiner(&self, tree: &'static Tree) -> Examiner<'static> {
-        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree), explain }
+        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree), explain: known::names }
     }
 
     /// One answer, computed in the child.
@@ -179,11 +180,6 @@ impl More for Forms {
             Err(Crash { program, message }) => Frame::Panicked { program, message },
         }
     }
-}
-
-/// What is known of a faithful subject.
-fn explain(_: &str, _: &[Event], violations: &[Violation]) -> Vec<Option<&'static str>> {
-    vec![None; violations.len()]
 }
 
 /// The program.
