@@ -26,6 +26,7 @@ mod hooks;
 mod layer;
 mod memory;
 mod past;
+pub mod tree;
 
 use lazy_mmu_engine::contract::{Invariant, Violation};
 use lazy_mmu_engine::fuzz::unexplained;

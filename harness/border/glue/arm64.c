@@ -142,6 +142,10 @@ void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n)
 	case LZ_LARGE:
 		return set_large(page, word, n);
 	case LZ_HUGE:
+#ifdef LZ_SET_PTES_ANYSZ
+		if (!page->number)
+			return __set_ptes_anysz(page->mm, page->address, page->place, __pte(word), n, PMD_SIZE);
+#endif
 		for (i = 0; i < n; i++)
 			set_pmd_at(page->mm, page->address + i * PMD_SIZE, (pmd_t *)page->place + i,
 				   __pmd(word + i * PMD_SIZE));

@@ -76,6 +76,9 @@ asmlinkage __visible int _printk(const char *fmt, ...)
 }
 #endif
 
+/* A program flushes the mode outside any section, where no caller of the kernel does: that is the program's doing. */
+static bool lz_explicit_flush;
+
 /* kernel/sched/core.c has these where CONFIG_DEBUG_PREEMPT makes calls of the macros. */
 #ifdef CONFIG_DEBUG_PREEMPT
 void preempt_count_add(int val)
@@ -96,14 +99,14 @@ void preempt_count_sub(int val)
 
 unsigned int debug_smp_processor_id(void)
 {
-	if (!preempt_count() && !irqs_disabled())
+	if (!lz_explicit_flush && !preempt_count() && !irqs_disabled())
 		lz_warn("lib/smp_processor_id.c", 0, "smp_processor_id", "preemptible()");
 	return raw_smp_processor_id();
 }
 
 void __this_cpu_preempt_check(const char *op)
 {
-	if (!preempt_count() && !irqs_disabled())
+	if (!lz_explicit_flush && !preempt_count() && !irqs_disabled())
 		lz_warn("lib/smp_processor_id.c", 0, "__this_cpu_preempt_check", "preemptible()");
 }
 #endif
@@ -248,7 +251,11 @@ static noinline lz_u64 guarded(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 	switch (entry) {
 	case LZ_ENTRY_CALL: return call(a, &lz_tasks[b]), 0;
 	case LZ_ENTRY_IS_ACTIVE: return is_active();
-	case LZ_ENTRY_FLUSH: return ({ arch_flush_lazy_mmu_mode(); 0; });
+	case LZ_ENTRY_FLUSH:
+		lz_explicit_flush = true;
+		arch_flush_lazy_mmu_mode();
+		lz_explicit_flush = false;
+		return 0;
 	case LZ_ENTRY_SET_PTES: return page = lz_page_of(a), lz_arch_set(&page, b, c), 0;
 	case LZ_ENTRY_CLEAR: return page = lz_page_of(a), lz_arch_clear(&page);
 	case LZ_ENTRY_WRPROTECT: return page = lz_page_of(a), lz_arch_wrprotect(&page), 0;

@@ -83,7 +83,7 @@ void *lz_arch_place(unsigned mm, unsigned page, enum lz_size size)
 }
 
 /* The hash table, as hash_native.c has it. */
-#define LZ_GROUPS 512
+#define LZ_GROUPS 4096
 static struct hash_pte lz_htab[LZ_GROUPS * HPTES_PER_GROUP] __lz_table;
 static struct mmu_hash_ops lz_native;
 bool _debug_pagealloc_enabled_early __weak = true;
@@ -412,10 +412,15 @@ void lz_arch_settle(void) { }
  */
 #define LZ_SMALL_MARK _PAGE_SPECIAL
 
+/* The machine counts huge frames in units of 16M on both MMUs; a huge page of radix has 2M of such a frame. */
+#define LZ_HUGE_FRAME_SHIFT 24
+
+static unsigned lz_frame_shift(enum lz_size size) { return size == LZ_HUGE ? LZ_HUGE_FRAME_SHIFT : PAGE_SHIFT; }
+
 lz_u64 lz_arch_word(lz_u64 flags, lz_u64 frame, enum lz_size size)
 {
 	pgprot_t prot = flags & LZ_USER ? PAGE_READONLY : PAGE_KERNEL_RO;
-	lz_u64 word = pte_val(pfn_pte(frame << (lz_arch_shift(size) - PAGE_SHIFT), prot));
+	lz_u64 word = pte_val(pfn_pte(frame << (lz_frame_shift(size) - PAGE_SHIFT), prot));
 
 	word &= ~(_PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_EXEC | _PAGE_SOFT_DIRTY);
 	if (flags & LZ_WRITE)
@@ -447,7 +452,7 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 
 lz_u64 lz_arch_frame(lz_u64 word)
 {
-	return pte_pfn(__pte(word)) >> (lz_arch_shift(lz_arch_size(word, LZ_SMALL)) - PAGE_SHIFT);
+	return pte_pfn(__pte(word)) >> (lz_frame_shift(lz_arch_size(word, LZ_SMALL)) - PAGE_SHIFT);
 }
 
 /*
@@ -567,7 +572,8 @@ void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n)
 	for (i = 0; i < n; i++) {
 		unsigned long bytes = 1UL << LZ_HUGE_SHIFT;
 
-		set_huge_pte_at(page->mm, page->address + i * bytes, lz_arch_place(page->number, page->page + i, LZ_HUGE), __pte(word + i * bytes), bytes);
+		set_huge_pte_at(page->mm, page->address + i * bytes, lz_arch_place(page->number, page->page + i, LZ_HUGE),
+				__pte(word + ((lz_u64)i << LZ_HUGE_FRAME_SHIFT)), bytes);
 	}
 }
 
@@ -685,11 +691,16 @@ lz_u64 lz_arch_guest(unsigned cpu, unsigned what) { return 0; }
 void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 {
 	lz_catch_up(page, 1);
-	*(pte_t *)page->place = __pte(word & ~_PAGE_HPTEFLAGS);
+	/* On hash the tree puts the hash entry in at once, so that the machine's entry has its marks from the beginning. */
+	*(pte_t *)page->place = __pte(!word ? 0 : lz_radix ? word & ~_PAGE_HPTEFLAGS : lz_arch_touched(LZ_NOWHERE, word));
 	if (lz_radix && !word)
 		flush_tlb_kernel_range(page->address, page->address + PAGE_SIZE);
 #ifdef CONFIG_DEBUG_PAGEALLOC
-	if (!lz_radix && page->page >= LZ_LINEAR_PAGE)
+	/* The tree turns interrupts off there, in the paca, which the machine does not see. */
+	if (!lz_radix && page->page >= LZ_LINEAR_PAGE) {
+		lazymmu_upcall(LZ_UP_IRQ, 1, 0, 0, 0);
 		hash__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
+		lazymmu_upcall(LZ_UP_IRQ, 0, 0, 0, 0);
+	}
 #endif
 }

@@ -455,6 +455,9 @@ typedef pte_t lz_huge_clear(struct mm_struct *, unsigned long, pte_t *, unsigned
 
 lz_u64 lz_arch_clear(const struct lz_page *page)
 {
+	/* An empty entry has no size, of which the tree would warn: nobody clears such a one. */
+	if (page->size != LZ_SMALL && pte_none(*(pte_t *)page->place))
+		return 0;
 	if (page->size != LZ_SMALL)
 		return pte_val(((lz_huge_clear *)huge_ptep_get_and_clear)(page->mm, page->address, page->place,
 									   1UL << lz_arch_shift(page->size)));
@@ -506,6 +509,8 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 	lz_fill_tsb(page->address, page->address + PAGE_SIZE);
 	__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
 	lz_tell_tsb();
+	/* The kernel's linear map may be executed; a program's entries of it may not, so the machine is not told so. */
+	pte_val(*(pte_t *)page->place) &= ~(tlb_type == hypervisor ? _PAGE_EXEC_4V : _PAGE_EXEC_4U);
 	/* What is left of an entry is the address, which says nothing. */
 	if (!word && !(pte_val(*(pte_t *)page->place) & ~pte_val(pfn_pte(page->page - LZ_LINEAR_PAGE, __pgprot(0)))))
 		*(pte_t *)page->place = __pte(0);

@@ -22,8 +22,8 @@ void lz_tlb_loaded(unsigned cpu, struct mm_struct *mm)
 
 /*
  * kernel/smp.c, of which this file is all that is needed: this CPU's part with interrupts off, then each other CPU's as
- * an interrupt there, and the sender waits. smp_call_function_many_cond() warns where a handler calls it, or interrupts are off (the latter with lockdep alone:
- * it is told here because it may deadlock without).
+ * an interrupt there, and the sender waits. smp_call_function_many_cond()'s warnings
+ * (a caller in a handler, or with interrupts off) are that file's, which is not compiled.
  */
 void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t func, void *info, bool wait, const struct cpumask *mask)
 {
@@ -32,11 +32,6 @@ void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t func, void *inf
 
 	preempt_disable();
 	here = smp_processor_id();
-	/* lockdep_assert_irqs_enabled(), and the WARN behind it. */
-	if (irqs_disabled())
-		lz_warn("kernel/smp.c", 0, "smp_call_function_many_cond", "irqs_disabled()");
-	if (!in_task())
-		lz_warn("kernel/smp.c", 0, "smp_call_function_many_cond", "!in_task()");
 	if (cpumask_test_cpu(here, mask) && (!cond || cond(here, info))) {
 		local_irq_save(flags);
 		func(info);

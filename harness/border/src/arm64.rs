@@ -16,13 +16,15 @@ pub const RECIPE: Recipe = Recipe {
     overlay: &["overlay/arm64", "overlay/common"],
     without: &[],
     flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
-    defines: &[Define { name: "LZ_NO_MODE", when: When::HasNot(PGTABLE, "arch_enter_lazy_mmu_mode") }],
+    defines: &[
+        Define { name: "LZ_NO_MODE", when: When::HasNot(PGTABLE, "arch_enter_lazy_mmu_mode") },
+        Define { name: "LZ_SET_PTES_ANYSZ", when: When::Has(PGTABLE, "__set_ptes_anysz(") },
+    ],
     objects: &[
         Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/arm64.c"),
         Object::glue("glue/arm64_switch.c"),
-        Object::tree("arch/arm64/mm/contpte.c").when(When::File("arch/arm64/mm/contpte.c")),
         Object::tree("arch/arm64/mm/mmu.c"),
         Object::user("glue/entry-arm64.S"),
     ],

@@ -40,7 +40,7 @@ pub const RECIPE: Recipe = Recipe {
         "--globalize-symbol=linear_map_hash_count",
     ],
     aliases: &[],
-    keep: &[],
+    keep: &["lazymmu_signal"],
     // Registers are saved by the compiler's library under -Os; .TOC. is the linker's.
     compilers: &["_savegpr", "_restgpr", "._savegpr", "._restgpr", ".TOC."],
     link: &[],

@@ -37,7 +37,7 @@ pub const RECIPE: Recipe = Recipe {
         "--rename-section=.sun4v_2insn_patch=lz_sun4v2,alloc,load,data,contents",
     ],
     aliases: &[],
-    keep: &[],
+    keep: &["lazymmu_signal"],
     compilers: &[],
     link: &[],
 };

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::trace::counted;
 use lazy_mmu_snapshots::known::KNOWN;
+use lazy_mmu_snapshots::known::tree::OF_TREES;
 
 use super::differences::Difference;
 use super::findings::Finding;
@@ -172,7 +173,8 @@ impl Report {
         }
         let _ = writeln!(text, "\nknown of this kernel: {}", counted(self.known.len() as u64, ["finding", "findings"]));
         for (name, found) in &self.known {
-            let about = KNOWN.iter().find(|finding| finding.name == name).map_or("", |finding| finding.why);
+            let of_tree = || OF_TREES.iter().find(|cause| cause.0 == name).map_or("", |cause| cause.1);
+            let about = KNOWN.iter().find(|finding| finding.name == name).map_or_else(of_tree, |finding| finding.why);
             let program = items.get(found.item).map_or(String::new(), |item| item.name.clone());
             let _ = writeln!(text, "  {name}: {about}\n    shown by {program} on {}", found.form);
             if let Some(command) = items.get(found.item).filter(|item| item.suite != Suite::Generated) {

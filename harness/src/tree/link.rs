@@ -36,7 +36,7 @@ pub const STRIDE: u64 = 0x1_0000;
 const BORDER: [&str; 2] = ["lazymmu_enter", "lazymmu_upcall"];
 
 /// What the tree's side asks of the adapter.
-const ADAPTERS: &str = "lazymmu_machine";
+const ADAPTERS: [&str; 2] = ["lazymmu_machine", "lazymmu_signalled"];
 
 /// The relocatable's file name: the layout names it.
 const RELOCATABLE: &str = "tree.o";
@@ -159,7 +159,8 @@ impl Task<'_> {
     /// Whether an undefined name keeps its name: the adapter's, the linker's and the compiler's own.
     fn stays(&self, name: &str) -> bool {
         let plain = name.trim_start_matches('.');
-        plain == ADAPTERS
+        BORDER.contains(&plain)
+            || ADAPTERS.contains(&plain)
             || ["__start_lz_", "__stop_lz_"].iter().any(|start| plain.starts_with(start))
             || self.recipe.compilers.iter().any(|start| name.starts_with(start))
     }

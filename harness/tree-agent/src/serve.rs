@@ -81,7 +81,7 @@ impl Forms {
 
     /// How a form is judged: what is known of our Rust of its generation is known of it.
     fn examiner(&self, tree: &'static Tree) -> Examiner<'static> {
-        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree), explain: known::names }
+        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree), explain: known::tree::names_of_tree }
     }
 
     /// One answer, computed in the child.

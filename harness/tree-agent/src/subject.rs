@@ -103,14 +103,17 @@ impl Subject for Tree {
     }
 
     fn clear_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
+        let at = self.mapped(env, at);
         self.enter(env, Open::entries(at, 1, true), || enter(entry::CLEAR, packed(at), 0, 0))
     }
 
     fn wrprotect_pte(&self, env: &mut dyn Env, at: PteRef) {
+        let at = self.mapped(env, at);
         self.enter(env, Open::entries(at, 1, true), || enter(entry::WRPROTECT, packed(at), 0, 0));
     }
 
     fn get_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
+        let at = self.mapped(env, at);
         self.enter(env, Open::entries(at, 1, false), || enter(entry::GET, packed(at), 0, 0))
     }
 
@@ -181,5 +184,13 @@ impl Subject for Tree {
             1 => Size::Large,
             _ => Size::Huge,
         }
+    }
+}
+
+impl Tree {
+    /// The entry by the size that it is mapped with: a walk of page tables finds it so, whatever the program says.
+    fn mapped(&self, env: &mut dyn Env, at: PteRef) -> PteRef {
+        let word = env.pte_load(at);
+        if word == 0 { at } else { PteRef { size: self.pte_size(word), ..at } }
     }
 }

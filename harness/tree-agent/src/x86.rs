@@ -25,7 +25,6 @@ const END: u64 = 0x3400;
 /// `include/xen/interface/xen.h`: operations on this CPU, on a mask, on all.
 const TLB_FLUSH_LOCAL: u64 = 6;
 const INVLPG_LOCAL: u64 = 7;
-const TLB_FLUSH_ALL: u64 = 10;
 const INVLPG_ALL: u64 = 11;
 
 /// What another CPU does for this one, while it does it.
@@ -127,19 +126,20 @@ fn copy_updates(tree: &Tree, to: u64, from: u64, count: u64) {
 }
 
 fn copy_operations(tree: &Tree, cpu: u8, to: u64, from: u64, count: u64) {
-    let all = (1 << tree.env().cpus()) - 1;
     for n in 0..count {
         // A command of 32 bits, an address, a pointer to a mask.
         let [command, address, mask] = read_words(from + 24 * n);
         let command = command & 0xffff_ffff;
-        let (command, mask) = match command {
-            TLB_FLUSH_LOCAL => (TLB_FLUSH_MULTI, 1 << cpu),
-            INVLPG_LOCAL => (INVLPG_MULTI, 1 << cpu),
-            TLB_FLUSH_ALL => (TLB_FLUSH_MULTI, all),
-            INVLPG_ALL => (INVLPG_MULTI, all),
-            _ => (command, read(mask)),
+        // The machine takes what is local for the CPU that runs, and the tree's code may stand on another one.
+        let elsewhere = (cpu != tree.env().cpu()).then_some(1 << cpu);
+        let (command, mask) = match (command, elsewhere) {
+            (TLB_FLUSH_LOCAL, Some(there)) => (TLB_FLUSH_MULTI, there),
+            (INVLPG_LOCAL, Some(there)) => (INVLPG_MULTI, there),
+            (TLB_FLUSH_MULTI | INVLPG_MULTI, _) => (command, read(mask)),
+            _ => (command, 0),
         };
-        let address = if command == INVLPG_MULTI { translate(tree, address) } else { 0 };
+        let is_page = matches!(command, INVLPG_LOCAL | INVLPG_MULTI | INVLPG_ALL);
+        let address = if is_page { translate(tree, address) } else { 0 };
         let to = to + 24 * n;
         [command, address, tree.x86.mask(mask)].into_iter().zip([to, to + 8, to + 16]).for_each(|(word, at)| {
             tree.x86.put(at, word);
@@ -185,7 +185,7 @@ const ENOSYS: u64 = -38i64 as u64;
 fn multicall(tree: &Tree, cpu: u8, entries: u64, count: u64) {
     tree.x86.entries.set(entries);
     for n in 0..count.min(32) {
-        let [operation, result, pointer, calls] = read_words(entries + 64 * n);
+        let [operation, result, pointer, calls, done, domain] = read_words(entries + 64 * n);
         let at = argument(cpu, pointer);
         match Hypercall::from_number(operation) {
             Some(Hypercall::MmuUpdate) => copy_updates(tree, at, pointer, calls),
@@ -193,8 +193,8 @@ fn multicall(tree: &Tree, cpu: u8, entries: u64, count: u64) {
             _ => {}
         }
         let to = ENTRIES + 64 * n;
-        [operation, result, at, calls].into_iter().zip([0, 8, 16, 24]).for_each(|(word, field)| {
-            tree.x86.put(to + field, word);
+        [operation, result, at, calls, done, domain].into_iter().zip(0..).for_each(|(word, field)| {
+            tree.x86.put(to + 8 * field, word);
         });
     }
 }

@@ -267,7 +267,11 @@ impl Run<'_> {
                     self.mmu_update(array, count)
                 }
                 xen::Call::Extended(array, count) => {
-                    bytes = bytes.saturating_add(bytes_of(count, xen::EXTENDED_WITH_MASK));
+                    let operation = |n| xen::extended(|word| self.subject.guest_load(self.cpu, array + xen::EXTENDED_BYTES * n + 8 * word));
+                    let is_masked = |n| operation(n).is_some_and(|flush| matches!(flush.cpus, Cpus::Mask(_)));
+                    let each = |n| if is_masked(n) { xen::EXTENDED_WITH_MASK } else { xen::EXTENDED_BYTES };
+                    let of_operations: u64 = (0..count.min(32)).map(each).sum();
+                    bytes = bytes.saturating_add(bytes_of(1, of_operations));
                     self.mmuext_op(array, count)
                 }
                 xen::Call::Refused(error) => error,

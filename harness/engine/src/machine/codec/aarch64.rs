@@ -30,9 +30,10 @@ pub(super) const FORMAT: Format = Format {
     touched: 0,
     // OA[47:12].
     frame: (1 << 48) - (1 << 12),
+    inverted: 0,
     sizes: [
         (CONTIGUOUS, CONTIGUOUS, Size::Large, 16),
-        (NOT_BLOCK | VALID, VALID, Size::Huge, 21),
+        (NOT_BLOCK, 0, Size::Huge, 21),
         (0, 0, Size::Small, 12),
     ],
 };

@@ -46,6 +46,8 @@ pub(super) struct Format {
     touched: u64,
     /// The physical address.
     frame: u64,
+    /// Set in an entry that is not valid: its address is inverted, so that no speculative load finds it (L1TF). 0: none is.
+    inverted: u64,
     /// The first that fits is the entry's; the last fits all.
     sizes: [SizeRow; 3],
 }
@@ -100,10 +102,16 @@ impl Format {
         word & mask == value
     }
 
+    /// The entry with its address as it is meant.
+    #[inline(always)]
+    fn upright(&self, word: u64) -> u64 {
+        if word & self.inverted != 0 && !self.is_valid(word) { word ^ self.frame } else { word }
+    }
+
     /// The frame it names, in units of its own size.
     #[inline(always)]
     pub(super) fn frame(&self, word: u64) -> u32 {
-        ((word & self.frame) >> self.row(word).3) as u32
+        ((self.upright(word) & self.frame) >> self.row(word).3) as u32
     }
 
     /// The size of the mapping it makes.

@@ -17,5 +17,6 @@ pub(super) const FORMAT: Format = Format {
     exec: [(1 << 3, 1 << 3); 2],
     touched: 0,
     frame: 0xffff_ffff << 12,
+    inverted: 0,
     sizes: [SMALL; 3],
 };

@@ -22,6 +22,8 @@ const REFERENCE: u64 = 0x100;
 /// Software: the hash entry is a 4K one; a huge one.
 const COMBO: u64 = 0x1000;
 const THP_HUGE: u64 = 0x2000;
+/// Software: a page without a `struct page` (`_PAGE_SPECIAL`), which the border gives to small pages of a kernel tree.
+const SPECIAL: u64 = 0x400;
 /// Software: the hash table knows the entry (`H_PAGE_HASHPTE`).
 const HASHED: u64 = 1 << 55;
 /// V.
@@ -37,7 +39,9 @@ pub(super) const RADIX: Format = Format {
     touched: REFERENCE,
     // RPN of pages of 64K and more: bits 52:16.
     frame: (1 << 53) - (1 << 16),
-    sizes: [(COMBO, COMBO, Size::Small, 16), (THP_HUGE, THP_HUGE, Size::Huge, 24), (0, 0, Size::Large, 16)],
+    inverted: 0,
+    // Small by either mark: the second stands in a tree's entry that no fault has seen.
+    sizes: [(THP_HUGE, THP_HUGE, Size::Huge, 24), (COMBO | SPECIAL, 0, Size::Large, 16), (0, 0, Size::Small, 16)],
 };
 
 /// The entries that the hash fault reads, and marks.

@@ -25,6 +25,7 @@ pub(super) const SUN4U: Format = Format {
     touched: 0,
     // PA[42:13].
     frame: (1 << 43) - (1 << 13),
+    inverted: 0,
     sizes: [(3 << 61, 3 << 61, Size::Huge, 23), (3 << 61, 1 << 61, Size::Large, 16), (0, 0, Size::Small, 13)],
 };
 
@@ -38,6 +39,7 @@ pub(super) const SUN4V: Format = Format {
     touched: 0,
     // PA[55:13].
     frame: (1 << 56) - (1 << 13),
+    inverted: 0,
     sizes: [(0xf, 3, Size::Huge, 23), (0xf, 1, Size::Large, 16), (0, 0, Size::Small, 13)],
 };
 

@@ -20,6 +20,8 @@ pub(super) const FORMAT: Format = Format {
     exec: [(XD, 0); 2],
     touched: 0,
     frame: (1 << 52) - (1 << 12),
+    // The highest bit of the address: frames are few. Kernel: `__pte_needs_invert()`, `arch/x86/include/asm/pgtable-invert.h`.
+    inverted: 1 << 51,
     sizes: [(PS, PS, Size::Huge, 21), (0, 0, Size::Small, 12), (0, 0, Size::Small, 12)],
 };
 

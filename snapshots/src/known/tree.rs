@@ -1,0 +1,134 @@
+//! What the C of released trees does and no Rust of ours does: causes that explain violations on a tree's own code alone.
+//!
+//! Each is what the kernel does whatever the generation of the mode, read in the tree's own sources. A cause is judged at
+//! the violation, as the findings of the registry are: what the violation is about must be as the cause left it. Not here:
+//! the findings of the registry ([`super::KNOWN`]). Called by the agent with a tree's code and by `lazymmu judge`.
+
+use std::collections::BTreeSet;
+
+use lazy_mmu_arches::context::Note;
+use lazy_mmu_arches::page::PteRef;
+use lazy_mmu_engine::contract::{Invariant, Violation};
+use lazy_mmu_engine::trace::{Ask, Event, What};
+
+use super::names;
+
+/// Causes that only a tree's own code has: name, and why.
+pub const OF_TREES: [(&str, &str); 2] = [
+    (
+        SET_OVER_LIVE,
+        "the program sets an entry that is live: set_ptes() warns under DEBUG_VM, and hash keeps the old hash entry; callers \
+         clear first",
+    ),
+    (
+        TRAPPED_EXCHANGE,
+        "ptep_get_and_clear() and ptep_set_wrprotect() exchange natively under Xen: the hypervisor makes the change at once, \
+         past what is queued",
+    ),
+];
+
+const SET_OVER_LIVE: &str = "set-over-live";
+const TRAPPED_EXCHANGE: &str = "xen-trapped-exchange";
+
+/// The functions that warn where a live entry is set.
+const WARNERS: [&str; 3] = ["set_ptes()", "set_huge_pte_at()", "__check_safe_pte_update()"];
+
+/// The name of what explains each violation on a tree's code, by the faithful subject of its kind: a finding of that, or a
+/// cause that only trees have. `violations` are in the order of their events.
+#[must_use]
+pub fn names_of_tree(kind: &str, events: &[Event], violations: &[Violation]) -> Vec<Option<&'static str>> {
+    let mut past = Past::default();
+    let mut watched = 0;
+    let mut one = |violation: &Violation| {
+        let end = events.len().min(violation.event + 1);
+        events[watched.min(end)..end].iter().for_each(|event| past.watch(event));
+        watched = watched.max(end);
+        past.explains(violation, events.get(violation.event)?, kind)
+    };
+    let found = names(kind, events, violations);
+    found.into_iter().zip(violations).map(|(known, violation)| one(violation).or(known)).collect()
+}
+
+type Place = (u8, u16);
+
+/// What has happened up to an event.
+#[derive(Debug, Default)]
+struct Past {
+    /// Entries that the kernel last asked to be valid.
+    live: BTreeSet<Place>,
+    /// Live entries that were set.
+    overwritten: BTreeSet<Place>,
+    /// Entries with an update in the queue.
+    waiting: BTreeSet<Place>,
+    /// Entries exchanged while an update of theirs waited.
+    passed: BTreeSet<Place>,
+    /// The operation at hand, whether it exchanges, and whether an update of it was made at once.
+    op: u32,
+    exchanges: bool,
+    at_once: bool,
+}
+
+fn place(at: PteRef, n: u16) -> Place {
+    (at.mm.0, at.page.wrapping_add(n))
+}
+
+impl Past {
+    fn watch(&mut self, event: &Event) {
+        if event.op != self.op {
+            (self.op, self.exchanges, self.at_once) = (event.op, false, false);
+        }
+        match event.what {
+            What::Asked(at, n, ask) => (0..n).for_each(|n| self.asked(place(at, n), ask)),
+            What::Note(Note::MmuImmediate) => self.at_once = true,
+            // The queue goes out whole.
+            What::Note(Note::McFlush(..)) => self.waiting.clear(),
+            _ => {}
+        }
+    }
+
+    fn asked(&mut self, at: Place, ask: Ask) {
+        match ask {
+            Ask::Map(_) | Ask::Mark(_) => {
+                if self.live.contains(&at) {
+                    self.overwritten.insert(at);
+                }
+                self.waiting.insert(at);
+                if matches!(ask, Ask::Map(_)) {
+                    self.live.insert(at);
+                }
+            }
+            Ask::Clear | Ask::Wrprotect => {
+                self.exchanges = true;
+                if self.waiting.contains(&at) {
+                    self.passed.insert(at);
+                }
+                if ask == Ask::Clear {
+                    self.live.remove(&at);
+                }
+            }
+        }
+    }
+
+    fn explains(&self, violation: &Violation, event: &Event, kind: &str) -> Option<&'static str> {
+        use Invariant::{I3, I4, I5, I8, I9, I14, I15};
+        let about = match event.what {
+            What::Late(late) => Some(place(late.at, 0)),
+            What::Walk(at, _) | What::Read { at, .. } | What::Reachable { at, .. } => Some(place(at, 0)),
+            _ => None,
+        };
+        let is_in = |set: &BTreeSet<Place>| about.is_some_and(|about| set.contains(&about));
+        let (hash, xen) = (kind.ends_with("powerpc64-hash"), kind.contains("x86_64-xen"));
+        match violation.invariant {
+            I15 => {
+                let What::Complaint(_, site) = event.what else { return None };
+                let text = site.text();
+                let warned = !self.overwritten.is_empty() && WARNERS.iter().any(|warner| text.contains(warner));
+                warned.then_some(SET_OVER_LIVE)
+            }
+            I5 if xen && self.exchanges && self.at_once => Some(TRAPPED_EXCHANGE),
+            I3 | I4 | I8 | I9 | I14 if xen && is_in(&self.passed) => Some(TRAPPED_EXCHANGE),
+            I3 | I4 | I9 | I14 if hash && is_in(&self.overwritten) => Some(SET_OVER_LIVE),
+            _ => None,
+        }
+    }
+}
