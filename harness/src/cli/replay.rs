@@ -19,7 +19,7 @@ use crate::trace_file::{self, TraceError};
 /// that is no trace, 4 if nothing breaks but a trace began in the middle or lost events.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  cargo lazymmu replay harness/traces/sparc64.trace.xz\n  zcat my.trace.gz | cargo lazymmu replay -"
+    after_help = "Example:\n  zcat my.trace.gz | cargo lazymmu replay -\n  cargo lazymmu replay harness/traces/sparc64.trace.xz"
 )]
 pub struct Replay {
     /// The traces; - is standard input
