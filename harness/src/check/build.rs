@@ -18,7 +18,10 @@ pub fn agent(ready: &Ready, root: &Path) -> Result<PathBuf> {
     cpu::check_variable(ready)?;
     let profile = workspace::profile();
     let mut command = ready.cargo("build");
-    command.args(["--quiet", "--profile", profile, "--package", "lazy-mmu-agent"]).current_dir(root).stdin(Stdio::null());
+    command
+        .args(["--quiet", "--profile", profile, "--package", "lazy-mmu-agent"])
+        .current_dir(root)
+        .stdin(Stdio::null());
     let status = command.status().map_err(Error::io("start cargo in", root))?;
     if !status.success() {
         return Err(Error::Broke {

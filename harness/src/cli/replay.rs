@@ -18,11 +18,9 @@ use crate::trace_file::{self, TraceError};
 /// Exits 0 if every trace holds, 1 if an invariant breaks or a line is one that no kernel could have recorded, 2 at input
 /// that is no trace, 4 if nothing breaks but a trace began in the middle or lost events.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  cargo lazymmu replay harness/traces/sparc64.trace.xz\n  zcat my.trace.gz | cargo lazymmu replay -"
-)]
+#[command(after_help = "Example:\n  cargo lazymmu replay harness/traces/sparc64.trace.xz")]
 pub struct Replay {
-    /// The traces; - is standard input
+    /// The traces; - is standard input, compressed or not
     #[arg(required = true, value_name = "TRACE")]
     traces: Vec<PathBuf>,
 }

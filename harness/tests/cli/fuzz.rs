@@ -78,9 +78,13 @@ fn the_text_of_a_program_is_judged_again() {
         assert!(faithful.stdout.contains("nothing is found in the program "), "{}", faithful.stdout);
     }
     // Without a report it is run on every subject.
-    folder.write("mine", "enable; enable; disable; disable");
+    folder.write("mine", "enable; disable");
     let ran = folder.run(&["fuzz", "contract", "--replay", "mine"]);
     assert!(ran.code == Some(0) && ran.stdout.contains("on every subject that the target runs"), "{ran:#?}");
+    // One kernel of Xen dies of a section inside another, which is known: what comes behind that was not judged.
+    folder.write("nested", "enable; enable; disable; disable");
+    let ran = folder.run(&["fuzz", "contract", "--replay", "nested"]);
+    assert!(ran.code == Some(4) && ran.stdout.contains("judged in part: on stateless/x86_64-xen, "), "{ran:#?}");
     // A program's file that is none is bad input, and so is a folder without an input.
     folder.write("half.lmm", "enable; frobnicate");
     let ran = folder.run(&["fuzz", "contract", "--replay", "half.lmm"]);

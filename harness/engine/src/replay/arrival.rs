@@ -16,7 +16,7 @@ use super::check::Checker;
 use super::expect::{Hook, Owed, Refusal, refuse};
 use super::header::Arch;
 use super::line::{Event, Field, Line};
-use super::task::{Call, Known, Own, Whereabouts};
+use super::task::{Call, Early, Known, Own, Whereabouts};
 
 impl Checker {
     /// A task starts at (0,0), except where nobody can know: in the middle of things; and where context switches are
@@ -84,6 +84,9 @@ impl Checker {
             _ => Owed::Nothing,
         };
         task.owed_at = at;
+        let of_switch = matches!(line.event, Event::TaskPause | Event::TaskResume | Event::ArchEnter);
+        let switches = self.arch.is_none_or(|arch| arch.records(Event::TaskPause));
+        task.amid_call = switches && (of_switch || line.counts.1 > 0);
         let entered = match task.owed {
             Owed::Hook(hook) => hook != Hook::Enter,
             _ => active,
@@ -109,6 +112,35 @@ impl Checker {
             (_, false, _) => format!("{} was in a section, at enable_count {enable}", task.name()),
         };
         self.summary.assumed(format!("{what} (line {at})"));
+    }
+
+    /// The first line of a task's own code after the switch that it was first seen in: it may end a call that the switch
+    /// interrupted, before its line or before its hook.
+    #[cold]
+    pub(super) fn goes_on(&mut self, line: &Line, at: u64, i: usize) {
+        let task = &mut self.tasks[i];
+        // What it owes already may be the switch's.
+        let pays = task.owed != Owed::Nothing || task.early.is_some();
+        if pays || line.event == Event::TaskPause || task.switch_hook.is_some() {
+            return;
+        }
+        // Lines that bear a pause may still be the switch's.
+        task.amid_call = line.counts.1 > 0 && Call::of_event(line.event).is_none();
+        if line.counts != task.counts() {
+            return;
+        }
+        if let Some(call) = Call::of_event(line.event) {
+            let outcome = task.hindsight(call).filter(|_| !task.would_leave(call, line.counts));
+            task.early = outcome.map(|outcome| Early { call, outcome, at });
+        } else if let Some(hook) = Hook::of_event(line.event) {
+            let calls = [Call::Enable, Call::Disable, Call::Pause, Call::Resume];
+            if !calls.iter().any(|&call| task.hindsight(call).is_some_and(|done| done.hook == Some(hook))) {
+                return;
+            }
+            task.owed = Owed::Hook(hook);
+            task.owed_at = at;
+            task.own.entered = hook != Hook::Enter;
+        }
     }
 
     /// `new_task`: the task bears the counts it will have when it is first switched in.

@@ -69,6 +69,9 @@ impl Checker {
             _ => {}
         }
         cpu::place(line, i, self.arch, &mut self.tasks, &mut self.cpus)?;
+        if self.tasks[i].amid_call && !line.irq {
+            self.goes_on(line, at, i);
+        }
         match line.event {
             Event::Enable => self.call(line, at, i, Call::Enable)?,
             Event::Disable => self.call(line, at, i, Call::Disable)?,

@@ -22,7 +22,7 @@ enum Open {
 
 impl Open {
     /// What a whole recording has before its end.
-    fn is_expected(self) -> String {
+    fn expected(self) -> String {
         match self {
             Open::Section(whose) => format!("the end of the section of {whose}"),
             Open::Line(line) => line,
@@ -30,7 +30,7 @@ impl Open {
     }
 
     /// Where a recording that was cut ends.
-    fn is_left(self) -> String {
+    fn left(self) -> String {
         match self {
             Open::Section(whose) => format!("in mid-section of {whose}"),
             Open::Line(line) => format!("before {line}"),
@@ -50,10 +50,10 @@ impl Checker {
         let open = self.left_open();
         if !self.header.is_whole(last, self.summary.events) {
             self.summary.wrote = self.header.events.filter(|&wrote| wrote > self.summary.events);
-            self.summary.open_ends = open.into_iter().map(Open::is_left).collect();
+            self.summary.open_ends = open.into_iter().map(Open::left).collect();
             return Ok(());
         }
-        open.into_iter().next().map_or(Ok(()), |open| Err(open.is_expected()))
+        open.into_iter().next().map_or(Ok(()), |open| Err(open.expected()))
     }
 
     /// Whatever is not finished.

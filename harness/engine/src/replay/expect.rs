@@ -23,6 +23,16 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// The hook that `event` records.
+    pub fn of_event(event: Event) -> Option<Hook> {
+        match event {
+            Event::ArchEnter => Some(Hook::Enter),
+            Event::ArchFlush => Some(Hook::Flush),
+            Event::ArchLeave => Some(Hook::Leave),
+            _ => None,
+        }
+    }
+
     /// The event that records it.
     pub fn event(self) -> Event {
         match self {

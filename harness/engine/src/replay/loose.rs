@@ -73,6 +73,11 @@ impl Checker {
 
     /// The trace turns out to be Xen's: every switch that goes on is held to what Xen's hooks do.
     pub(super) fn tighten(&mut self) {
+        for (i, task) in self.tasks.all().iter().enumerate() {
+            if let Whereabouts::On(cpu) = task.whereabouts {
+                self.cpus[usize::from(cpu)].current.get_or_insert(i);
+            }
+        }
         for (number, cpu) in self.cpus.iter_mut().enumerate() {
             cpu.switch = std::mem::take(&mut cpu.loose);
             if let Switch::Leaving(step) | Switch::LeaveFlush(step) | Switch::Between(step) = cpu.switch {

@@ -155,6 +155,8 @@ pub struct Task {
     pub vague: bool,
     /// What is known of the counts.
     pub known: Known,
+    /// It was first seen while it was switched: a call of its own may be half done, and its next line tells.
+    pub amid_call: bool,
     /// No architecture is known: the hook that the last context switch of the task demands.
     pub switch_hook: Option<Hook>,
     /// What the task's own code did, as the judge of the invariants needs it.
@@ -232,6 +234,7 @@ impl Task {
             issued: false,
             vague: false,
             known: Known::All,
+            amid_call: false,
             switch_hook: None,
             own: Own::default(),
         }
@@ -277,6 +280,12 @@ impl Task {
         let (outcome, after) = drive(self.counts, call, irq);
         self.counts = after;
         outcome
+    }
+
+    /// What `call` did, if the task's counts are those that it left.
+    pub fn hindsight(&self, call: Call) -> Option<Outcome> {
+        let (outcome, after) = drive(call.before(self.counts), call, false);
+        (after == self.counts).then_some(outcome)
     }
 
     /// The one call of the task's own code that would give it the counts `shown`, perhaps with a switch-out after it.

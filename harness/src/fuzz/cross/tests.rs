@@ -145,7 +145,7 @@ fn a_wrong_summary_becomes_a_small_finding_once_for_each_subject() {
     for part in [
         "finding: cross-sparc64-counted-aarch64\n".to_owned(),
         "corpus of contract".to_owned(),
-        "  found     one more\n".to_owned(),
+        "  + one more\n".to_owned(),
         "program:\n\npause\n".to_owned(),
         format!("cargo lazymmu run {} --subject counted/aarch64 --target sparc64\n", program.display()),
     ] {
