@@ -79,7 +79,9 @@ impl Examiner<'_> {
             known: known.map(str::to_owned),
         });
         let mut faults: Vec<Fault> = faults.collect();
-        faults.dedup_by(|next, first| (next.invariant, &next.op, &next.known) == (first.invariant, &first.op, &first.known));
+        faults.dedup_by(|next, first| {
+            (next.invariant, &next.op, &next.known) == (first.invariant, &first.op, &first.known)
+        });
         Examined {
             faults,
             timeline: timeline::render(program, self.subject, events, &verdict),
@@ -105,14 +107,18 @@ impl Examiner<'_> {
         let (every, explained) = self.explained(runner);
         let events: &[Event] = runner.events();
         let mut unknown = every.iter().zip(explained).filter(|(_, known)| known.is_none());
-        unknown.any(|(violation, _)| violation.invariant == invariant && signed("", program, events, violation).op == op)
+        unknown
+            .any(|(violation, _)| violation.invariant == invariant && signed("", program, events, violation).op == op)
     }
 
     /// The subject's faults in the last run, in the order of their events, each with the finding that explains it.
     fn explained(&self, runner: &mut Runner) -> (Vec<Violation>, Vec<Option<&'static str>>) {
         let every: Vec<Violation> = runner.judge_every(self.rules, false).faults().cloned().collect();
-        let explained =
-            if self.kind.is_empty() { vec![None; every.len()] } else { (self.explain)(self.kind, runner.events(), &every) };
+        let explained = if self.kind.is_empty() {
+            vec![None; every.len()]
+        } else {
+            (self.explain)(self.kind, runner.events(), &every)
+        };
         (every, explained)
     }
 }

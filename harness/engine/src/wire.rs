@@ -229,7 +229,13 @@ impl Payload {
             Frame::Results(results) => {
                 to.u8(2).u32(results.len() as u32);
                 for r in results {
-                    to.u64(r.generic).u64(r.all).u32(r.broken).u32(r.left).u32(r.events).u32(r.programs).u32(r.executed);
+                    to.u64(r.generic)
+                        .u64(r.all)
+                        .u32(r.broken)
+                        .u32(r.left)
+                        .u32(r.events)
+                        .u32(r.programs)
+                        .u32(r.executed);
                 }
             }
             Frame::Show { subject, port, program } => {
@@ -374,12 +380,9 @@ impl Reader<'_> {
             13 => Frame::Facts,
             14 => Frame::Examine { subject: self.u8()?, program: self.bytes()? },
             15 => Frame::Examined(self.examined()?),
-            16 => Frame::Reduce {
-                subject: self.u8()?,
-                program: self.bytes()?,
-                invariant: self.u8()?,
-                op: self.text()?,
-            },
+            16 => {
+                Frame::Reduce { subject: self.u8()?, program: self.bytes()?, invariant: self.u8()?, op: self.text()? }
+            }
             17 => Frame::Reduced(self.bytes()?),
             18 => Frame::Costs {
                 subject: self.u8()?,
@@ -501,7 +504,8 @@ mod tests {
     }
 
     fn samples() -> Vec<Frame> {
-        let summary = Summary { generic: 1, all: u64::MAX, broken: 0x8001, left: 1, events: 7, programs: 1, executed: 5 };
+        let summary =
+            Summary { generic: 1, all: u64::MAX, broken: 0x8001, left: 1, events: 7, programs: 1, executed: 5 };
         vec![
             Frame::Hello { version: VERSION, arch: "sparc64".into(), subjects: 99 },
             Frame::Batch { subject: 3, port: 1, programs: vec![vec![], vec![1, 2, 3]] },

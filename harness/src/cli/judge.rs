@@ -159,7 +159,8 @@ impl Where<'_> {
             let unknown = |error: crate::agent::AgentError| Outcome::Unknown(error.to_string());
             let facts = Asked { agent: &mut agent }.facts().map_err(unknown)?;
             let forms: Vec<Form> = facts.subjects.iter().map(Form::from).collect();
-            let result = run::target(&mut agent, target, &forms, self.items, self.twins, wants_costs).map_err(unknown)?;
+            let result =
+                run::target(&mut agent, target, &forms, self.items, self.twins, wants_costs).map_err(unknown)?;
             Ok((result, how))
         })
     }

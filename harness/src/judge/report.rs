@@ -116,7 +116,8 @@ impl Report {
     /// The whole report but its last line.
     #[must_use]
     pub fn text(&self, items: &[Item], is_verbose: bool) -> String {
-        let mut text = format!("{}: Linux {}, the {} API\n\n{}\n", self.path, self.release, self.api.name(), self.matrix());
+        let mut text =
+            format!("{}: Linux {}, the {} API\n\n{}\n", self.path, self.release, self.api.name(), self.matrix());
         for row in &self.rows {
             let _ = match &row.outcome {
                 Outcome::Ran(_, how) => writeln!(text, "{}: {how}", row.target.short()),
@@ -196,7 +197,11 @@ impl Report {
             .map(|(_, judged)| judged.form.name.as_str())
             .collect();
         if !without_twin.is_empty() {
-            let _ = writeln!(text, "\nthe contract alone judges {}: no Rust of ours is of its kind", without_twin.join(", "));
+            let _ = writeln!(
+                text,
+                "\nthe contract alone judges {}: no Rust of ours is of its kind",
+                without_twin.join(", ")
+            );
         }
         if self.differences.is_empty() {
             return;
@@ -214,7 +219,11 @@ impl Report {
             }
         }
         if self.differences.len() > SHOWN && !is_verbose {
-            let _ = writeln!(text, "  and {} more kinds; --verbose shows all, with programs", self.differences.len() - SHOWN);
+            let _ = writeln!(
+                text,
+                "  and {} more kinds; --verbose shows all, with programs",
+                self.differences.len() - SHOWN
+            );
         }
     }
 

@@ -131,7 +131,11 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// The agent does not answer.
-    pub fn costs(&mut self, subject: u8, programs: Vec<Vec<u8>>) -> std::result::Result<Option<Vec<Costs>>, AgentError> {
+    pub fn costs(
+        &mut self,
+        subject: u8,
+        programs: Vec<Vec<u8>>,
+    ) -> std::result::Result<Option<Vec<Costs>>, AgentError> {
         match self.agent.ask(&Frame::Costs { subject, programs })? {
             Frame::Counted(costs) => Ok(Some(costs)),
             Frame::Panicked { .. } => Ok(None),

@@ -44,7 +44,7 @@ pub fn find(tree: &Path, out: &Path, arch_dir: &str) -> Vec<Input> {
         &mut paths,
     );
     walk(tree, Path::new(&arch), &mut makes_headers, &mut paths);
-    named_in_commands(tree, out, out, &mut paths);
+    named_in_commands(tree, out, &mut paths);
     // The top Makefile has the version: where trees differ, it is the first to tell.
     paths.remove("Makefile");
     let all = std::iter::once("Makefile".to_owned()).chain(paths);
@@ -86,12 +86,12 @@ fn walk(tree: &Path, folder: &Path, passes: &mut impl FnMut(&Path) -> bool, path
 }
 
 /// Files of the tree that the saved commands of generated headers name.
-fn named_in_commands(tree: &Path, out: &Path, folder: &Path, paths: &mut BTreeSet<String>) {
+fn named_in_commands(tree: &Path, folder: &Path, paths: &mut BTreeSet<String>) {
     let prefix = format!("{}/", tree.display());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if path.is_dir() && !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-            named_in_commands(tree, out, &path, paths);
+            named_in_commands(tree, &path, paths);
         } else if name.starts_with('.') && name.ends_with(".h.cmd") {
             let text = fs::read_to_string(&path).unwrap_or_default();
             let words = text.split(|c: char| c.is_whitespace() || "'\"()".contains(c));

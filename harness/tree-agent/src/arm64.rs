@@ -82,9 +82,8 @@ pub fn after_set(tree: &Tree) {
     }
     let task = tree.env().current();
     let queued = tree.open.get().at.is_some_and(|at| at.mm.is_kernel()) && tree.set_is_valid();
-    if queued && !tree.env().in_interrupt() && enter(entry::IS_ACTIVE, 0, 0, 0) != 0 {
-        if enter(entry::DEFERRED, tree.env().cpu().into(), task.into(), 1) != 0 {
-            tree.env().note(Note::QueueDeferred);
-        }
+    let is_pending = || enter(entry::DEFERRED, tree.env().cpu().into(), task.into(), 1) != 0;
+    if queued && !tree.env().in_interrupt() && enter(entry::IS_ACTIVE, 0, 0, 0) != 0 && is_pending() {
+        tree.env().note(Note::QueueDeferred);
     }
 }

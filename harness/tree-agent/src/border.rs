@@ -6,7 +6,6 @@ use std::ffi::{CStr, c_char};
 
 use lazy_mmu_border::numbers::entry;
 
-#[cfg_attr(test, expect(clashing_extern_declarations, reason = "the tests' own border is Rust"))]
 unsafe extern "C" {
     fn lazymmu_enter(entry: u64, a: u64, b: u64, c: u64, d: u64) -> u64;
 }

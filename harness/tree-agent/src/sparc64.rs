@@ -32,7 +32,7 @@ pub fn insn(tree: &Tree, which: u64, b: u64, c: u64, d: u64) -> u64 {
 /// An address of the tree's as the machine's: the page, and the address in it. Bit 0 stays what it is.
 fn translate(tree: &Tree, mm: u64, address: u64) -> Option<(PteRef, u64)> {
     let (at, into) = tree.page_in(Mm(mm as u8), address & !1)?;
-    Some((at, virtual_address(at) + into | address & 1))
+    Some((at, (virtual_address(at) + into) | (address & 1)))
 }
 
 /// Bits of a page offset in the TLB.

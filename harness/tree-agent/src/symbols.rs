@@ -72,8 +72,11 @@ mod tests {
 
     #[test]
     fn an_address_is_in_a_function_of_this_program() {
-        let here = own as *const () as u64;
-        assert!(own().function(here + 1).contains("own"), "{}", own().function(here));
+        // By the file's own numbers: where the test program is loaded is the system's affair.
+        let symbols = own();
+        let is_it = |symbol: &&(u64, u64, String)| symbol.1 > 1 && symbol.2.contains("lazymmu_machine");
+        let (value, _, name) = symbols.0.iter().find(is_it).expect("it is linked");
+        assert_eq!(symbols.function(value + 1), format!("{name}+0x1"));
         assert_eq!(own().function(8), "0x8");
     }
 

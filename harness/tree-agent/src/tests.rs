@@ -100,7 +100,8 @@ fn tree() -> &'static Tree {
 
 fn events(tree: &Tree, program: &str) -> Vec<What> {
     let program = parse(program).expect("a program");
-    let (events, _) = Runner::new().run_on(tree, tree.rules(), &program);
+    let mut runner = Runner::new();
+    let (events, _) = runner.run_on(tree, tree.rules(), &program);
     events.iter().map(|Event { what, .. }| *what).collect()
 }
 

@@ -267,7 +267,11 @@ impl Run<'_> {
                     self.mmu_update(array, count)
                 }
                 xen::Call::Extended(array, count) => {
-                    let operation = |n| xen::extended(|word| self.subject.guest_load(self.cpu, array + xen::EXTENDED_BYTES * n + 8 * word));
+                    let operation = |n| {
+                        xen::extended(|word| {
+                            self.subject.guest_load(self.cpu, array + xen::EXTENDED_BYTES * n + 8 * word)
+                        })
+                    };
                     let is_masked = |n| operation(n).is_some_and(|flush| matches!(flush.cpus, Cpus::Mask(_)));
                     let each = |n| if is_masked(n) { xen::EXTENDED_WITH_MASK } else { xen::EXTENDED_BYTES };
                     let of_operations: u64 = (0..count.min(32)).map(each).sum();

@@ -10,6 +10,8 @@
 #undef ASM_FTR_IF
 #undef ASM_FTR_IFSET
 #undef ASM_FTR_IFCLR
+#define ASM_FTR_IF(yes, no, mask, value) \
+	".if (lz_cpu_features & (" #mask ")) == (" #value ")\n\t" yes "\n\t.else\n\t" no "\n\t.endif\n\t"
 #define ASM_FTR_IFSET(yes, no, mask) \
 	".if (lz_cpu_features & (" #mask ")) == (" #mask ")\n\t" yes "\n\t.else\n\t" no "\n\t.endif\n\t"
 #define ASM_FTR_IFCLR(yes, no, mask) \

@@ -31,11 +31,7 @@ pub(super) const FORMAT: Format = Format {
     // OA[47:12].
     frame: (1 << 48) - (1 << 12),
     inverted: 0,
-    sizes: [
-        (CONTIGUOUS, CONTIGUOUS, Size::Large, 16),
-        (NOT_BLOCK, 0, Size::Huge, 21),
-        (0, 0, Size::Small, 12),
-    ],
+    sizes: [(CONTIGUOUS, CONTIGUOUS, Size::Large, 16), (NOT_BLOCK, 0, Size::Huge, 21), (0, 0, Size::Small, 12)],
 };
 
 /// 2M slots; user space from 256M and from 1T on, the kernel's regions of a 48-bit kernel.
