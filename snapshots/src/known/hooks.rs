@@ -22,7 +22,7 @@ pub(super) struct Cpu {
     /// `active` of the batch, before 7.0.
     pub(super) active: bool,
     pub(super) mode: Mode,
-    nesting: u8,
+    nesting: u32,
 }
 
 /// What a task keeps below the generic layer.
