@@ -179,9 +179,11 @@ mod tests {
         assert!(!paths.contains(&"arch/x86/mm/tlb.c") && !paths.contains(&"scripts/dtc/x.c"));
     }
 
+    type Change = (&'static str, fn(&Folder));
+
     #[test]
     fn each_change_is_one() {
-        let changes: [(&str, fn(&Folder)); 4] = [
+        let changes: [Change; 4] = [
             ("a Kconfig", |tree| tree.write("mm/Kconfig", "config X")),
             ("a new header", |tree| tree.write("arch/x86/include/asm/new.h", "")),
             ("a Makefile that is gone", |tree| fs::remove_file(tree.path().join("arch/x86/Makefile")).unwrap()),

@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_char};
 
 use lazy_mmu_border::numbers::entry;
 
+// SAFETY: the glue defines it so (`lazymmu_border.h`); the tests define their own.
 unsafe extern "C" {
     fn lazymmu_enter(entry: u64, a: u64, b: u64, c: u64, d: u64) -> u64;
 }

@@ -80,6 +80,7 @@ pub fn program_begins(number: u32) {
 use lazymmu_signalled as lazymmu_signal;
 
 #[cfg(any(target_arch = "powerpc64", target_arch = "sparc64"))]
+// SAFETY: the thunk of these two architectures defines it (`entry-powerpc.S`, `entry-sparc.S`).
 unsafe extern "C" {
     fn lazymmu_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void);
 }

@@ -36,14 +36,12 @@ impl Arenas {
 
     /// What is in them now.
     pub fn image(&self) -> Image {
-        // SAFETY: an arena is memory of the tree's objects, which live as long as the program; none of their code runs
-        // meanwhile.
-        Image(
-            self.0
-                .iter()
-                .map(|arena| unsafe { std::slice::from_raw_parts(arena.start as *const u8, arena.bytes) }.to_vec())
-                .collect(),
-        )
+        let words = |arena: &Arena| {
+            // SAFETY: an arena is memory of the tree's objects, which live as long as the program; none of their code
+            // runs meanwhile.
+            unsafe { std::slice::from_raw_parts(arena.start as *const u8, arena.bytes) }.to_vec()
+        };
+        Image(self.0.iter().map(words).collect())
     }
 
     /// Puts an image back.

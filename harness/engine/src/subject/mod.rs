@@ -50,9 +50,7 @@ pub trait Env {
     /// `in_interrupt()`
     fn in_interrupt(&self) -> bool;
     /// The context of the running code in full, for a subject that keeps a preempt_count itself.
-    fn depths(&self) -> Depths {
-        Depths { hardirq: self.in_interrupt().into(), irqs_off: self.in_interrupt().into(), ..Depths::default() }
-    }
+    fn depths(&self) -> Depths;
     /// `preempt_disable()`
     fn preempt_disable(&mut self);
     /// `preempt_enable()`

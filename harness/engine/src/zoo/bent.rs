@@ -12,7 +12,7 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{Mm, PteFlags, PteRef, Range, Size};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
 
-use crate::subject::{Env, Subject};
+use crate::subject::{Depths, Env, Subject};
 use crate::trace::{Call, Counters, Hook};
 
 /// What is bent: by default nothing.
@@ -322,6 +322,10 @@ impl Env for Filter<'_> {
 
     fn in_interrupt(&self) -> bool {
         self.bend.in_interrupt(self.env)
+    }
+
+    fn depths(&self) -> Depths {
+        self.env.depths()
     }
 
     fn preempt_disable(&mut self) {

@@ -9,7 +9,7 @@ use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Insn;
 use lazy_mmu_arches::page::{Mm, PteRef};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
-use lazy_mmu_engine::subject::{Env, Subject};
+use lazy_mmu_engine::subject::{Depths, Env, Subject};
 use lazy_mmu_engine::trace::{Call, Counters, Event, Hook, What};
 
 /// The task whose counters are followed.
@@ -135,6 +135,16 @@ impl Env for Bench<'_> {
 
     fn in_interrupt(&self) -> bool {
         self.interrupt
+    }
+
+    fn depths(&self) -> Depths {
+        let interrupt = self.interrupt.into();
+        Depths {
+            preempt: self.preempt.clamp(0, 255) as u8,
+            hardirq: interrupt,
+            irqs_off: interrupt,
+            ..Depths::default()
+        }
     }
 
     fn preempt_disable(&mut self) {
