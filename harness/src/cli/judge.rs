@@ -10,6 +10,7 @@ use std::thread;
 use clap::Args;
 
 use super::place::Place;
+use super::tree::Named;
 use crate::agent::Agent;
 use crate::check::build::command;
 use crate::error::{Exit, Result};
@@ -19,7 +20,7 @@ use crate::judge::run::{self, Asked};
 use crate::judge::{Form, Outcome, Profile, Row, base};
 use crate::setup::{Missing, Ready};
 use crate::target::Target;
-use crate::tree::{self, Session, Source, Store, agent};
+use crate::tree::{self, Session, Source, Store, agent, series::Series};
 use crate::workspace;
 
 /// Judges a kernel tree's own C of the lazy MMU mode: compiles it for each architecture, unmodified, runs it as a subject of
@@ -31,9 +32,8 @@ use crate::workspace;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu judge ~/linux --base ~/linux-before")]
 pub struct Judge {
-    /// The root of a Linux tree
-    #[arg(value_name = "TREE")]
-    tree: PathBuf,
+    #[command(flatten)]
+    named: Named,
     /// Another tree: says which findings are new or gone, and what each workload costs before and after
     #[arg(long, value_name = "TREE0")]
     base: Option<PathBuf>,
@@ -62,19 +62,22 @@ impl Judge {
         self.place.check()?;
         let root = workspace::root()?;
         let store = Store::find()?;
-        let source = Source::open(&self.tree, &store)?;
+        let source = self.named.base(&store)?;
         let base = self.base.as_ref().map(|base| Source::open(base, &store)).transpose()?;
         let prepared = self.place.prepare()?;
         let items = material::items(self.profile, self.seed);
         let twins = Twins::new(&items);
         let place = Where { root: &root, store: &store, prepared: &prepared, items: &items, twins: &twins };
+        if let Some(series) = self.named.series(&source, &store)? {
+            return self.series(&place, series);
+        }
         let before = base.as_ref().map(|base| place.judge(base, true));
         let (rows, results) = place.judge(&source, base.is_some());
         let costs = before.as_ref().map(|(_, before)| {
             let before: Vec<_> = before.iter().collect();
             base::costs(&items, &before, &results.iter().collect::<Vec<_>>())
         });
-        let report = Report::new(&source, self.tree.display().to_string(), rows, results);
+        let report = Report::new(&source, source.root().display().to_string(), rows, results);
         let before = before.zip(base.as_ref()).map(|((rows, results), source)| {
             Report::new(source, self.base.as_deref().unwrap_or(Path::new("")).display().to_string(), rows, results)
         });
@@ -85,6 +88,25 @@ impl Judge {
         let old = before.as_ref().map_or(&[][..], |before| &before.findings);
         let exit = report.exit(self.strict, |finding| base::is_old(finding, old));
         outln!("\n{}", report.conclusion(exit))?;
+        Ok(exit)
+    }
+}
+
+impl Judge {
+    /// The tree after each patch of a series: a line for each, and the report of the first that breaks something.
+    fn series(&self, place: &Where<'_>, series: Series<'_>) -> Result<Exit> {
+        let mut exit = Exit::Holds;
+        for (number, step) in (1..).zip(series) {
+            let (patch, source) = step?;
+            let (rows, results) = place.judge(&source, false);
+            let report = Report::new(&source, source.root().display().to_string(), rows, results);
+            let here = report.exit(self.strict, |_| false);
+            outln!("patch {number}: {}\n  {}", patch.subject, report.conclusion(here))?;
+            if here == Exit::Broke && exit != Exit::Broke {
+                out!("{}", report.text(place.items, self.verbose))?;
+            }
+            exit = exit.worse(here);
+        }
         Ok(exit)
     }
 }

@@ -5,7 +5,7 @@
 //! Who calls it: a person with a program: their own, one of the collection, or one that a failure printed.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lazy_mmu_engine::program::text::parse_bytes;
@@ -27,6 +27,9 @@ pub struct Run {
     /// What it runs on: generation/backend, with a kernel version after @ where there are several
     #[arg(long, default_value = "counted/aarch64")]
     subject: String,
+    /// A kernel tree: the program runs on its own C, on --subject tree/xen and its like
+    #[arg(long, value_name = "TREE", requires = "subject", conflicts_with = "How")]
+    tree: Option<PathBuf>,
     #[command(flatten)]
     how: How,
 }
@@ -37,6 +40,9 @@ impl Run {
     /// # Errors
     /// A program, subject or combination that does not exist; a target that is not set up.
     pub fn run(&self) -> Result<Exit> {
+        if let Some(tree) = &self.tree {
+            return crate::judge::show::show(tree, &self.subject, &load(&self.program)?);
+        }
         let at = subject(&self.subject)?;
         // What came from standard input is printed, and can be put in a file.
         let file = if self.program == "-" { "FILE".to_owned() } else { quoted(&self.program) };

@@ -8,7 +8,8 @@
 //! | [`findings`] | what breaks: by cause, smallest programs, ranked |
 //! | [`differences`] | where the tree's events are not our Rust's, by kind |
 //! | [`base`] | two trees: findings new and gone, costs before and after |
-//! | [`report`] | for people and for machines |
+//! | [`report`] | for people |
+//! | [`show`] | one program on one subject of a tree |
 //!
 //! What it is not: building a tree is [`crate::tree`]; the oracles are the engine's and run where the tree's code runs.
 //!
@@ -20,6 +21,7 @@ pub mod findings;
 pub mod material;
 pub mod report;
 pub mod run;
+pub mod show;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What a judged tree comes to, for people: the matrix, findings with their timelines, what is known, where our Rust
 //! differs, and a line for a commit message.
 //!
-//! Not here: formats for machines ([`super::machine`]). Called by `lazymmu judge`.
+//! Not here: a format for machines; there is none yet. Called by `lazymmu judge`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -160,10 +160,10 @@ impl Report {
     }
 
     /// The command that shows a program again, pasted as it is.
-    fn replay(&self, program: &Program, (target, subject): &(Target, String)) -> String {
+    fn replay(&self, program: &Program, (_, subject): &(Target, String)) -> String {
         let text = program.to_string().trim_end().replace('\n', "; ").replace("{;", "{").replace("; }", " }");
         format!(
-            "printf '%s' '{text}' | cargo lazymmu run - --tree {} --subject {subject} --target {target}",
+            "printf '%s' '{text}' | cargo lazymmu run - --tree {} --subject {subject}",
             crate::show::quoted(&self.path)
         )
     }
@@ -174,18 +174,13 @@ impl Report {
         }
         let _ = writeln!(text, "\nknown of this kernel: {}", counted(self.known.len() as u64, ["finding", "findings"]));
         for (name, found) in &self.known {
-            let of_tree = || OF_TREES.iter().find(|cause| cause.0 == name).map_or("", |cause| cause.1);
-            let about = KNOWN.iter().find(|finding| finding.name == name).map_or_else(of_tree, |finding| finding.why);
+            let about = why(name);
             let program = items.get(found.item).map_or(String::new(), |item| item.name.clone());
             let _ = writeln!(text, "  {name}: {about}\n    shown by {program} on {}", found.form);
-            if let Some(command) = items.get(found.item).filter(|item| item.suite != Suite::Generated) {
-                let what = if command.suite == Suite::Workloads { "workload" } else { "run" };
+            let of_collection = |item: &&Item| matches!(item.suite, Suite::Programs | Suite::Kunit);
+            if let Some(Item { name, .. }) = items.get(found.item).filter(of_collection) {
                 let path = crate::show::quoted(&self.path);
-                let _ = writeln!(
-                    text,
-                    "    see it: cargo lazymmu {what} {} --tree {path} --subject {}",
-                    command.name, found.form
-                );
+                let _ = writeln!(text, "    see it: cargo lazymmu run {name} --tree {path} --subject {}", found.form);
             }
         }
     }
@@ -250,6 +245,13 @@ impl Report {
         let release = &self.release;
         format!("lazymmu judge: {targets}: {verdict} ({release}, {programs} programs{known}, lazymmu {version})")
     }
+}
+
+/// Why a known finding, or a cause that only trees have, breaks the contract; empty for no known name.
+#[must_use]
+pub fn why(name: &str) -> &'static str {
+    let of_tree = || OF_TREES.iter().find(|cause| cause.0 == name).map_or("", |cause| cause.1);
+    KNOWN.iter().find(|finding| finding.name == name).map_or_else(of_tree, |finding| finding.why)
 }
 
 fn line(target: &str, judged: &Judged) -> Vec<String> {
