@@ -371,7 +371,11 @@ impl Past {
         }
         if layer == Layer::Token && call == Call::Enable {
             let why = self.label_of(done.about, event.cpu).only_if(done.plan.nested);
-            self.state_of(event, done.about).tokens.push((done.plan.nested, why));
+            let tokens = &mut self.state_of(event, done.about).tokens;
+            // More are not kept.
+            if tokens.len() < 255 {
+                tokens.push((done.plan.nested, why));
+            }
         }
         self.check(done.about, after);
         let task = &mut self.tasks[usize::from(done.task)];
