@@ -209,7 +209,7 @@ pub const KNOWN: &[Finding] = &[
         subjects: &["nesting-*/*"],
         causes: &[Cause::SectionInPause],
         breaks: &[I2, I15],
-        follows: &[I1],
+        follows: &[I1, I3, I4, I9],
         kind: Design,
         why: "a section in a pause warns, at both ends, and runs its hook all the same",
         workloads: &[],

@@ -448,9 +448,12 @@ impl Past {
         self.released(event, done.released, done.kept);
     }
 
-    /// Why what this operation takes from a batch had waited there.
-    pub(super) fn emptied(&self, op: u32) -> Causes {
-        self.emptied.filter(|(at, _)| *at == op).map(|(_, causes)| causes).unwrap_or_default()
+    /// Why what the event's operation takes from a batch had waited there.
+    pub(super) fn emptied(&self, event: &Event) -> Causes {
+        if self.forced == Some(event.op) {
+            return self.memory.waits_for(self.owner(event));
+        }
+        self.emptied.filter(|(at, _)| *at == event.op).map(|(_, causes)| causes).unwrap_or_default()
     }
 
     fn acting(&self, event: &Event) -> Option<Op> {

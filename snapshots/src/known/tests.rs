@@ -93,6 +93,7 @@ fn what_a_cause_leads_to_later_is_explained() {
         ),
         // Another task empties the batch.
         ("nesting-v4/powerpc64-hash", "pause; resume; set K 0; access K 0; set K 0; switch T1; flush"),
+        ("nesting-v4/powerpc64-hash", "set U 0; access U 0; kasan_populate K 0; clear U 0; switch T1; fault 0"),
         // A token that was NESTED on another CPU.
         (
             "token/sparc64",
@@ -102,6 +103,7 @@ fn what_a_cause_leads_to_later_is_explained() {
         ("stateless/x86_64-xen", "bh_off; enable; bh_on; set U 0"),
         ("token/x86_64-xen", "enable; bh_off; pause; bh_on; clear U 0"),
         ("nesting-v3/x86_64-xen", "enable; pause; enable; bh_off; disable; bh_on; resume; disable"),
+        ("nesting-v3/x86_64-xen", "enable; pause; enable; bh_off; disable; bh_on; resume; disable; set U 0"),
         ("nesting-v4/sparc64", "enable; pause; bh_off; enable; bh_on; disable; resume"),
         ("nesting-v3/powerpc64-hash", "pause; bh_off; enable; bh_on; disable; resume; enable"),
         // The 256th token.
