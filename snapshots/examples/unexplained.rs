@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use lazy_mmu_engine::contract::Violation;
 use lazy_mmu_engine::finding;
 use lazy_mmu_engine::fuzz::{LIMIT, unexplained};
-use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::generate::{self, Random};
 use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::mutate::{crossover, mutate};
+use lazy_mmu_engine::program::{Op, Program};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
@@ -66,14 +66,30 @@ fn left(runner: &mut Runner, subject: &dyn Subject, descriptor: &Descriptor, pro
     unexplained(runner, descriptor.rules(), descriptor.name, known::names)
 }
 
-/// Legal programs, arbitrary ones, mutants of both and mixtures, short and long.
+/// Legal programs, arbitrary ones, mutants of both and mixtures, short and long; and legal ones whose calls are made with
+/// bottom halves off, each or in pairs.
 fn program(seed: u64) -> Program {
     let length = if seed % 16 == 7 { 80 } else { 24 };
     let base = if seed.is_multiple_of(2) { generate::legal(seed, length) } else { generate::any(seed, length) };
     let mut random = Random::new(seed);
-    match seed % 6 {
+    match seed % 7 {
         0 | 1 => base,
+        6 => with_bottom_halves_off(&base, &mut random),
         2 => crossover(&base, &generate::legal(seed / 3, length), &mut random, 200),
         _ => (0..1 + seed % 5).fold(base, |program, _| mutate(&program, &mut random, 200)),
     }
+}
+
+/// The program with some of its calls between `bh_off` and `bh_on`.
+fn with_bottom_halves_off(program: &Program, random: &mut Random) -> Program {
+    let mut ops = Vec::new();
+    for op in program.ops() {
+        let call = matches!(op, Op::Enable | Op::Disable | Op::Pause | Op::Resume);
+        if call && random.below(2) == 0 {
+            ops.extend([Op::BhOff, *op, Op::BhOn]);
+        } else {
+            ops.push(*op);
+        }
+    }
+    Program::new(ops).unwrap_or_else(|_| program.clone())
 }

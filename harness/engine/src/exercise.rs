@@ -82,15 +82,21 @@ impl Exercised {
     /// Adds one event of a run that stands at `course`.
     #[inline(always)]
     pub fn add_event(&mut self, event: &Event, course: &mut Course) {
+        self.count(event, course);
+        self.follow(event, course);
+    }
+
+    /// Adds what the event is by itself.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, event: &Event, course: &mut Course) {
         if let Some(kind) = kind(event, course, self.full) {
             self.counts[kind] += 1;
         }
-        self.follow(event, course);
     }
 
     /// What goes on across events: who has changed what in a section, and which CPU uses which address space.
     #[inline(always)]
-    fn follow(&mut self, event: &Event, course: &mut Course) {
+    pub(crate) fn follow(&mut self, event: &Event, course: &mut Course) {
         let task = usize::from(event.task % TASKS);
         match event.what {
             What::Asked(at, ..) if !event.interrupt => course.changed[task] |= course.active[task] << (at.mm.0 % 3),

@@ -36,8 +36,12 @@ impl Past {
             }
             What::Burst(_) | What::Insn(_) => self.forced(event),
             What::Left(_) => self.memory.waits_for(event.cpu),
-            What::Preemptible(_) | What::Atomic { .. } => self.preempted(event.task).and(self.label(event)),
-            What::Return(..) if violation.invariant == Invariant::I7 => self.preempted(event.task),
+            What::Preemptible(_) => self.preempted(event.task).and(self.label(event)).and(self.emptied(event)),
+            What::Atomic { .. } => self.preempted(event.task).and(self.label(event)),
+            // A call without a hook leaves preempt_count as the calls before it have left it.
+            What::Return(..) if violation.invariant == Invariant::I7 => {
+                self.preempted(event.task).and(self.now.only_if(self.hookless))
+            }
             _ => self.now,
         }
     }

@@ -4,6 +4,7 @@
 
 use lazy_mmu_engine::trace::{Call, Counters, Hook};
 
+use super::cause::Causes;
 use super::form::Layer;
 
 /// A task's state in the generic layer.
@@ -15,8 +16,8 @@ pub(super) struct State {
     pub(super) pause: u8,
     /// v3 and v4: `enabled`, `active`.
     pub(super) enabled: bool,
-    /// v2: the tokens, innermost last; whether each is NESTED.
-    pub(super) tokens: Vec<bool>,
+    /// v2: the tokens, innermost last; whether each is NESTED, and why, if its caller does not expect that.
+    pub(super) tokens: Vec<(bool, Causes)>,
 }
 
 /// What a call does.
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     pub(super) hook: Option<Hook>,
     /// v2: the token that a leave is given is NESTED.
     pub(super) nested: bool,
+    /// v2: why that is so, if its caller does not expect that.
+    pub(super) misled: Causes,
     /// It warns (or, v3, dies) because a counter is at its limit, which then wraps.
     pub(super) limit: bool,
     /// It warns, for another reason: v3 and v4 alone.
@@ -62,10 +65,12 @@ impl State {
         match layer {
             Layer::Stateless => Plan { hook: hook_alone(call), ..Plan::default() },
             Layer::Token => {
-                let nested = call == Call::Disable && self.tokens.pop().unwrap_or(false);
+                let token = if call == Call::Disable { self.tokens.pop() } else { None };
+                let (nested, misled) = token.unwrap_or_default();
                 Plan {
                     hook: hook_alone(call).map(|hook| if nested { Hook::Flush } else { hook }),
                     nested,
+                    misled,
                     ..Plan::default()
                 }
             }

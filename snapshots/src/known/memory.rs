@@ -56,6 +56,8 @@ pub(super) struct Memory {
     flushes: Vec<Flush>,
     /// Flushed while their change waited.
     early: Vec<(Span, Causes)>,
+    /// Of two changes one is lost, because the first waited: the entry is wrong until it gets a new word.
+    lost: Vec<(Span, Causes)>,
     /// What a queued flush has missed, by CPU.
     missed: Vec<(u8, Span)>,
     /// Freed while somebody reaches them: through which entries, by which CPU (all, if none is named).
@@ -72,6 +74,21 @@ impl Memory {
 
     pub(super) fn hold(&mut self, owner: u8, at: PteRef, n: u16, cause: Causes) {
         self.held.push(Held { span: Span::new(at, n), owner, cause });
+    }
+
+    /// Entries get new words, whatever they said.
+    pub(super) fn renews(&mut self, at: PteRef, n: u16) {
+        let new = Span::new(at, n);
+        self.lost.retain(|(span, _)| !(0..span.n).all(|i| new.has(PteRef { mm: span.mm, page: span.page + i, ..at })));
+    }
+
+    /// Entries are changed out of order with an update that waits though it should not.
+    pub(super) fn loses(&mut self, at: PteRef, n: u16) {
+        let waits = |at: PteRef| self.held.iter().filter(move |held| held.span.has(at));
+        let each = (0..n).map(|i| at.step(i));
+        let lost = each.map(|at| (Span::new(at, 1), waits(at).fold(Causes::NONE, |all, held| all.and(held.cause))));
+        let lost: Vec<_> = lost.filter(|(_, cause)| !cause.is_none()).collect();
+        self.lost.extend(lost);
     }
 
     /// What waits for this task or CPU is in effect.
@@ -133,8 +150,8 @@ impl Memory {
             self.held.iter().filter(|held| held.span.has(at)).fold(Causes::NONE, |all, held| all.and(held.cause));
         let waiting = self.flushes.iter().filter(|flush| flush.spans.iter().any(|span| span.has(at)));
         let held = waiting.fold(held, |all, flush| all.and(flush.cause));
-        let early = self.early.iter().filter(|(span, _)| span.has(at));
-        early.fold(held, |all, (_, cause)| all.and(*cause))
+        let left = self.early.iter().chain(&self.lost).filter(|(span, _)| span.has(at));
+        left.fold(held, |all, (_, cause)| all.and(*cause))
     }
 
     /// Whether the entry's change waits.

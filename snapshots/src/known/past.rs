@@ -78,6 +78,8 @@ pub(super) struct Past {
     pub(super) legality: Legality,
     pub(super) memory: Memory,
     op: Option<(u32, Op)>,
+    /// The operation that empties a CPU's batch outside a section, and why what was in the batch had waited.
+    emptied: Option<(u32, Causes)>,
     /// The operation that acts forces its change out, once the change itself has been looked at.
     forced: Option<u32>,
     /// A death that a switch must bring.
@@ -87,6 +89,8 @@ pub(super) struct Past {
     pub(super) astray: bool,
     /// The cause of what this event shows by itself.
     pub(super) now: Causes,
+    /// The call that returns here has run no hook.
+    pub(super) hookless: bool,
 }
 
 impl Past {
@@ -106,11 +110,13 @@ impl Past {
             legality: Legality::default(),
             memory,
             op: None,
+            emptied: None,
             forced: None,
             bug: None,
             stopped: false,
             astray: false,
             now: Causes::NONE,
+            hookless: false,
         }
     }
 
@@ -230,7 +236,7 @@ impl Past {
         let new = std::mem::take(&mut self.tasks[usize::from(about)].new);
         self.tasks[usize::from(about)].new = new && !event.below;
         let label = self.label_of(about, event.cpu);
-        let own = own.and((new && event.below).then_some(Cause::NewTask));
+        let own = own.and((new && event.below).then_some(Cause::NewTask)).and(plan.misled);
         let limit = plan.limit && !label.has(Cause::NewTask) && !own.has(Cause::NewTask);
         let cause = own.and(limit.then_some(Cause::Limit)).and(label);
         if !own.is_none() || limit {
@@ -364,7 +370,12 @@ impl Past {
             self.tasks[about].state.mark(call);
         }
         if layer == Layer::Token && call == Call::Enable {
-            self.state_of(event, done.about).tokens.push(done.plan.nested);
+            let why = self.label_of(done.about, event.cpu).only_if(done.plan.nested);
+            let tokens = &mut self.state_of(event, done.about).tokens;
+            // More are not kept.
+            if tokens.len() < 255 {
+                tokens.push((done.plan.nested, why));
+            }
         }
         self.check(done.about, after);
         let task = &mut self.tasks[usize::from(done.task)];
@@ -375,7 +386,7 @@ impl Past {
             let label = self.label_mut(done.about, event.cpu);
             *label = Causes::from(Cause::BetweenHalves).and(*label);
         }
-        self.now = done.cause;
+        (self.now, self.hookless) = (done.cause, !done.hooked);
         if !event.below {
             self.settle(done.about, event);
             let label = self.label_of(done.about, event.cpu);
@@ -433,7 +444,16 @@ impl Past {
     fn flush(&mut self, event: &Event) {
         let (task, cpu) = (&mut self.tasks[usize::from(event.task)], &mut self.cpus[usize::from(event.cpu)]);
         let done = self.form.hook(Hook::Flush, false, cpu, &mut task.thread, event.interrupt);
+        self.emptied = Some((event.op, self.memory.waits_for(self.owner(event))));
         self.released(event, done.released, done.kept);
+    }
+
+    /// Why what the event's operation takes from a batch had waited there.
+    pub(super) fn emptied(&self, event: &Event) -> Causes {
+        if self.forced == Some(event.op) {
+            return self.memory.waits_for(self.owner(event));
+        }
+        self.emptied.filter(|(at, _)| *at == event.op).map(|(_, causes)| causes).unwrap_or_default()
     }
 
     fn acting(&self, event: &Event) -> Option<Op> {
@@ -450,6 +470,13 @@ impl Past {
             _ => false,
         };
         let waits = self.defers(event);
+        if ask != Ask::Wrprotect {
+            self.memory.renews(at, n);
+        }
+        // What waits is older: this change was made from what memory said, or is made before that.
+        if queue && (ask == Ask::Wrprotect || !waits) {
+            self.memory.loses(at, n);
+        }
         self.forced = forced.then_some(event.op);
         let barriers = at.mm.is_kernel() && matches!(ask, Ask::Map(_));
         if !waits || (self.form.keeps == Keeps::Flag && !barriers) {

@@ -78,3 +78,45 @@ fn nothing_explains_what_is_not_there() {
     assert!(explain_all("counted/none", events, &[]).is_empty());
     assert!(registry::find("counted/none").is_some());
 }
+
+/// Causes that act far from where they happened: each program is what a search has left.
+#[test]
+fn what_a_cause_leads_to_later_is_explained() {
+    let mut runner = Runner::new();
+    for (subject, program) in [
+        // An update that should not wait goes out over, or under, a change that was made at once.
+        ("stateless/x86_64-xen@6.6", "enable; enable; pause; set U 0; enable; wrprot U 0; disable"),
+        ("token/x86_64-xen", "enable; pause; enable; clear U 0; bh_off; set U 0; bh_on; flush"),
+        (
+            "stateless/x86_64-xen",
+            "enable; pause; enable; set U 0; irq { set U 0 }; disable; resume; wrprot U 0; disable",
+        ),
+        // Another task empties the batch.
+        ("nesting-v4/powerpc64-hash", "pause; resume; set K 0; access K 0; set K 0; switch T1; flush"),
+        ("nesting-v4/powerpc64-hash", "set U 0; access U 0; kasan_populate K 0; clear U 0; switch T1; fault 0"),
+        // A token that was NESTED on another CPU.
+        (
+            "token/sparc64",
+            "pause; resume; switch T1; enable; pause between { switch T0; migrate T1 1 }; resume; disable",
+        ),
+        // Bottom halves off for one end.
+        ("stateless/x86_64-xen", "bh_off; enable; bh_on; set U 0"),
+        ("token/x86_64-xen", "enable; bh_off; pause; bh_on; clear U 0"),
+        ("nesting-v3/x86_64-xen", "enable; pause; enable; bh_off; disable; bh_on; resume; disable"),
+        ("nesting-v3/x86_64-xen", "enable; pause; enable; bh_off; disable; bh_on; resume; disable; set U 0"),
+        ("nesting-v4/sparc64", "enable; pause; bh_off; enable; bh_on; disable; resume"),
+        ("nesting-v3/powerpc64-hash", "pause; bh_off; enable; bh_on; disable; resume; enable"),
+        // The 256th token.
+        ("token/aarch64", "repeat 86 { pause; enable; disable; enable; enable; enable }"),
+    ] {
+        let program = parse(program).expect("a program");
+        assert_eq!(left_of_any(&mut runner, at(subject), &program), 0, "{subject}: {program}");
+    }
+}
+
+/// The mode was reported before the call that ends it, and nothing is reported while bottom halves are off.
+#[test]
+fn what_was_reported_before_a_call_is_not_left_on() {
+    let program = parse("enable; disable between { bh_off }").expect("a program");
+    assert!(judged(&mut Runner::new(), at("stateless/x86_64-xen"), &program).is_empty());
+}

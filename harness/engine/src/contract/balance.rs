@@ -16,7 +16,7 @@ pub struct Balance {
     calls: Vec<Counters>,
     /// The last known counters of every task, the switch hooks' own pauses apart.
     last: [Counters; TASKS as usize],
-    /// The architecture's mode on each CPU, as last reported, of a generation without counters.
+    /// The architecture's mode on each CPU, of a generation without counters: as reported since the last call that ends it.
     on: [bool; CPUS as usize],
     /// The generation keeps counters.
     counters: bool,
@@ -47,6 +47,9 @@ impl Balance {
                 if self.counters {
                     self.may_be_left = true;
                     findings.judged(Invariant::I1);
+                } else if matches!(call, Call::Disable | Call::Pause) {
+                    // What was reported before the call says nothing of the mode behind it.
+                    self.on[usize::from(event.cpu)] = false;
                 }
                 if let Some(counter) = wrapped(call, before, after) {
                     findings.report(Invariant::I1, at, || {

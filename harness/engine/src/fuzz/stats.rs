@@ -5,7 +5,7 @@
 use super::features::{COUNT, Reader, met};
 use crate::contract::{Answer, Invariant, Judged, Verdict};
 use crate::exercise::{Course, Exercised, KINDS, TAKEN_UP};
-use crate::program::Program;
+use crate::program::{Op, Program};
 use crate::trace::{Event, What};
 
 /// Counts, added up over executions.
@@ -62,33 +62,37 @@ impl Stats {
         let before = self.exercised.counts;
         let mut reader = Reader::default();
         for event in events {
-            // Both are inlined: where the kind of event is known here, their own `match` costs nothing.
-            let mut exercise = || self.exercised.add_event(event, &mut course);
-            let mut tell = || reader.see(event, |feature| self.features.see(feature));
+            // All are inlined: where the kind of event is known here, their own `match` costs nothing.
+            let Stats { exercised, features, .. } = &mut *self;
             match event.what {
+                What::Op(Op::Alloc(..) | Op::Free(..)) | What::Asked(..) | What::SwitchIn { .. } => {
+                    exercised.follow(event, &mut course);
+                }
                 // The most frequent are neither of a kind nor worth a feature.
-                What::Store(..)
+                What::Op(_)
+                | What::Store(..)
                 | What::Insn(_)
                 | What::Hook(..)
                 | What::Read { .. }
                 | What::Close(..)
                 | What::Away { .. }
                 | What::Answer(_) => {}
-                What::Asked(..) | What::Op(_) | What::SwitchIn { .. } => exercise(),
-                What::Call(..) | What::Burst(_) | What::Held(_) | What::Refused(_) => tell(),
-                What::Note(_) | What::Walk(..) => {
-                    exercise();
-                    tell();
+                What::Call(..) | What::Burst(_) | What::Held(_) | What::Refused(_) => {
+                    reader.see(event, |feature| features.see(feature));
+                }
+                What::Note(_) => {
+                    exercised.count(event, &mut course);
+                    reader.see(event, |feature| features.see(feature));
                 }
                 What::Return(_, after) => {
-                    exercise();
-                    tell();
+                    exercised.add_event(event, &mut course);
+                    reader.see(event, |feature| features.see(feature));
                     self.deepest[0] = self.deepest[0].max(after.enable.into());
                     self.deepest[1] = self.deepest[1].max(after.pause.into());
                 }
                 _ => {
-                    exercise();
-                    tell();
+                    exercised.add_event(event, &mut course);
+                    reader.see(event, |feature| features.see(feature));
                 }
             }
         }

@@ -134,7 +134,7 @@ impl<B: Backend> Generation<B> for Stateless {
 #[derive(Debug)]
 pub enum Tokens {}
 
-/// The tokens a task's callers hold, the innermost last; beyond 255 the oldest are forgotten.
+/// The tokens a task's callers hold, the innermost last; beyond 255 the newest are forgotten.
 #[derive(Debug, Default)]
 pub struct Held {
     depth: Cell<u8>,
