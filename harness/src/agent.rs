@@ -344,7 +344,7 @@ mod tests {
             printf "\\$(printf %03o $(($1 >> 8 & 255)))\\$(printf %03o $(($1 & 255)))"; }
         while set -- $(frame) && [ $# -gt 6 ]; do
             case " $* " in *" 99 "*) kill -SEGV $$ ;; esac
-            number $((5 + 32 * $7)); printf '\002'; number "$7"; head -c $((32 * $7)) /dev/zero
+            number $((5 + 36 * $7)); printf '\002'; number "$7"; head -c $((36 * $7)) /dev/zero
         done"#;
 
     #[test]
