@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::examine::{Examined, first_unknown};
 use lazy_mmu_engine::program::{Program, bytes};
 
@@ -208,11 +207,4 @@ pub fn known(
         }
     }
     Ok(found)
-}
-
-/// The invariants of `Summary::left` in words.
-#[must_use]
-pub fn ids(left: u32) -> String {
-    let broken = Invariant::ALL.iter().filter(|&&invariant| left >> invariant as u32 & 1 == 1);
-    broken.map(|invariant| invariant.id()).collect::<Vec<_>>().join(" ")
 }
