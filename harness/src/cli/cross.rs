@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::lanes::Lanes;
 use super::test::{Outcome, exit, judge, report, stream};
 use crate::container::Engine;
 use crate::error::{Exit, Result};
@@ -44,6 +45,7 @@ impl Cross {
         let engine = Engine::find()?;
         targets.iter().try_for_each(|&target| engine.check_image(target, &root))?;
         let base = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target/cross"), |dir| root.join(dir));
+        let lanes = Lanes::new(1, std::io::stdout());
         let mut outcomes = Vec::new();
         for target in targets {
             eprintln!("\ncross: {target}");
@@ -57,7 +59,7 @@ impl Cross {
             command.env("CI", "1").env("INSTA_UPDATE", "no").env("INSTA_FORCE_PASS", "0");
             command.env_remove("INSTA_WORKSPACE_ROOT");
             let mut tally = Tally::default();
-            let ended = stream(command, self.timeout, &mut tally)?;
+            let ended = stream(command, self.timeout, &mut tally, &|chunk| lanes.say(0, chunk))?;
             let (state, seconds) = (judge(&tally, &ended), start.elapsed().as_secs_f64());
             let about = format!("{target}: cross with {}", engine.program());
             outcomes.push(Outcome { target, tally, seconds, state, about });

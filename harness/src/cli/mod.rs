@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod explore;
 pub mod fuzz;
 pub mod judge;
+mod lanes;
 pub mod matrix;
 pub mod place;
 pub mod promote;

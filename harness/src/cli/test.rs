@@ -4,12 +4,16 @@
 //!
 //! Who calls it: a person after a change, and CI.
 
-use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::lanes::Lanes;
 use super::place::Place;
 use crate::error::{Error, Exit, Result};
 use crate::process::Child;
@@ -56,7 +60,7 @@ pub(super) enum State {
 }
 
 impl Test {
-    /// Runs the tests target by target and ends with a table.
+    /// Runs the tests, natively and then on the others, and ends with a table.
     ///
     /// # Errors
     ///
@@ -65,22 +69,37 @@ impl Test {
         let root = workspace::root()?;
         self.place.check()?;
         let prepared = self.place.prepare()?;
-        let mut outcomes = Vec::new();
-        // The native run comes first: it is the fastest to say that something is wrong.
+        // The native run comes first: it is the fastest to say that something is wrong, and its tests start cargo themselves.
         let (native, others): (Vec<_>, Vec<_>) = prepared.into_iter().partition(|(target, _)| target.is_native());
-        for (target, prepared) in native.into_iter().chain(others) {
-            outcomes.push(match prepared {
-                Ok(ready) => self.test(&ready, &root)?,
-                Err(missing) => skipped(target, missing),
-            });
-        }
+        let mut outcomes = self.side_by_side(&native, &root)?;
+        outcomes.extend(self.side_by_side(&others, &root)?);
         outcomes.sort_by_key(|outcome| outcome.target);
         out!("\n{}", report(&outcomes))?;
         Ok(exit(&outcomes))
     }
 
-    fn test(&self, ready: &Ready, root: &std::path::Path) -> Result<Outcome> {
-        eprintln!("\ntest: {} ({})", ready.target, ready.toolchain.about);
+    /// Runs targets at the same time, as many as there are processors: under an emulator tests have one thread, and while
+    /// one target's tests run the next is compiled. Their output comes in order.
+    fn side_by_side(&self, targets: &[(Target, Result<Ready, Missing>)], root: &Path) -> Result<Vec<Outcome>> {
+        let lanes = Lanes::new(targets.len(), std::io::stdout());
+        let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            while let Some((lane, (target, prepared))) = targets.iter().enumerate().nth(next.fetch_add(1, SeqCst)) {
+                let outcome = match prepared {
+                    Ok(ready) => self.test(ready, root, &|chunk| lanes.say(lane, chunk)),
+                    Err(missing) => Ok(skipped(*target, missing.clone())),
+                };
+                lanes.end(lane);
+                outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+            }
+        };
+        let workers = thread::available_parallelism().map_or(1, usize::from).min(targets.len());
+        thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+        outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+    }
+
+    fn test(&self, ready: &Ready, root: &Path, say: &dyn Fn(&[u8])) -> Result<Outcome> {
+        say(format!("\ntest: {} ({})\n", ready.target, ready.toolchain.about).as_bytes());
         let start = Instant::now();
         let mut command = ready.cargo("test");
         command.arg("--no-fail-fast").current_dir(root);
@@ -98,15 +117,15 @@ impl Test {
         command.env("INSTA_WORKSPACE_ROOT", root).env("INSTA_UPDATE", "no");
         command.env("INSTA_FORCE_PASS", "0").env("CI", "1");
         let mut tally = Tally::default();
-        let ended = stream(command, self.timeout, &mut tally)?;
+        let ended = stream(command, self.timeout, &mut tally, say)?;
         let state = judge(&tally, &ended);
         let about = format!("{}: {}; {}", ready.target, ready.runner_text(), ready.toolchain.about);
         Ok(Outcome { target: ready.target, tally, seconds: start.elapsed().as_secs_f64(), state, about })
     }
 }
 
-/// Passes cargo's output on while counting in it. Says how cargo ended: nothing to complain about, or what.
-pub(super) fn stream(command: Command, timeout: u64, tally: &mut Tally) -> Result<Option<String>> {
+/// Passes cargo's output on to `say` while counting in it. Says how cargo ended: nothing to complain about, or what.
+pub(super) fn stream(command: Command, timeout: u64, tally: &mut Tally, say: &dyn Fn(&[u8])) -> Result<Option<String>> {
     let mut child = Child::spawn(command)?;
     child.close_stdin();
     let patience = Duration::from_secs(timeout);
@@ -115,9 +134,7 @@ pub(super) fn stream(command: Command, timeout: u64, tally: &mut Tally) -> Resul
             Ok(chunk) if chunk.is_empty() => break,
             Ok(chunk) => {
                 tally.feed(&chunk);
-                let mut stdout = std::io::stdout().lock();
-                // A reader that left early, such as `head`, does not stop the tests.
-                let _ = stdout.write_all(&chunk).and_then(|()| stdout.flush());
+                say(&chunk);
             }
             Err(crate::process::Error::Deadline { .. }) => {
                 child.kill_and_reap();

@@ -163,7 +163,7 @@ impl Past {
             What::Refused(Refusal::Masked) => {
                 self.handlers.pop();
             }
-            What::Close(Block::Irq | Block::Softirq | Block::Nmi, _) => self.handler_ends(event),
+            What::Close(Block::Irq | Block::Softirq | Block::Nmi, _) => self.handler_ends(),
             What::SwitchOut { next, counters } => self.switch_out(event, next, counters),
             What::SwitchIn { counters, .. } => self.switch_in(event, counters),
             What::Away { task, counters } => {
@@ -525,10 +525,13 @@ impl Past {
         }
     }
 
-    fn handler_ends(&mut self, event: &Event) {
-        let Some(handler) = self.handlers.pop() else { return };
-        self.now = handler.cause;
-        let _ = event;
+    /// What a handler leaves behind, the handler that it interrupted leaves behind too.
+    fn handler_ends(&mut self) {
+        let Some(ended) = self.handlers.pop() else { return };
+        if let Some(outer) = self.handlers.last_mut().filter(|outer| outer.cpu == ended.cpu) {
+            outer.cause = outer.cause.and(ended.cause);
+        }
+        self.now = ended.cause;
     }
 
     // Tasks.

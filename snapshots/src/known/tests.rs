@@ -106,6 +106,17 @@ fn what_a_cause_leads_to_later_is_explained() {
         ("nesting-v3/x86_64-xen", "enable; pause; enable; bh_off; disable; bh_on; resume; disable; set U 0"),
         ("nesting-v4/sparc64", "enable; pause; bh_off; enable; bh_on; disable; resume"),
         ("nesting-v3/powerpc64-hash", "pause; bh_off; enable; bh_on; disable; resume; enable"),
+        // A handler in a handler; a page freed, or an entry read, while an entry is late.
+        ("stateless/sparc64", "enable; irq { set U 0 }; irq { irq { set U 0 } }"),
+        ("token/powerpc64-hash", "set U 0; access U 0; enable; irq { irq { wrprot U 0 } }"),
+        (
+            "stateless/powerpc64-hash",
+            "set U 0; access U 0; bh_off; kasan_depopulate K 0; set U 0; cpu 1; gather_flush U 0",
+        ),
+        (
+            "token/x86_64-xen",
+            "enable; pause; enable; set U 0; cpu 1; set U 0; cpu 0; alloc 0 debug; get U 0; disable; resume; disable",
+        ),
         // The 256th token.
         ("token/aarch64", "repeat 86 { pause; enable; disable; enable; enable; enable }"),
     ] {
