@@ -35,7 +35,8 @@ impl Past {
                 self.now.and(old).and(self.memory.reaches_freed(cpu, at))
             }
             What::Burst(_) | What::Insn(_) => self.forced(event),
-            What::Left(_) => self.memory.waits_for(event.cpu),
+            // What waits should not wait; or the task that was switched out should not be preemptible, and was.
+            What::Left(_) => self.memory.waits_for(event.cpu).or(|| self.preempted(self.left_by)),
             What::Preemptible(_) => self.preempted(event.task).and(self.label(event)).and(self.emptied(event)),
             What::Atomic { .. } => self.preempted(event.task).and(self.label(event)),
             // A call without a hook leaves preempt_count as the calls before it have left it.

@@ -80,6 +80,8 @@ pub(super) struct Past {
     pub(super) legality: Legality,
     pub(super) memory: Memory,
     op: Option<(u32, Op)>,
+    /// The task that was switched out last.
+    pub(super) left_by: u8,
     /// The operation that empties a CPU's batch outside a section, and why what was in the batch had waited.
     emptied: Option<(u32, Causes)>,
     /// The operation that acts forces its change out, once the change itself has been looked at.
@@ -112,6 +114,7 @@ impl Past {
             legality: Legality::default(),
             memory,
             op: None,
+            left_by: 0,
             emptied: None,
             forced: None,
             bug: None,

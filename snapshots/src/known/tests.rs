@@ -117,6 +117,9 @@ fn what_a_cause_leads_to_later_is_explained() {
             "token/x86_64-xen",
             "enable; pause; enable; set U 0; cpu 1; set U 0; cpu 0; alloc 0 debug; get U 0; disable; resume; disable",
         ),
+        // Another task has begun and ended a section since; a section in which the task can be preempted.
+        ("stateless/sparc64", "enable; bh_off; pause; bh_on; preempt T1; enable; disable; switch T0; disable"),
+        ("stateless/powerpc64-hash", "set U 0; access U 0; bh_off; pause; bh_on; enable; wrprot U 0; preempt T1"),
         // The 256th token.
         ("token/aarch64", "repeat 86 { pause; enable; disable; enable; enable; enable }"),
     ] {

@@ -7,7 +7,11 @@ use super::*;
 impl Past {
     pub(super) fn switch_out(&mut self, event: &Event, next: u8, counters: Counters) {
         self.check(event.task, counters);
+        self.left_by = event.task;
         self.calls.iter_mut().filter(|call| call.task == event.task).for_each(|call| call.switched = true);
+        if self.is_cpus() && !self.legality.is_outside(event.task) {
+            self.tasks[usize::from(event.task)].label = self.label(event);
+        }
         if !self.form.has_cpu_mode() || next == event.task {
             return;
         }
@@ -25,6 +29,12 @@ impl Past {
     pub(super) fn switch_in(&mut self, event: &Event, counters: Counters) {
         self.check(event.task, counters);
         self.astray |= self.bug.is_some();
+        if self.is_cpus() {
+            // The task is in a section that began or went on as it should not; other tasks have come and gone since.
+            let own = std::mem::take(&mut self.tasks[usize::from(event.task)].label);
+            let label = self.label_mut(event.task, event.cpu);
+            *label = label.and(own);
+        }
         self.now = self.label(event);
         if self.form.keeps == Keeps::Queue(Switch::Pauses) {
             self.memory.release(event.cpu);
