@@ -67,7 +67,7 @@ impl Backend for XenStateless {
         Some(mode_is_mmu(cx))
     }
 
-    xen_pte_path!(|cx| mode_is_mmu(cx));
+    xen_pte_path!(PerCpu, |cx| mode_is_mmu(cx));
 }
 
 /// 6.6 to 6.14 (49147beb0ccb): entering the mode that is there counts up, leaving counts down, the last one leaves.
@@ -114,7 +114,7 @@ impl Backend for XenNested {
         Some(mode_is_mmu(cx))
     }
 
-    xen_pte_path!(|cx| mode_is_mmu(cx));
+    xen_pte_path!(PerCpu, |cx| mode_is_mmu(cx));
 }
 
 /// v2 of the nesting series (September 2025, not merged): enter says whether the mode was there, leave is told.
@@ -155,7 +155,7 @@ impl Backend for XenToken {
         Some(mode_is_mmu(cx))
     }
 
-    xen_pte_path!(|cx| mode_is_mmu(cx));
+    xen_pte_path!(PerCpu, |cx| mode_is_mmu(cx));
 }
 
 impl TokenBackend for XenToken {
@@ -215,7 +215,7 @@ impl Backend for Xen70 {
         Some(mode_is_mmu(cx))
     }
 
-    xen_pte_path!(|cx| mode_is_mmu(cx));
+    xen_pte_path!(PerCpu, |cx| mode_is_mmu(cx));
 }
 
 /// 7.1: as 7.0, but enter and leave tolerate that the mode is already there (4594437880ce).
@@ -263,7 +263,7 @@ impl Backend for Xen71 {
         Some(mode_is_mmu(cx))
     }
 
-    xen_pte_path!(|cx| mode_is_mmu(cx));
+    xen_pte_path!(PerCpu, |cx| mode_is_mmu(cx));
 }
 
 /// `xen_get_lazy_mode()`: the CPU's mode, NONE in interrupt context.

@@ -7,7 +7,7 @@
 use lazy_mmu_core::hooks::Token;
 
 use super::pte::{self, xen_pte_path};
-use super::queue::{self, PerCpu, Thread};
+use super::queue::{self, ARGUMENT_BYTES, BATCH, PerCpuOf, Thread};
 use crate::backend::{Backend, Deferred, TokenBackend};
 use crate::context::Context;
 use crate::insn::Isa;
@@ -113,42 +113,45 @@ impl TokenBackend for X86Native {
 /// Source: `xen_flush_lazy_mmu()`, `arch/x86/xen/mmu_pv.c`; `xen_start_context_switch()`,
 /// `xen_end_context_switch()`, `arch/x86/xen/enlighten_pv.c`, 7.2 (811f0d8caa40, bec6f41a6fe5, 1d5d1b8a4cd1).
 #[derive(Clone, Copy, Debug)]
-pub struct Xen;
+pub struct XenOf<const CALLS: u8, const BYTES: u16>;
 
-impl Backend for Xen {
+/// With the kernel's multicall buffer.
+pub type Xen = XenOf<BATCH, ARGUMENT_BYTES>;
+
+impl<const CALLS: u8, const BYTES: u16> Backend for XenOf<CALLS, BYTES> {
     const NAME: &'static str = "x86_64-xen";
 
     #[inline(always)]
-    fn enter<C: Context<PerCpu = PerCpu, Thread = Thread>>(_cx: &mut C) {}
+    fn enter<C: Context<PerCpu = PerCpuOf<CALLS, BYTES>, Thread = Thread>>(_cx: &mut C) {}
 
     #[inline(always)]
-    fn flush<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C) {
+    fn flush<C: Context<PerCpu = PerCpuOf<CALLS, BYTES>, Thread = Thread>>(cx: &mut C) {
         cx.preempt_disable();
         queue::flush(cx);
         cx.preempt_enable();
     }
 
     #[inline(always)]
-    fn leave<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C) {
+    fn leave<C: Context<PerCpu = PerCpuOf<CALLS, BYTES>, Thread = Thread>>(cx: &mut C) {
         Self::flush(cx);
     }
 
     /// Pausing `prev` flushes through leave if it was active; a task between its half steps is left to the end.
     #[inline(always)]
-    fn start_context_switch<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, prev: C::Task) {
+    fn start_context_switch<C: Context<PerCpu = PerCpuOf<CALLS, BYTES>, Thread = Thread>>(cx: &mut C, prev: C::Task) {
         cx.task_lazy_mmu_mode_pause(prev);
         cx.this_cpu().cpu_lazy.set(true);
     }
 
     /// The flush here is unconditional: it is what empties the buffer of a task preempted amid its disable.
     #[inline(always)]
-    fn end_context_switch<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, next: C::Task) {
+    fn end_context_switch<C: Context<PerCpu = PerCpuOf<CALLS, BYTES>, Thread = Thread>>(cx: &mut C, next: C::Task) {
         queue::flush(cx);
         cx.this_cpu().cpu_lazy.set(false);
         cx.task_lazy_mmu_mode_resume(next);
     }
 
-    xen_pte_path!(Context::is_lazy_mmu_mode_active);
+    xen_pte_path!(PerCpuOf<CALLS, BYTES>, Context::is_lazy_mmu_mode_active);
 }
 
 #[cfg(test)]

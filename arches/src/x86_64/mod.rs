@@ -29,7 +29,7 @@ pub mod queue;
 mod tests;
 
 pub use earlier::{Xen70, Xen71, XenNested, XenStateless, XenToken};
-pub use hooks::{X86Native, Xen};
+pub use hooks::{X86Native, Xen, XenOf};
 pub use queue::{ENTRIES, Mode, ON_STACK, PerCpu, Thread};
 
 use crate::page::{HIGH_PAGE, LINEAR_PAGE, Mm, PAGES, PteRef, SHADOW_PAGE, Size};

@@ -13,7 +13,7 @@
 //! `arch/x86/include/asm/{pgtable,pgtable_types}.h`, `arch/x86/mm/tlb.c`, `arch/x86/xen/mmu_pv.c`, 7.2.
 
 use super::decode::{INVLPG_MULTI, TLB_FLUSH_MULTI, Update, update_pointer};
-use super::queue::{self, PerCpu};
+use super::queue::{self, PerCpuOf};
 use super::{SLOT_SHIFT, page_shift, virtual_address};
 use crate::bits::disjoint;
 use crate::context::{Context, Note};
@@ -182,9 +182,13 @@ pub fn native_map_linear_page<C: Context>(cx: &mut C, at: PteRef, word: Option<u
 }
 
 /// The same under Xen: an update and a flush of this CPU, queued if the mode is active; the caller forces them out.
-pub fn xen_map_linear_page<C, A>(cx: &mut C, at: PteRef, word: Option<u64>, active: A)
-where
-    C: Context<PerCpu = PerCpu>,
+pub fn xen_map_linear_page<const CALLS: u8, const BYTES: u16, C, A>(
+    cx: &mut C,
+    at: PteRef,
+    word: Option<u64>,
+    active: A,
+) where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
     A: Fn(&mut C) -> bool + Copy,
 {
     xen_set_pte(cx, at, word.unwrap_or(0), active);
@@ -210,7 +214,10 @@ fn steps(range: Range) -> u64 {
 /// The question is asked twice, as the kernel does: whether to queue, and whether to leave it queued.
 /// Source: `xen_batched_set_pte()`, `__xen_set_pte()`, `xen_mc_issue()`, 7.2.
 #[inline]
-fn xen_set_pte<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, word: u64, active: impl Fn(&mut C) -> bool) {
+fn xen_set_pte<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, at: PteRef, word: u64, active: impl Fn(&mut C) -> bool)
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let pointer = update_pointer(at.machine_address(), Update::Normal);
     if !active(cx) {
         cx.note(Note::MmuImmediate);
@@ -231,9 +238,9 @@ fn xen_set_pte<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, word: u64, a
 ///
 /// Source: `set_ptes()`, `include/linux/pgtable.h`; `xen_set_pte()`, `arch/x86/xen/mmu_pv.c`, 7.2.
 #[inline]
-pub fn xen_set_ptes<C, A>(cx: &mut C, at: PteRef, word: u64, n: u16, active: A)
+pub fn xen_set_ptes<const CALLS: u8, const BYTES: u16, C, A>(cx: &mut C, at: PteRef, word: u64, n: u16, active: A)
 where
-    C: Context<PerCpu = PerCpu>,
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
     A: Fn(&mut C) -> bool + Copy,
 {
     let step = 1 << frame_shift(word);
@@ -246,7 +253,10 @@ where
 ///
 /// An update that is still queued is not seen: the old word comes back.
 #[inline]
-pub fn xen_clear<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, active: impl Fn(&mut C) -> bool) -> u64 {
+pub fn xen_clear<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, at: PteRef, active: impl Fn(&mut C) -> bool) -> u64
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let old = cx.pte_load(at);
     xen_set_pte(cx, at, 0, active);
     old
@@ -254,7 +264,10 @@ pub fn xen_clear<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, active: im
 
 /// `ptep_set_wrprotect()` under Xen: an update to the protected form of the word in memory (see the module's text).
 #[inline]
-pub fn xen_wrprotect<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, active: impl Fn(&mut C) -> bool) {
+pub fn xen_wrprotect<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, at: PteRef, active: impl Fn(&mut C) -> bool)
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let old = cx.pte_load(at);
     xen_set_pte(cx, at, write_protected(old), active);
 }
@@ -264,7 +277,13 @@ pub fn xen_wrprotect<C: Context<PerCpu = PerCpu>>(cx: &mut C, at: PteRef, active
 /// One base page is named by its address, anything larger is everything. A kernel range takes the same way here; the
 /// kernel interrupts every CPU, and each asks for its own.
 /// Source: `xen_flush_tlb_multi()`, `arch/x86/xen/mmu_pv.c`, 7.2.
-pub fn xen_flush_tlb_range<C: Context<PerCpu = PerCpu>>(cx: &mut C, range: Range, active: impl Fn(&mut C) -> bool) {
+pub fn xen_flush_tlb_range<const CALLS: u8, const BYTES: u16, C>(
+    cx: &mut C,
+    range: Range,
+    active: impl Fn(&mut C) -> bool,
+) where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let mm = range.first.mm;
     cx.preempt_disable();
     if !mm.is_kernel() {
@@ -287,49 +306,49 @@ const fn all_cpus(cpus: u8) -> u64 {
 
 /// The methods and types that every Xen form shares: the write path above, `$active` being the question it asks.
 macro_rules! xen_pte_path {
-    ($active:expr) => {
+    ($per_cpu:ty, $active:expr) => {
         const ISA: Option<Isa> = Some(Isa::X86_64);
         const MMU: Mmu = Mmu::Xen;
-        type PerCpu = PerCpu;
+        type PerCpu = $per_cpu;
         type Thread = Thread;
 
         #[inline(always)]
-        fn set_ptes<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
+        fn set_ptes<C: Context<PerCpu = $per_cpu, Thread = Thread>>(cx: &mut C, at: PteRef, word: u64, n: u16) {
             pte::xen_set_ptes(cx, at, word, n, $active);
         }
 
         #[inline(always)]
-        fn clear_pte<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, at: PteRef) -> u64 {
+        fn clear_pte<C: Context<PerCpu = $per_cpu, Thread = Thread>>(cx: &mut C, at: PteRef) -> u64 {
             pte::xen_clear(cx, at, $active)
         }
 
         #[inline(always)]
-        fn wrprotect_pte<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, at: PteRef) {
+        fn wrprotect_pte<C: Context<PerCpu = $per_cpu, Thread = Thread>>(cx: &mut C, at: PteRef) {
             pte::xen_wrprotect(cx, at, $active);
         }
 
         #[inline(always)]
-        fn flush_tlb_range<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, range: Range) {
+        fn flush_tlb_range<C: Context<PerCpu = $per_cpu, Thread = Thread>>(cx: &mut C, range: Range) {
             pte::xen_flush_tlb_range(cx, range, $active);
         }
 
-        fn map_linear_page<C: Context<PerCpu = PerCpu, Thread = Thread>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+        fn map_linear_page<C: Context<PerCpu = $per_cpu, Thread = Thread>>(cx: &mut C, at: PteRef, word: Option<u64>) {
             pte::xen_map_linear_page(cx, at, word, $active);
         }
 
-        fn deferred(cpu: &PerCpu, _thread: &Thread) -> Deferred {
+        fn deferred(cpu: &$per_cpu, _thread: &Thread) -> Deferred {
             cpu.deferred()
         }
 
-        fn guest_load(cpu: &PerCpu, address: u64) -> u64 {
+        fn guest_load(cpu: &$per_cpu, address: u64) -> u64 {
             cpu.guest_load(address)
         }
 
-        fn guest_store(cpu: &PerCpu, address: u64, value: u64) {
+        fn guest_store(cpu: &$per_cpu, address: u64, value: u64) {
             cpu.guest_store(address, value);
         }
 
-        fn reset_cpu(cpu: &PerCpu) {
+        fn reset_cpu(cpu: &$per_cpu) {
             cpu.reset();
         }
 

@@ -88,10 +88,12 @@ struct Entry {
 
 /// A CPU's state under Xen PV: the multicall buffer, and what the forms keep beside it.
 ///
-/// Cells, because an interrupt on this CPU may queue and flush too.
+/// It has room for `CALLS` entries and `BYTES` bytes of arguments, the kernel's [`BATCH`] and [`ARGUMENT_BYTES`] unless a
+/// search wants a buffer that fills sooner. It has memory for those in any case. Cells, because an interrupt on this CPU
+/// may queue and flush too.
 /// Source: `struct mc_buffer`, `arch/x86/xen/multicalls.c`, 7.2.
 #[derive(Debug)]
-pub struct PerCpu {
+pub struct PerCpuOf<const CALLS: u8, const BYTES: u16> {
     entries: [Entry; BATCH as usize],
     arguments: [Cell<u64>; ARGUMENT_BYTES as usize / 8],
     mcidx: Cell<u8>,
@@ -106,9 +108,12 @@ pub struct PerCpu {
     pub cpu_lazy: Cell<bool>,
 }
 
-impl Default for PerCpu {
+/// A CPU's state with the kernel's buffer.
+pub type PerCpu = PerCpuOf<BATCH, ARGUMENT_BYTES>;
+
+impl<const CALLS: u8, const BYTES: u16> Default for PerCpuOf<CALLS, BYTES> {
     fn default() -> Self {
-        PerCpu {
+        PerCpuOf {
             entries: Default::default(),
             arguments: [const { Cell::new(0) }; ARGUMENT_BYTES as usize / 8],
             mcidx: Cell::new(0),
@@ -124,9 +129,9 @@ impl Default for PerCpu {
 
 /// What the rest of a run depends on: of the buffer what is in use. The update on the stack and the results are written
 /// before anyone reads them.
-impl Hash for PerCpu {
+impl<const CALLS: u8, const BYTES: u16> Hash for PerCpuOf<CALLS, BYTES> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let PerCpu { entries, arguments, mcidx, argidx, on_stack: _, failed, mode, nesting, cpu_lazy } = self;
+        let PerCpuOf { entries, arguments, mcidx, argidx, on_stack: _, failed, mode, nesting, cpu_lazy } = self;
         (mcidx.get(), argidx.get(), failed.get(), mode.get(), nesting.get(), cpu_lazy.get()).hash(state);
         for Entry { op, result: _, args } in entries.iter().take(mcidx.get().into()) {
             op.get().number().hash(state);
@@ -136,7 +141,7 @@ impl Hash for PerCpu {
     }
 }
 
-impl PerCpu {
+impl<const CALLS: u8, const BYTES: u16> PerCpuOf<CALLS, BYTES> {
     /// How a CPU boots: an empty buffer, no mode. What argument slots held before is stale, as it would be.
     pub fn reset(&self) {
         self.empty();
@@ -211,7 +216,7 @@ impl PerCpu {
     fn extend(&self, op: Hypercall, size: u16) -> Option<u16> {
         let last = self.entries.get(usize::from(self.mcidx.get().checked_sub(1)?))?;
         let offset = self.argidx.get();
-        if last.op.get() != op || offset + size >= ARGUMENT_BYTES {
+        if last.op.get() != op || offset + size >= BYTES {
             return None;
         }
         last.args[1].set(last.args[1].get() + 1);
@@ -240,9 +245,12 @@ impl PerCpu {
 ///
 /// Source: `__xen_mc_entry()`.
 #[inline]
-fn new_entry<C: Context<PerCpu = PerCpu>>(cx: &mut C, op: Hypercall, size: u16) -> u16 {
+fn new_entry<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, op: Hypercall, size: u16) -> u16
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let (entries, bytes) = cx.this_cpu().fill();
-    if entries == BATCH || bytes.next_multiple_of(8) + size >= ARGUMENT_BYTES {
+    if entries == CALLS || bytes.next_multiple_of(8) + size >= BYTES {
         flush(cx);
     }
     let cpu = cx.this_cpu();
@@ -263,7 +271,10 @@ fn new_entry<C: Context<PerCpu = PerCpu>>(cx: &mut C, op: Hypercall, size: u16) 
 ///
 /// Source: `xen_extend_mmu_update()`, `arch/x86/xen/mmu_pv.c`, 7.2.
 #[inline]
-pub fn extend_mmu_update<C: Context<PerCpu = PerCpu>>(cx: &mut C, pointer: u64, value: u64) {
+pub fn extend_mmu_update<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, pointer: u64, value: u64)
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let offset = match cx.this_cpu().extend(Hypercall::MmuUpdate, MMU_UPDATE_BYTES) {
         Some(offset) => offset,
         None => new_entry(cx, Hypercall::MmuUpdate, MMU_UPDATE_BYTES),
@@ -274,7 +285,10 @@ pub fn extend_mmu_update<C: Context<PerCpu = PerCpu>>(cx: &mut C, pointer: u64, 
 /// Queues a TLB flush on the CPUs of `mask`: always an entry of its own.
 ///
 /// Source: `xen_flush_tlb_multi()`, `arch/x86/xen/mmu_pv.c`, 7.2.
-pub fn queue_tlb_flush<C: Context<PerCpu = PerCpu>>(cx: &mut C, command: u64, address: u64, mask: u64) {
+pub fn queue_tlb_flush<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, command: u64, address: u64, mask: u64)
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let offset = new_entry(cx, Hypercall::MmuextOp, MMUEXT_MULTI_BYTES);
     let mask_address = u64::from(offset) + 24;
     cx.this_cpu().write_arguments(offset, [command, address, mask_address, mask]);
@@ -284,7 +298,10 @@ pub fn queue_tlb_flush<C: Context<PerCpu = PerCpu>>(cx: &mut C, command: u64, ad
 ///
 /// The caller has preemption off. A failed entry is counted, a failed multicall is a BUG.
 /// Source: `xen_mc_flush()`.
-pub fn flush<C: Context<PerCpu = PerCpu>>(cx: &mut C) {
+pub fn flush<const CALLS: u8, const BYTES: u16, C>(cx: &mut C)
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let (entries, bytes) = cx.this_cpu().fill();
     cx.note(Note::McFlush(entries, bytes));
     match entries {
@@ -311,7 +328,10 @@ pub fn flush<C: Context<PerCpu = PerCpu>>(cx: &mut C) {
 ///
 /// Source: `__xen_set_pte()`, `arch/x86/xen/mmu_pv.c`, 7.2.
 #[inline]
-pub fn mmu_update_now<C: Context<PerCpu = PerCpu>>(cx: &mut C, pointer: u64, value: u64) {
+pub fn mmu_update_now<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, pointer: u64, value: u64)
+where
+    C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
+{
     let [first, second] = &cx.this_cpu().on_stack;
     first.set(pointer);
     second.set(value);

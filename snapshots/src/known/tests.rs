@@ -120,6 +120,7 @@ fn what_a_cause_leads_to_later_is_explained() {
         // Another task has begun and ended a section since; a section in which the task can be preempted.
         ("stateless/sparc64", "enable; bh_off; pause; bh_on; preempt T1; enable; disable; switch T0; disable"),
         ("stateless/powerpc64-hash", "set U 0; access U 0; bh_off; pause; bh_on; enable; wrprot U 0; preempt T1"),
+        ("token/sparc64", "bh_off; pause; bh_on; enable; disable; enable between { preempt T1 }; disable"),
         // The 256th token.
         ("token/aarch64", "repeat 86 { pause; enable; disable; enable; enable; enable }"),
     ] {

@@ -8,7 +8,7 @@ use super::*;
 use crate::backend::Backend;
 use crate::page::{LINEAR_PAGE, Mm};
 use crate::x86_64::tests::{Event, Mock, page};
-use crate::x86_64::{ON_STACK, Thread, X86Native, Xen, Xen70, Xen71, XenNested, XenStateless, XenToken};
+use crate::x86_64::{ON_STACK, PerCpu, Thread, X86Native, Xen, Xen70, Xen71, XenNested, XenStateless, XenToken};
 
 fn all_flags() -> impl Iterator<Item = PteFlags> {
     (0..64).map(|n| PteFlags {

@@ -11,12 +11,12 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::none::NoMode;
 use lazy_mmu_arches::powerpc64::{Hash, HashOf, HashStateless, HashToken, Radix};
 use lazy_mmu_arches::sparc64::{Sparc64, SparcStateless, SparcToken, Sun4uOf, Sun4v, Sun4vOf};
-use lazy_mmu_arches::x86_64::{X86Native, Xen, Xen70, Xen71, XenNested, XenStateless, XenToken};
+use lazy_mmu_arches::x86_64::{X86Native, Xen, Xen70, Xen71, XenNested, XenOf, XenStateless, XenToken};
 
 use super::adapter::{Generation, Ours};
 use super::generations::{Counted, NestingV3, NestingV4, Stateless, Tokens};
 use super::{Port, Subject};
-use crate::contract::{Room, Rules};
+use crate::contract::{Room, Rules, UPDATE};
 
 /// A generation, in the order of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,8 @@ impl GenerationName {
 
 /// Entries of a batch in [`Descriptor::small`].
 pub const SMALL: u16 = 3;
+/// Argument bytes of Xen's buffer there: room for as many updates, since the last byte is never used.
+pub const SMALL_BYTES: u16 = (SMALL + 1) * UPDATE;
 /// What the names of those subjects end in.
 pub const SMALL_SUFFIX: &str = "+small";
 
@@ -86,16 +88,15 @@ pub struct Descriptor {
     /// The MMU it drives.
     pub mmu: Mmu,
     make: fn(Port) -> Box<dyn Subject>,
-    /// With how many entries a batch of its is full.
-    batch: u16,
+    /// What a batch of its has room for.
+    room: fn() -> Room,
 }
 
 impl Descriptor {
     /// What its oracles may expect.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let rules = self.generation.rules(self.mmu);
-        Rules { room: Room { batch: self.batch, ..rules.room }, ..rules }
+        Rules { room: (self.room)(), ..self.generation.rules(self.mmu) }
     }
 
     /// The same subject with batches that are full with [`SMALL`] entries, where it has a batch that can be made so: what goes
@@ -138,8 +139,10 @@ fn tokens<B: TokenBackend + 'static>(port: Port) -> Box<dyn Subject> {
     make::<Tokens, B>(port)
 }
 
-/// With how many entries a batch is full in the kernel (`PPC64_TLB_BATCH_NR`, `TLB_BATCH_NR`).
-const BATCH: u16 = 192;
+/// What the batches of [`SMALL_SUBJECTS`] have room for.
+fn small_room() -> Room {
+    Room { batch: SMALL, calls: SMALL as u8, bytes: SMALL_BYTES }
+}
 
 macro_rules! subjects {
     ($($generation:ident: $($name:literal $backend:literal $type:ty => $make:expr $(, $small:expr)?;)*)*) => {
@@ -151,7 +154,7 @@ macro_rules! subjects {
             isa: <$type as Backend>::ISA,
             mmu: <$type as Backend>::MMU,
             make: $make,
-            batch: BATCH,
+            room: Room::default,
         },)*)*];
 
         /// Those with a batch that can be made small, with a batch of [`SMALL`] entries; their names end in [`SMALL_SUFFIX`].
@@ -162,7 +165,7 @@ macro_rules! subjects {
             isa: <$type as Backend>::ISA,
             mmu: <$type as Backend>::MMU,
             make: $small,
-            batch: SMALL,
+            room: small_room,
         },)?)*)*];
     };
 }
@@ -208,7 +211,7 @@ subjects! {
     "counted" "sparc64" Sparc64 => make::<Counted, Sparc64>, make::<Counted, Sun4uOf<SMALL>>;
     "counted" "sparc64-sun4v" Sun4v => make::<Counted, Sun4v>, make::<Counted, Sun4vOf<SMALL>>;
     "counted" "x86_64-native" X86Native => make::<Counted, X86Native>;
-    "counted" "x86_64-xen" Xen => make::<Counted, Xen>;
+    "counted" "x86_64-xen" Xen => make::<Counted, Xen>, make::<Counted, XenOf<{ SMALL as u8 }, SMALL_BYTES>>;
     "counted" "x86_64-xen@7.0" Xen70 => make::<Counted, Xen70>;
     "counted" "x86_64-xen@7.1" Xen71 => make::<Counted, Xen71>;
     "counted" "none" NoMode => make::<Counted, NoMode>;
@@ -278,6 +281,7 @@ mod tests {
     /// Batches of a few entries go out when they are full, and the oracles expect no more of them.
     #[test]
     fn small_batches_are_full_with_a_few_entries() {
+        use crate::trace::What;
         use lazy_mmu_arches::context::Note;
         let program = crate::program::text::parse("set U 0 x8; access U 0 x8; enable; clear U 0 x8; disable");
         let program = program.expect("a program");
@@ -286,11 +290,12 @@ mod tests {
         assert_eq!(small.len(), SMALL_SUBJECTS.len());
         assert!(small.iter().all(|subject| subject.name == format!("{}{SMALL_SUFFIX}", subject.faithful())));
         let mmus: Vec<_> = small.iter().filter(|subject| subject.is_current()).map(|subject| subject.mmu).collect();
-        assert_eq!(mmus, [Mmu::Hash, Mmu::Sun4u, Mmu::Sun4v]);
+        assert_eq!(mmus, [Mmu::Hash, Mmu::Sun4u, Mmu::Sun4v, Mmu::Xen]);
         for subject in small {
             let events = machine.run(&*subject.make(Port::Model), &program);
             let flushed = events.iter().filter_map(|event| match event.what {
-                crate::trace::What::Note(Note::FlushPending(n)) => Some(n),
+                What::Note(Note::FlushPending(n)) => Some(n),
+                What::Note(Note::McFlush(1, bytes)) => Some(bytes / UPDATE),
                 _ => None,
             });
             assert_eq!(flushed.collect::<Vec<_>>(), [3, 3, 2], "{}", subject.name);

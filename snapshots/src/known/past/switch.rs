@@ -9,8 +9,8 @@ impl Past {
         self.check(event.task, counters);
         self.left_by = event.task;
         self.calls.iter_mut().filter(|call| call.task == event.task).for_each(|call| call.switched = true);
-        if self.is_cpus() && !self.legality.is_outside(event.task) {
-            self.tasks[usize::from(event.task)].label = self.label(event);
+        if self.is_cpus() {
+            self.leaves_cpu(event);
         }
         if !self.form.has_cpu_mode() || next == event.task {
             return;
@@ -24,6 +24,19 @@ impl Past {
         self.memory.release(event.cpu);
         let cause = Causes::from(nested.then_some(Cause::NestedSwitch)).and(self.tasks[prev].label);
         self.bug = bug.map(|bug| (bug, cause));
+    }
+
+    /// The mode is the CPU's: the next task finds it as this one leaves it, and this one may find it otherwise when it comes back.
+    fn leaves_cpu(&mut self, event: &Event) {
+        let Task { thread, preempt, .. } = &self.tasks[usize::from(event.task)];
+        let is_on = self.form.mode_is_on(&self.cpus[usize::from(event.cpu)], thread, event.interrupt);
+        // With the mode on, the task can be switched out only if its preempt_count is not what it should be.
+        let left_on = preempt.only_if(is_on);
+        if !self.legality.is_outside(event.task) {
+            self.tasks[usize::from(event.task)].label = self.label(event);
+        }
+        let label = self.label_mut(event.task, event.cpu);
+        *label = label.and(left_on);
     }
 
     pub(super) fn switch_in(&mut self, event: &Event, counters: Counters) {
