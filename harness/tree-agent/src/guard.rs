@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 use crate::decode;
 use crate::symbols;
 
-/// Processor time that one program may take, in seconds: a thousand times what the longest takes under an emulator.
-const PATIENCE: libc::time_t = 2;
+/// Processor time that one program may take, in seconds. A program that flushes huge pages hundreds of times takes more
+/// than two under an emulator.
+const PATIENCE: libc::time_t = 10;
 
 /// The same of a request that runs many programs, as the search for the smallest one does.
-const LONG_PATIENCE: libc::time_t = 20;
+const LONG_PATIENCE: libc::time_t = 30;
 
 /// How the message begins of code that does not come to an end.
 pub const ENDLESS: &str = "an endless loop";

@@ -81,7 +81,7 @@ impl Open {
     }
 
     /// The user's address space it is about.
-    fn about(&self) -> Option<Mm> {
+    pub fn about(&self) -> Option<Mm> {
         let mm = self.at.map_or_else(|| self.flushing.map(|range| range.first.mm), |at| Some(at.mm));
         mm.filter(|mm| !mm.is_kernel())
     }
