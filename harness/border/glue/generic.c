@@ -8,6 +8,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/sched.h>
+#include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/preempt.h>
@@ -19,6 +20,9 @@ struct task_struct lz_tasks[LAZYMMU_TASKS] __aligned(64);
 struct lz_mm lz_mms[LAZYMMU_MMS] __aligned(64);
 /* init_mm is the first of them. Not every version declares it alike, so the assembler says it. */
 asm(".globl init_mm\n\t.set init_mm, lz_mms");
+
+/* kernel/cpu.c has it, for cpumask_of(): row 1 + n has bit n. */
+const unsigned long cpu_bit_bitmap[BITS_PER_LONG + 1][BITS_TO_LONGS(NR_CPUS)] = { [1] = { 1 }, { 2 }, { 4 }, { 8 } };
 
 /* The kernel dies: out of the tree's code, back to the entry. Between here and there are frames of C alone. */
 static void **lz_escape;

@@ -22,6 +22,8 @@ pub mod material;
 pub mod report;
 pub mod run;
 pub mod show;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -85,6 +87,9 @@ pub struct Form {
     pub name: String,
     /// Our Rust of the same generation and backend, by place in the registry; none: the contract alone judges.
     pub twin: Option<usize>,
+    /// What the form was to show at its start and did not, and what its programs used that nobody models. A form with such
+    /// a message never holds: a violation is a finding, and without one the verdict is "unknown".
+    pub unproven: Vec<String>,
 }
 
 /// What came of one suite on one form.
@@ -130,6 +135,12 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Whether nothing broke on a form that did not prove to be looked at: no verdict.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        !self.form.unproven.is_empty() && self.total().failed == 0
+    }
+
     /// All suites together.
     #[must_use]
     pub fn total(&self) -> Counts {
@@ -149,7 +160,7 @@ pub enum Outcome {
     Skipped(Missing),
     /// The tree could not be made a subject.
     Refused(TreeError),
-    /// The subject does not start or answer: its shape is unknown, or it crashed.
+    /// The subject does not start or answer.
     Unknown(String),
 }
 

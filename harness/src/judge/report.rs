@@ -15,7 +15,7 @@ use super::differences::Difference;
 use super::findings::Finding;
 use super::material::Item;
 use super::run::{Found, Result};
-use super::{Counts, Judged, Outcome, Row, Suite};
+use super::{Counts, Form, Judged, Outcome, Row, Suite};
 use crate::error::{Error, Exit};
 use crate::table;
 use crate::target::Target;
@@ -80,7 +80,8 @@ impl Report {
         self.judged().map(|(_, judged)| judged.total().ran).sum()
     }
 
-    /// What the command ends with. A finding outweighs a target that could not run, and that is no success.
+    /// What the command ends with. A finding outweighs a target that could not run and a form that is not proven; neither
+    /// of these two is success.
     #[must_use]
     pub fn exit(&self, is_strict: bool, is_old: impl Fn(&Finding) -> bool) -> Exit {
         let differs = || self.differences.iter().any(|difference| difference.is_generic);
@@ -89,6 +90,10 @@ impl Report {
             return Exit::Broke;
         }
         let of_row = |row: &Row| match &row.outcome {
+            // What the exit code forgives in a form that is not proven is no proof of it either.
+            Outcome::Ran(judged, _) if judged.iter().any(|judged| !judged.form.unproven.is_empty()) => {
+                Exit::Environment
+            }
             Outcome::Ran(..) => Exit::Holds,
             Outcome::Skipped(_) | Outcome::Unknown(_) => Exit::Environment,
             Outcome::Refused(error) => error.exit(),
@@ -120,7 +125,9 @@ impl Report {
             format!("{}: Linux {}, the {} API\n\n{}\n", self.path, self.release, self.api.name(), self.matrix());
         for row in &self.rows {
             let _ = match &row.outcome {
-                Outcome::Ran(_, how) => writeln!(text, "{}: {how}", row.target.short()),
+                Outcome::Ran(judged, how) => {
+                    writeln!(text, "{}: {how}{}", row.target.short(), judged.iter().map(unknown).collect::<String>())
+                }
                 Outcome::Skipped(missing) => writeln!(
                     text,
                     "{}: SKIPPED: {missing}\n  why: {}\n  to do: {}",
@@ -152,11 +159,24 @@ impl Report {
                 names(subjects),
                 shown_on.1
             );
+            for message in self.unproven(subjects) {
+                let _ = writeln!(text, "note: not proven of {message}");
+            }
             let _ = writeln!(text, "replay: {}", self.replay(program, shown_on));
         }
         if let Some(more) = self.findings.len().checked_sub(SHOWN).filter(|&more| more > 0) {
             let _ = writeln!(text, "\nand {more} more, with larger programs");
         }
+    }
+
+    /// What the subjects of a finding did not prove.
+    fn unproven(&self, subjects: &BTreeSet<(Target, String)>) -> Vec<String> {
+        let shown = |(target, judged): &(Target, &Judged)| subjects.contains(&(*target, judged.form.name.clone()));
+        let messages = |(_, judged): (Target, &Judged)| {
+            let name = judged.form.name.clone();
+            judged.form.unproven.clone().into_iter().map(move |message| format!("{name}: {message}"))
+        };
+        self.judged().filter(shown).flat_map(messages).collect()
     }
 
     /// The command that shows a program again, pasted as it is.
@@ -228,12 +248,23 @@ impl Report {
         let ran: BTreeSet<&str> = self.judged().map(|(target, _)| target.short()).collect();
         let ran: Vec<&str> = ran.into_iter().collect();
         let left_out = self.rows.len() - ran.len();
-        let verdict = match exit {
+        let unknown: Vec<&str> = self
+            .judged()
+            .filter(|(_, judged)| judged.is_unknown())
+            .map(|(_, judged)| judged.form.name.as_str())
+            .collect();
+        let mut verdict = match exit {
             Exit::Broke => counted(self.findings.len() as u64, ["finding", "findings"]),
             _ if ran.is_empty() => "nothing ran".to_owned(),
-            _ if left_out > 0 => format!("holds; {left_out} not judged"),
+            _ if unknown.len() == self.judged().count() => "nothing is known".to_owned(),
             _ => "holds".to_owned(),
         };
+        if left_out > 0 && !ran.is_empty() {
+            verdict.push_str(&format!("; {left_out} not judged"));
+        }
+        if !unknown.is_empty() {
+            verdict.push_str(&format!("; unknown: {}", unknown.join(" ")));
+        }
         let programs = self.programs();
         let known = if self.known.is_empty() {
             String::new()
@@ -266,12 +297,23 @@ fn line(target: &str, judged: &Judged) -> Vec<String> {
         (_, generic, events) => format!("{generic}+{events} differ"),
     };
     let state = match (total.failed, total.known) {
+        _ if judged.is_unknown() => "UNKNOWN".to_owned(),
         (0, 0) => "ok".to_owned(),
         (0, known) => format!("ok, {known} known"),
         _ => "FAILED".to_owned(),
     };
     let first = [target.to_owned(), judged.form.name.clone()];
     first.into_iter().chain(judged.counts.iter().map(cell)).chain([twin, state]).collect()
+}
+
+/// What a form without a verdict did not prove, on lines of its own.
+fn unknown(judged: &Judged) -> String {
+    if !judged.is_unknown() {
+        return String::new();
+    }
+    let Form { name, unproven, .. } = &judged.form;
+    let line = |message: &String| format!("\n  {name}: UNKNOWN: this tree's shape is unknown: {message}");
+    unproven.iter().map(line).collect()
 }
 
 fn without(target: &str, state: &str) -> Vec<String> {

@@ -21,6 +21,12 @@ use super::{Cause, Counts, Form, Judged, Suite};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
 use crate::target::Target;
 
+/// What the agent says of code that lies outside what is modelled: a lack of lazymmu, and no fault of the tree.
+const UNMODELLED: &str = "not modelled";
+
+/// What the agent says of a program that it leaves out, after others whose crash is told.
+const NOT_RUN: &str = "not run: ";
+
 /// How many programs are sent at once.
 const BATCH: usize = 512;
 
@@ -70,12 +76,14 @@ pub struct FormFacts {
     pub name: String,
     /// Our Rust of the same generation and backend, by its name; empty where there is none.
     pub twin: String,
+    /// What the form was to show at its start and did not, a message each.
+    pub unproven: Vec<String>,
 }
 
 impl From<&FormFacts> for Form {
     fn from(facts: &FormFacts) -> Form {
         let twin = SUBJECTS.iter().position(|subject| subject.name == facts.twin);
-        Form { index: facts.index, name: facts.name.clone(), twin }
+        Form { index: facts.index, name: facts.name.clone(), twin, unproven: facts.unproven.clone() }
     }
 }
 
@@ -172,6 +180,7 @@ pub fn form(
 ) -> std::result::Result<(Judged, Broke, [Vec<usize>; 2]), AgentError> {
     let begin = Instant::now();
     let twin = form.twin.map(|twin| twins.of(twin));
+    let mut form = form.clone();
     let mut counts = [Counts::default(); 4];
     let mut broke = Broke::default();
     let mut differ = [Vec::new(), Vec::new()];
@@ -196,6 +205,16 @@ pub fn form(
                         }
                     }
                 }
+                Outcome::Panicked(message) if message.starts_with(NOT_RUN) => {
+                    counts.ran -= 1;
+                    counts.in_part += 1;
+                }
+                Outcome::Panicked(message) if message.contains(UNMODELLED) => {
+                    counts.in_part += 1;
+                    if !form.unproven.contains(&message) {
+                        form.unproven.push(message);
+                    }
+                }
                 Outcome::Panicked(message) | Outcome::Crashed(message) => {
                     counts.failed += 1;
                     broke.crashed.push((at, message));
@@ -203,7 +222,7 @@ pub fn form(
             }
         }
     }
-    Ok((Judged { form: form.clone(), counts, took: begin.elapsed() }, broke, differ))
+    Ok((Judged { form, counts, took: begin.elapsed() }, broke, differ))
 }
 
 /// Counts one run.

@@ -67,6 +67,9 @@ pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
         examined.ok_or_else(|| died(AgentError::Garbled("the tree's code crashed on this program".to_owned())))?;
     outln!("{form} of {} (Linux {}), on {target}\n", source.root().display(), source.describe())?;
     outln!("{}\n{}", examined.timeline, examined.conclusion)?;
+    for message in found.iter().flat_map(|subject| &subject.unproven) {
+        outln!("note: not proven of {form}: {message}")?;
+    }
     let mut named: Vec<&str> = examined.faults.iter().filter_map(|fault| fault.known.as_deref()).collect();
     named.sort_unstable();
     named.dedup();
@@ -74,5 +77,10 @@ pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
         outln!("known: {known}: {}", super::report::why(known))?;
     }
     let is_broken = |invariant: Invariant| examined.faults.iter().any(|fault| fault.invariant == invariant);
-    Ok(if Invariant::ALL.into_iter().any(is_broken) { Exit::Broke } else { Exit::Holds })
+    let is_proven = found.is_some_and(|subject| subject.unproven.is_empty());
+    Ok(match Invariant::ALL.into_iter().any(is_broken) {
+        true => Exit::Broke,
+        false if is_proven => Exit::Holds,
+        false => Exit::Environment,
+    })
 }

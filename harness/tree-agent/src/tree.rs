@@ -15,7 +15,7 @@ use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Range, Size};
 use lazy_mmu_border::numbers::{self, api, call, entry, form, pte_flag};
 use lazy_mmu_engine::contract::{Room, Rules};
 use lazy_mmu_engine::subject::Env;
-use lazy_mmu_engine::trace::{Call, Hook};
+use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
 use crate::border::{enter, read, write};
 use crate::state::{Arenas, Facts, Image};
@@ -61,12 +61,14 @@ pub struct Open {
     pub hook: Option<Hook>,
     /// The preempt_disable() depth that it began with.
     pub depth: u64,
+    /// A BUG has ended it.
+    pub died: bool,
 }
 
 impl Open {
     /// A call that names no entry.
     pub const NOTHING: Open =
-        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None, depth: 0 };
+        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None, depth: 0, died: false };
 
     /// A call that changes entries from `at` on, or reads them.
     pub fn entries(at: PteRef, pages: u16, updating: bool) -> Open {
@@ -79,7 +81,7 @@ impl Open {
     }
 
     /// The user's address space it is about.
-    fn about(&self) -> Option<Mm> {
+    pub fn about(&self) -> Option<Mm> {
         let mm = self.at.map_or_else(|| self.flushing.map(|range| range.first.mm), |at| Some(at.mm));
         mm.filter(|mm| !mm.is_kernel())
     }
@@ -265,6 +267,17 @@ impl Tree {
         }
     }
 
+    /// Interrupts are as the call found them, or the machine hears of it: a kernel that goes on so deadlocks or sleeps.
+    fn settle_interrupts(&self, before: u8) {
+        let now = self.env().depths().irqs_off;
+        if now != before {
+            let what = if now > before { "it leaves interrupts off" } else { "it leaves interrupts on" };
+            self.env().complain(Complaint::Warn, Site::of("lazymmu", 0, "the call", what));
+        }
+        (before..now).for_each(|_| self.env().local_irq_restore());
+        (now..before).for_each(|_| self.env().local_irq_save());
+    }
+
     fn settle_stores(&self) {
         let Open { at: Some(at), pages: pages @ 1.., .. } = self.open.get() else { return };
         let (first, last) = (self.place(at), self.place(at.step(pages - 1)));
@@ -335,8 +348,12 @@ impl Tree {
         self.load();
         self.sync();
         self.change_open(|open| open.depth = self.told.get());
+        let (task, irqs_off) = (self.env().current(), self.env().depths().irqs_off);
         let result = call();
         self.settle();
+        if self.env().current() == task && !self.open.get().died {
+            self.settle_interrupts(irqs_off);
+        }
         self.env.set(outer);
         self.open.set(outer_open);
         self.told.set(outer_told);
