@@ -67,7 +67,7 @@ void lz_warn(const char *file, int line, const char *func, const char *condition
 void lz_bug(const char *file, int line, const char *func, const char *condition)
 {
 	complain(LZ_UP_BUG, file, line, func, condition);
-	__builtin_longjmp(lz_escape, 1);
+	lz_take_escape(lz_escape);
 }
 
 lz_u64 lz_insn(int insn, lz_u64 a, lz_u64 b, lz_u64 c) { return lazymmu_upcall(LZ_UP_INSN, insn, a, b, c); }
@@ -277,11 +277,11 @@ static noinline lz_u64 guarded(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 
 static noinline lz_u64 with_escape(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 {
-	void *here[5];
+	void *here[LZ_ESCAPE_WORDS];
 	void **volatile outer = lz_escape;
 	volatile lz_u64 result = 0;
 
-	if (!__builtin_setjmp(here)) {
+	if (!lz_set_escape(here)) {
 		lz_escape = here;
 		result = guarded(entry, a, b, c);
 	}

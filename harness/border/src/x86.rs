@@ -13,7 +13,7 @@ pub const RECIPE: Recipe = Recipe {
     config: "config/x86.config",
     overlay: &["overlay/x86", "overlay/common"],
     // User mode has a red zone of the stack to keep and lies where it is linked.
-    without: &["-mpreferred-stack-boundary=3", "-mcmodel=kernel"],
+    without: &["-mpreferred-stack-boundary=3", "-mstack-alignment=8", "-mcmodel=kernel"],
     flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
     defines: &[],
     objects: &[

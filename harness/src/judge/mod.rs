@@ -8,7 +8,8 @@
 //! | [`findings`] | what breaks: by cause, smallest programs, ranked |
 //! | [`differences`] | where the tree's events are not our Rust's, by kind |
 //! | [`base`] | two trees: findings new and gone, costs before and after |
-//! | [`report`] | for people |
+//! | [`report`] | all of a tree, and its text for people |
+//! | [`render`] | the four reports, and where they go |
 //! | [`show`] | one program on one subject of a tree |
 //!
 //! What it is not: building a tree is [`crate::tree`]; the oracles are the engine's and run where the tree's code runs.
@@ -19,6 +20,7 @@ pub mod base;
 pub mod differences;
 pub mod findings;
 pub mod material;
+pub mod render;
 pub mod report;
 pub mod run;
 pub mod show;

@@ -14,6 +14,7 @@ use crate::check::build::command;
 use crate::error::{Error, Exit, Result};
 use crate::setup::{self, Options};
 use crate::target::Target;
+use crate::tree::tools::Compiler;
 use crate::tree::{self, Session, Source, Store, agent};
 use crate::workspace;
 
@@ -32,7 +33,7 @@ const FORMS: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// A form or tree that does not exist; a tree that cannot be built; code that crashes.
-pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
+pub fn show(tree: &Path, form: &str, program: &Program, compiler: Compiler) -> Result<Exit> {
     let name = FORMS.iter().find(|(name, _)| *name == form);
     let Some(target) = name.and_then(|(_, target)| Target::parse(target).ok()) else {
         return Err(Error::Input {
@@ -43,11 +44,12 @@ pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
     };
     let (root, store) = (workspace::root()?, Store::find()?);
     let source = Source::open(tree, &store)?;
-    let (_, ready) = setup::prepare(&[target], Options { allow_install: true, ..Options::default() }).remove(0);
+    let (_, ready) =
+        setup::prepare(&[target], Options { allow_install: true, tree: true, ..Options::default() }).remove(0);
     let ready = ready?;
     let library = agent::library(&ready, &root)?;
     let recipe = tree::usual(&[target])[0];
-    let built = tree::build(&source, recipe, &[library], &Session::new(&store, 1))?;
+    let built = tree::build(&source, recipe, &[library], &Session::new(&store, 1).with(compiler))?;
     let mut agent = Agent::new(move || command(&ready, &built.subject));
     let mut asked = Asked { agent: &mut agent };
     let died = |error: AgentError| Error::Broke {
