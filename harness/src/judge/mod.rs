@@ -85,6 +85,8 @@ pub struct Form {
     pub name: String,
     /// Our Rust of the same generation and backend, by place in the registry; none: the contract alone judges.
     pub twin: Option<usize>,
+    /// Whether that drives the same MMU: else only its generic events can be the tree's.
+    pub same_mmu: bool,
 }
 
 /// What came of one suite on one form.

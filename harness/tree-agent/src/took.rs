@@ -4,6 +4,7 @@
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Op;
 use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_border::numbers::api;
 use lazy_mmu_core::kernel::WarnSite;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
@@ -41,6 +42,13 @@ const HELPERS: [Proof; 4] = [
         missing: "lazy_mmu_mode_disable() outside a section warns nowhere in include/linux/pgtable.h",
     },
 ];
+
+/// The proof of a tree from before 7.0: the hooks are the API, and the mode is the architecture's own mark.
+const MARK: [Proof; 1] = [Proof {
+    program: "enable; query; disable",
+    seen: |what| matches!(what, What::Mode { arch: true, .. }),
+    missing: "an enter hook turns no mode on that the glue reads",
+}];
 
 /// Proofs of a backend.
 fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
@@ -129,7 +137,12 @@ const BATCHED: Proof = Proof {
 /// # Errors
 /// What was to be seen and was not: this tree's shape is unknown.
 pub fn proven(tree: &Tree, runner: &mut Runner) -> Result<(), String> {
-    let helpers = if tree.rules().counters { &HELPERS[..] } else { &[] };
+    let has_mark = tree.facts.mode && !tree.form.mmu.ignores_mode();
+    let helpers = match tree.rules().counters {
+        true => &HELPERS[..],
+        false if has_mark && tree.facts.api == api::STATELESS => &MARK[..],
+        false => &[],
+    };
     for proof in helpers.iter().chain(&of_backend(tree.form.mmu, tree.facts.mode)) {
         let program = parse(proof.program).map_err(|error| error.to_string())?;
         let (events, _) = runner.run_on(tree, tree.rules(), &program);
