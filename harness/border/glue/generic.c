@@ -92,7 +92,7 @@ void preempt_count_add(int val)
 void preempt_count_sub(int val)
 {
 	if (val > preempt_count())
-		lz_warn(__FILE__, __LINE__, __func__, "val > preempt_count()");
+		lz_warn("kernel/sched/core.c", 0, __func__, "val > preempt_count()");
 	__preempt_count_sub(val);
 	if (val == PREEMPT_OFFSET)
 		lazymmu_upcall(LZ_UP_PREEMPT, (lz_u64)-1, 0, 0, 0);
@@ -191,10 +191,12 @@ static void fork(unsigned parent, unsigned child)
 }
 
 int lz_count_base[LAZYMMU_CPUS];
+unsigned lz_on_cpu;
 
 static void run(unsigned cpu, unsigned task, lz_u64 depths)
 {
 	lz_arch_run(cpu, &lz_tasks[task], depths >> 40 & 0xff);
+	lz_on_cpu = cpu;
 	/* By the tree's own units: 7.3 has moved them. */
 	lz_count_base[cpu] = (depths >> 8 & 0xff) * SOFTIRQ_DISABLE_OFFSET + (depths >> 16 & 0xff) * SOFTIRQ_OFFSET +
 			     (depths >> 24 & 0xff) * HARDIRQ_OFFSET +
@@ -205,7 +207,7 @@ static void run(unsigned cpu, unsigned task, lz_u64 depths)
 /* Before 7.0 a leave without its enter takes it below zero, where it borrows from its neighbours. x86 masks bit 31. */
 static lz_u64 preempt_depth(void)
 {
-	int count = preempt_count() - lz_count_base[raw_smp_processor_id()];
+	int count = preempt_count() - lz_count_base[lz_on_cpu];
 
 	return (long)((int)((unsigned)count << 1) >> 1 >> PREEMPT_SHIFT);
 }

@@ -124,8 +124,10 @@ void lz_as_cpu(unsigned cpu, void (*func)(void *), void *info)
 	irqs_off[cpu] = 1;
 	raw_cpu_add(LZ_COUNT, HARDIRQ_OFFSET);
 	lz_count_base[cpu] += HARDIRQ_OFFSET;
+	lz_on_cpu = cpu;
 	func(info);
 	lz_count_base[cpu] -= HARDIRQ_OFFSET;
+	lz_on_cpu = home;
 	raw_cpu_add(LZ_COUNT, -HARDIRQ_OFFSET);
 	irqs_off[cpu] = was_off;
 	become(home);
