@@ -4,7 +4,8 @@
  * tree's own flags. Nothing is decided here.
  *
  * The build says what the tree has: LZ_API (enum lz_api), LZ_TASK_CALLS where __task_lazy_mmu_mode_pause() exists,
- * LZ_NO_MODE where the architecture has no such mode, LZ_RELEASE (a string).
+ * LZ_NO_MODE where the architecture has no such mode, LZ_XEN_MODE and LZ_XEN_NESTS where Xen's is the CPU's and its enters
+ * are counted, LZ_RELEASE (a string).
  */
 #include <linux/kernel.h>
 #include <linux/sched.h>
@@ -95,7 +96,7 @@ void preempt_count_add(int val)
 void preempt_count_sub(int val)
 {
 	if (val > preempt_count())
-		lz_warn(__FILE__, __LINE__, __func__, "val > preempt_count()");
+		lz_warn("kernel/sched/core.c", 0, __func__, "val > preempt_count()");
 	__preempt_count_sub(val);
 	if (val == PREEMPT_OFFSET)
 		lazymmu_upcall(LZ_UP_PREEMPT, (lz_u64)-1, 0, 0, 0);
@@ -155,6 +156,11 @@ static lz_u64 fact(unsigned which)
 #ifndef LZ_NO_MODE
 	case LZ_FACT_MODE: return 1;
 #endif
+#if defined(LZ_XEN_NESTS)
+	case LZ_FACT_XEN: return LZ_XEN_NESTED;
+#elif defined(LZ_XEN_MODE)
+	case LZ_FACT_XEN: return LZ_XEN_MODE_OF_CPU;
+#endif
 	}
 	return 0;
 }
@@ -188,26 +194,44 @@ static void fork(unsigned parent, unsigned child)
 	lz_arch_task_init(&lz_tasks[child]);
 }
 
+int lz_count_base[LAZYMMU_CPUS];
+unsigned lz_on_cpu;
+
 static void run(unsigned cpu, unsigned task, lz_u64 depths)
 {
 	lz_arch_run(cpu, &lz_tasks[task], depths >> 40 & 0xff);
+	lz_on_cpu = cpu;
 	/* By the tree's own units: 7.3 has moved them. */
-	preempt_count_set((depths & 0xff) * PREEMPT_OFFSET + (depths >> 8 & 0xff) * SOFTIRQ_DISABLE_OFFSET +
-			  (depths >> 16 & 0xff) * SOFTIRQ_OFFSET + (depths >> 24 & 0xff) * HARDIRQ_OFFSET +
-			  (depths >> 32 & 0xff) * (NMI_OFFSET + HARDIRQ_OFFSET));
+	lz_count_base[cpu] = (depths >> 8 & 0xff) * SOFTIRQ_DISABLE_OFFSET + (depths >> 16 & 0xff) * SOFTIRQ_OFFSET +
+			     (depths >> 24 & 0xff) * HARDIRQ_OFFSET +
+			     (depths >> 32 & 0xff) * (NMI_OFFSET + HARDIRQ_OFFSET);
+	preempt_count_set((depths & 0xff) * PREEMPT_OFFSET + lz_count_base[cpu]);
+}
+
+/* Before 7.0 a leave without its enter takes it below zero, where it borrows from its neighbours. x86 masks bit 31. */
+static lz_u64 preempt_depth(void)
+{
+	int count = preempt_count() - lz_count_base[lz_on_cpu];
+
+	return (long)((int)((unsigned)count << 1) >> 1 >> PREEMPT_SHIFT);
 }
 
 #if LZ_API == 0
-/* The hooks themselves are the API: whoever calls them tells the machine. */
+/*
+ * The hooks themselves are the API, and a call has no halves: whoever calls one tells the machine. Pausing is what callers
+ * of that API can do, and KASAN did from 6.17 on: leave, and enter again.
+ */
 static noinline void call(unsigned call, struct task_struct *task)
 {
 	switch (call) {
 	case LZ_CALL_ENABLE:
-		lz_half(LZ_HOOK_ENTER);
+	case LZ_CALL_RESUME:
+		lazymmu_upcall(LZ_UP_HOOK, LZ_HOOK_ENTER, is_active(), 0, 0);
 		arch_enter_lazy_mmu_mode();
 		return;
 	case LZ_CALL_DISABLE:
-		lz_half(LZ_HOOK_LEAVE);
+	case LZ_CALL_PAUSE:
+		lazymmu_upcall(LZ_UP_HOOK, LZ_HOOK_LEAVE, is_active(), 0, 0);
 		arch_leave_lazy_mmu_mode();
 		return;
 	}
@@ -299,12 +323,12 @@ __visible lz_u64 lz_dispatch(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c, lz_u64 
 	case LZ_ENTRY_ARENA: return arena(a, b);
 	case LZ_ENTRY_RUN: return run(a, b, c), 0;
 	case LZ_ENTRY_FORK: return fork(a, b), 0;
-	case LZ_ENTRY_RESET_CPUS: return lz_arch_reset_cpus(), 0;
+	case LZ_ENTRY_RESET_CPUS: return lz_arch_reset_cpus(), memset(lz_count_base, 0, sizeof lz_count_base), 0;
 	case LZ_ENTRY_MM_ON: return lz_arch_mm_on(lz_mm_of(a), a, b, c), 0;
 	case LZ_ENTRY_COUNTERS: return counters(&lz_tasks[a]);
 	case LZ_ENTRY_ARCH_MODE: return lz_arch_mode();
 	case LZ_ENTRY_DEFERRED: return lz_arch_deferred(a, &lz_tasks[b], c);
-	case LZ_ENTRY_PREEMPT_DEPTH: return (preempt_count() & PREEMPT_MASK) >> PREEMPT_SHIFT;
+	case LZ_ENTRY_PREEMPT_DEPTH: return preempt_depth();
 	case LZ_ENTRY_PTE_WORD: return lz_arch_word(a, b, c);
 	case LZ_ENTRY_PTE_FLAGS: return lz_arch_flags(a);
 	case LZ_ENTRY_PTE_FRAME: return lz_arch_frame(a);

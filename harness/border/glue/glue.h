@@ -50,6 +50,10 @@ void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size);
 
 void lz_arch_boot(enum lz_form form);
 void lz_arch_reset_cpus(void);
+/* What each CPU's preempt_count is without its preempt_disable() depth. */
+extern int lz_count_base[LAZYMMU_CPUS];
+/* The CPU whose count preempt_count() is. */
+extern unsigned lz_on_cpu;
 void lz_arch_task_init(struct task_struct *task);
 void lz_arch_mm_init(struct mm_struct *mm, unsigned number);
 /* Tells the processor's registers (current, per-CPU offset) and the preempt_count who runs from now on. */

@@ -665,7 +665,7 @@ void lz_arch_end_switch(struct task_struct *next)
 unsigned lz_arch_mode(void)
 {
 #ifdef LZ_BATCH_ACTIVE
-	return lz_radix ? 0 : raw_cpu_ptr(&ppc64_tlb_batch)->active;
+	return lz_radix ? 2 : raw_cpu_ptr(&ppc64_tlb_batch)->active;
 #else
 	return 2;
 #endif

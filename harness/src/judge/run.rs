@@ -76,6 +76,8 @@ pub struct FormFacts {
     pub name: String,
     /// Our Rust of the same generation and backend, by its name; empty where there is none.
     pub twin: String,
+    /// The MMU it drives.
+    pub mmu: String,
     /// What the form was to show at its start and did not, a message each.
     pub unproven: Vec<String>,
 }
@@ -83,7 +85,8 @@ pub struct FormFacts {
 impl From<&FormFacts> for Form {
     fn from(facts: &FormFacts) -> Form {
         let twin = SUBJECTS.iter().position(|subject| subject.name == facts.twin);
-        Form { index: facts.index, name: facts.name.clone(), twin, unproven: facts.unproven.clone() }
+        let same_mmu = twin.is_some_and(|twin| SUBJECTS[twin].mmu.name() == facts.mmu);
+        Form { index: facts.index, name: facts.name.clone(), twin, same_mmu, unproven: facts.unproven.clone() }
     }
 }
 
@@ -199,7 +202,7 @@ pub fn form(
                         if summary.generic != ours.generic {
                             counts.other_generic += 1;
                             differ[0].push(at);
-                        } else if summary.all != ours.all {
+                        } else if form.same_mmu && summary.all != ours.all {
                             counts.other_events += 1;
                             differ[1].push(at);
                         }

@@ -19,7 +19,7 @@ const MESSAGE: &str = "`enable; disable`: no enter hook; look at pgtable.h";
 /// A form on which so many programs of 10 failed.
 fn judged(name: &str, failed: u64, is_proven: bool) -> Judged {
     let unproven = if is_proven { Vec::new() } else { vec![MESSAGE.to_owned()] };
-    let form = Form { index: 0, name: name.to_owned(), twin: None, unproven };
+    let form = Form { index: 0, name: name.to_owned(), twin: None, same_mmu: false, unproven };
     let counts = Counts { ran: 10, failed, ..Counts::default() };
     Judged { form, counts: [counts, Counts::default(), Counts::default(), Counts::default()], took: Duration::ZERO }
 }
@@ -32,6 +32,7 @@ fn finding(name: &str) -> Finding {
         program: parse("enable; disable").expect("a program"),
         shown_on: (Target::X86_64, name.to_owned()),
         text: "a text".to_owned(),
+        place: None,
         timeline: String::new(),
     }
 }
@@ -41,6 +42,7 @@ fn report(forms: Vec<Judged>, findings: Vec<Finding>) -> Report {
         path: "linux".to_owned(),
         release: "7.2".to_owned(),
         api: Api::Counted,
+        compiler: crate::tree::tools::Compiler::Gcc,
         rows: vec![Row { target: Target::X86_64, outcome: Outcome::Ran(forms, "natively".to_owned()) }],
         findings,
         known: BTreeMap::new(),

@@ -17,7 +17,7 @@ use lazy_mmu_engine::trace::{listing, timeline};
 use lazy_mmu_engine::wire::{self, Frame, Summary};
 use lazy_mmu_snapshots::known;
 
-use lazy_mmu_border::numbers::api;
+use lazy_mmu_border::numbers::{api, xen};
 
 use crate::guard::{self, Crash, isolated};
 use crate::state::{Arenas, Facts};
@@ -75,20 +75,25 @@ impl Forms {
         Ok(forms)
     }
 
-    /// Our Rust of the tree's generation on the same backend; empty where there is none.
+    /// Our Rust of the tree's generation on the same backend; empty where there is none. Of a generation that we have on no
+    /// sun4v it is that on sun4u, and of an architecture without the mode the backend without one: hooks, calls and what is
+    /// known are the same, the architecture's events are not.
     fn twin(&self, form: Form) -> &'static str {
+        let Facts { mode, xen, .. } = self.facts;
         let generation = match self.facts.api {
-            api::STATELESS if self.facts.mode => "stateless",
+            api::STATELESS => "stateless",
             api::V3 => "nesting-v3",
             api::V4 => "nesting-v4",
             api::COUNTED => "counted",
             _ => return "",
         };
         let backend = match form.name {
-            // Linux 6.6 to 6.14 keep a nesting count for each CPU.
-            "xen" if self.facts.api == api::STATELESS => "x86_64-xen@6.6",
+            _ if !mode => "none",
+            "xen" if xen == xen::NESTED => "x86_64-xen@6.6",
+            "xen" if xen == xen::MODE_OF_CPU && self.facts.api == api::COUNTED => "x86_64-xen@7.0",
             "xen" => "x86_64-xen",
             "native" => "x86_64-native",
+            "sparc64-sun4v" if self.facts.api != api::COUNTED => "sparc64",
             name => name,
         };
         let name = format!("{generation}/{backend}");

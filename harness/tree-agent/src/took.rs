@@ -8,6 +8,7 @@
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Op;
 use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_border::numbers::api;
 use lazy_mmu_core::kernel::WarnSite;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
@@ -51,6 +52,14 @@ const HELPERS: [Proof; 4] = [
         look: "VM_WARN_ON_ONCE() of lazy_mmu_mode_disable(), include/linux/pgtable.h",
     },
 ];
+
+/// The proof of a tree from before 7.0: the hooks are the API, and the mode is the architecture's own mark.
+const MARK: [Proof; 1] = [Proof {
+    program: "enable; query; disable",
+    seen: |what| matches!(what, What::Mode { arch: true, .. }),
+    missing: "an enter hook turns no mode on that the glue reads",
+    look: "arch_enter_lazy_mmu_mode() of the architecture, and where it keeps the mode",
+}];
 
 /// Proofs of a backend.
 fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
@@ -149,7 +158,12 @@ const BATCHED: Proof = Proof {
 /// What was to be seen on a form and was not, a message each; none where the overlay is in effect. Each proof runs in a
 /// process of its own; after a crash the rest is left out, for it would crash too, or loop as long.
 pub fn unproven(tree: &Tree, runner: &mut Runner) -> Vec<String> {
-    let helpers = if tree.rules().counters { &HELPERS[..] } else { &[] };
+    let has_mark = tree.facts.mode && !tree.form.mmu.ignores_mode();
+    let helpers = match tree.rules().counters {
+        true => &HELPERS[..],
+        false if has_mark && tree.facts.api == api::STATELESS => &MARK[..],
+        false => &[],
+    };
     let mut failed = Vec::new();
     for proof in helpers.iter().chain(&of_backend(tree.form.mmu, tree.facts.mode)) {
         let Proof { program, seen, missing, look } = proof;

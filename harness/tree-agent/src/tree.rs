@@ -60,7 +60,7 @@ pub struct Open {
     /// The hook that was called last in it.
     pub hook: Option<Hook>,
     /// The preempt_disable() depth that it began with.
-    pub depth: u64,
+    pub depth: i64,
     /// A BUG has ended it.
     pub died: bool,
 }
@@ -103,7 +103,7 @@ pub struct Tree {
     /// The words of its entries as they were loaded or last told.
     known: Box<[Cell<u64>]>,
     /// The preempt_disable() depth that the machine knows of.
-    told: Cell<u64>,
+    told: Cell<i64>,
     /// Entries that this run has loaded, each once: as `LZ_AT`.
     used: RefCell<Vec<u64>>,
     is_used: Box<[Cell<bool>]>,
@@ -149,7 +149,7 @@ pub fn unpacked(at: u64) -> Option<PteRef> {
 
 impl Tree {
     /// The preempt_disable() depth that the machine knows of.
-    pub fn told(&self) -> u64 {
+    pub fn told(&self) -> i64 {
         self.told.get()
     }
 
@@ -213,9 +213,11 @@ impl Tree {
         Rules { counted: self.facts.api == api::COUNTED, counters: keeps, mmu: self.form.mmu, room: Room::default() }
     }
 
-    /// Whether its hooks leave every mode as it is.
+    /// Whether a hook called now leaves every mode as it is: there is none, or (arm64) interrupt context has none.
     pub fn ignores_hooks(&self) -> bool {
-        self.facts.api == api::STATELESS && (self.form.mmu.ignores_mode() || !self.facts.mode)
+        let (mmu, has_mode) = (self.form.mmu, self.facts.mode);
+        let none = mmu.ignores_mode() || !has_mode || (mmu == Mmu::Aarch64 && self.env().in_interrupt());
+        self.facts.api == api::STATELESS && none
     }
 
     /// Who listens, while a call is in progress.
@@ -256,7 +258,7 @@ impl Tree {
 
     /// preempt_count alone: no instruction and nobody else looks at memory here.
     pub fn settle_depth(&self) {
-        let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0);
+        let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0) as i64;
         while self.told.get() < now {
             self.told.set(self.told.get() + 1);
             self.env().preempt_disable();

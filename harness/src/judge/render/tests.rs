@@ -35,7 +35,11 @@ fn judged(name: &str, twin: Option<usize>, failed: u64, known: u64) -> Judged {
     let mut counts = [Counts { ran: 7, ..Counts::default() }; 4];
     counts[0] = Counts { ran: 273, failed, known, in_part: 2, misused: 1, other_generic: 3, other_events: 4 };
     counts[3].failed = failed;
-    Judged { form: Form { index: 0, name: name.to_owned(), twin, unproven: Vec::new() }, counts, took: Duration::from_millis(1500) }
+    Judged {
+        form: Form { index: 0, name: name.to_owned(), twin, same_mmu: true, unproven: Vec::new() },
+        counts,
+        took: Duration::from_millis(1500),
+    }
 }
 
 fn finding(op: &str, place: Option<&str>) -> Finding {
