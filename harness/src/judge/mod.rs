@@ -10,6 +10,7 @@
 //! | [`base`] | two trees: findings new and gone, costs before and after |
 //! | [`report`] | for people |
 //! | [`show`] | one program on one subject of a tree |
+//! | [`start`] | a tree's C made a program and started |
 //!
 //! What it is not: building a tree is [`crate::tree`]; the oracles are the engine's and run where the tree's code runs.
 //!
@@ -22,6 +23,7 @@ pub mod material;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod start;
 
 use std::time::Duration;
 
