@@ -315,11 +315,13 @@ fn receive(child: &mut Child, deadline: Instant) -> Result<Frame, Receive> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
+    //! Shells that behave as agents, and as bad ones.
+
     use super::*;
 
     /// A shell that greets like an agent and then does as the script says.
-    fn pretender(script: &str) -> Agent {
+    pub fn pretender(script: &str) -> Agent {
         let hello = Frame::Hello { version: VERSION, arch: "pretender".into(), subjects: subjects_digest() };
         let octal: String = wire::bytes(&hello).iter().map(|byte| format!("\\{byte:03o}")).collect();
         // What the host says first is read first: a child that is gone before that would be another test.
@@ -333,17 +335,9 @@ mod tests {
         .with_patience(Duration::from_millis(400))
     }
 
-    #[test]
-    fn a_child_that_ends_is_named_with_how_it_ended_and_what_it_said() {
-        let mut agent = pretender("echo 'out of luck' >&2; kill -SEGV $$");
-        assert_eq!(agent.arch().expect("a greeting"), "pretender");
-        let error = agent.ask(&Frame::Tables).expect_err("no answer").to_string();
-        assert!(error.contains("signal") && error.contains("out of luck"), "{error}");
-    }
-
     /// Reads frames with the tools every shell has, answers batches with empty summaries, and dies of any batch that
     /// holds a byte 99.
-    const MORTAL: &str = r#"
+    pub const MORTAL: &str = r#"
         take() { dd bs=1 count="$1" 2>/dev/null | od -An -v -tu1 | tr -s ' \n' ' '; }
         frame() { set -- $(take 4); take $(( ($1 << 24) | ($2 << 16) | ($3 << 8) | $4 )); }
         number() { printf "\\$(printf %03o $(($1 >> 24 & 255)))\\$(printf %03o $(($1 >> 16 & 255)))"
@@ -352,6 +346,20 @@ mod tests {
             case " $* " in *" 99 "*) kill -SEGV $$ ;; esac
             number $((5 + 36 * $7)); printf '\002'; number "$7"; head -c $((36 * $7)) /dev/zero
         done"#;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{MORTAL, pretender};
+    use super::*;
+
+    #[test]
+    fn a_child_that_ends_is_named_with_how_it_ended_and_what_it_said() {
+        let mut agent = pretender("echo 'out of luck' >&2; kill -SEGV $$");
+        assert_eq!(agent.arch().expect("a greeting"), "pretender");
+        let error = agent.ask(&Frame::Tables).expect_err("no answer").to_string();
+        assert!(error.contains("signal") && error.contains("out of luck"), "{error}");
+    }
 
     #[test]
     fn the_program_that_kills_the_agent_is_found_and_the_others_run() {

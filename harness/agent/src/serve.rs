@@ -17,7 +17,8 @@ pub trait More {
     fn subjects(&self) -> usize;
     /// What they are, as JSON.
     fn facts(&self) -> String;
-    /// The answer to a question about the one at `index`: a `Batch`, `Show`, `Generate`, `Examine`, `Reduce` or `Costs`.
+    /// The answer to a question about the one at `index`: a `Batch`, `Show`, `Generate`, `Examine`, `Reduce`, `Costs` or
+    /// `Expand`.
     fn answer(&mut self, index: usize, request: &Frame) -> Frame;
 }
 
@@ -119,7 +120,8 @@ impl<I: Read, O: Write> Agent<'_, I, O> {
         | Frame::Generate { subject, port: 0, .. }
         | Frame::Examine { subject, .. }
         | Frame::Reduce { subject, .. }
-        | Frame::Costs { subject, .. }) = request
+        | Frame::Costs { subject, .. }
+        | Frame::Expand { subject, .. }) = request
         else {
             return None;
         };

@@ -11,6 +11,7 @@
 //! | [`finding`] | what makes two failures one, and the artefacts of one |
 //! | [`replay`] | recorded kernel traces, checked call by call |
 //! | [`fuzz`] | what the fuzz targets do with their input |
+//! | [`space`] | the states that an alphabet's steps lead to, and what a step breaks |
 //! | [`wire`] | frames between the host command and the agent |
 //! | [`workload`] | the kernel's call sites as named programs |
 //!
@@ -31,6 +32,7 @@ pub mod machine;
 pub mod program;
 pub mod replay;
 pub mod runner;
+pub mod space;
 pub mod subject;
 pub mod table;
 pub mod trace;

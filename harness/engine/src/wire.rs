@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use crate::contract::Invariant;
 use crate::costs::Costs;
 use crate::examine::{Examined, Fault};
+use crate::space::{Broken, Expanded, Reached};
 
 /// Changes whenever a frame's meaning does.
 pub const VERSION: u16 = 5;
@@ -101,6 +102,18 @@ pub enum Frame {
     },
     /// From the agent: the costs of each, in order.
     Counted(Vec<Costs>),
+    /// To the agent: take every step from where some paths lead on a kernel tree's subject; answered by
+    /// [`Frame::Expanded`].
+    Expand {
+        /// The subject's number.
+        subject: u8,
+        /// The alphabet: programs as bytes.
+        steps: Vec<Vec<u8>>,
+        /// Paths: places in the alphabet.
+        paths: Vec<Vec<u8>>,
+    },
+    /// From the agent.
+    Expanded(Box<Expanded>),
     /// To the agent: a recorded kernel trace begins; its name.
     Replay(String),
     /// To the agent: bytes of it.
@@ -221,10 +234,7 @@ impl Payload {
                 to.u8(0).u16(*version).bytes(arch.as_bytes()).u64(*subjects);
             }
             Frame::Batch { subject, port, programs } => {
-                to.u8(1).u8(*subject).u8(*port).u32(programs.len() as u32);
-                programs.iter().for_each(|program| {
-                    to.bytes(program);
-                });
+                to.u8(1).u8(*subject).u8(*port).list(programs);
             }
             Frame::Results(results) => {
                 to.u8(2).u32(results.len() as u32);
@@ -287,10 +297,7 @@ impl Payload {
                 to.u8(17).bytes(program);
             }
             Frame::Costs { subject, programs } => {
-                to.u8(18).u8(*subject).u32(programs.len() as u32);
-                programs.iter().for_each(|program| {
-                    to.bytes(program);
-                });
+                to.u8(18).u8(*subject).list(programs);
             }
             Frame::Counted(costs) => {
                 to.u8(19).u32(costs.len() as u32);
@@ -298,8 +305,32 @@ impl Payload {
                     to.u64(value);
                 });
             }
+            Frame::Expand { subject, steps, paths } => {
+                to.u8(20).u8(*subject).list(steps).list(paths);
+            }
+            Frame::Expanded(expanded) => {
+                to.u8(21).expanded(expanded);
+            }
         }
         to
+    }
+
+    fn expanded(&mut self, Expanded { boot, reached, exercised, judged }: &Expanded) {
+        self.u64(*boot).u32(reached.len() as u32);
+        for reached in reached {
+            match reached {
+                Reached::State(fingerprint) => self.u8(0).u64(*fingerprint),
+                Reached::Misuse => self.u8(1),
+                Reached::Cut => self.u8(2),
+                Reached::Known(names) => self.u8(3).bytes(names.as_bytes()),
+                Reached::Broken(Broken { invariant, text, op }) => {
+                    self.u8(4).u8(*invariant as u8).bytes(text.as_bytes()).u32(*op)
+                }
+            };
+        }
+        exercised.iter().chain(judged).for_each(|&count| {
+            self.u64(count);
+        });
     }
 
     fn examined(&mut self, examined: &Examined) {
@@ -332,6 +363,11 @@ impl Payload {
         self
     }
 
+    fn list(&mut self, items: &[Vec<u8>]) -> &mut Self {
+        self.u32(items.len() as u32);
+        items.iter().fold(self, |to, item| to.bytes(item))
+    }
+
     fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.u32(bytes.len() as u32);
         self.0.extend(bytes);
@@ -345,14 +381,7 @@ impl Reader<'_> {
     fn frame(&mut self) -> Result<Frame, WireError> {
         Ok(match self.u8()? {
             0 => Frame::Hello { version: self.u16()?, arch: self.text()?, subjects: self.u64()? },
-            1 => Frame::Batch {
-                subject: self.u8()?,
-                port: self.u8()?,
-                programs: {
-                    let count = self.count(4)?;
-                    (0..count).map(|_| self.bytes()).collect::<Result<_, _>>()?
-                },
-            },
+            1 => Frame::Batch { subject: self.u8()?, port: self.u8()?, programs: self.list()? },
             2 => {
                 let count = self.count(36)?;
                 Frame::Results((0..count).map(|_| self.summary()).collect::<Result<_, _>>()?)
@@ -385,18 +414,35 @@ impl Reader<'_> {
                 Frame::Reduce { subject: self.u8()?, program: self.bytes()?, invariant: self.u8()?, op: self.text()? }
             }
             17 => Frame::Reduced(self.bytes()?),
-            18 => Frame::Costs {
-                subject: self.u8()?,
-                programs: {
-                    let count = self.count(4)?;
-                    (0..count).map(|_| self.bytes()).collect::<Result<_, _>>()?
-                },
-            },
+            18 => Frame::Costs { subject: self.u8()?, programs: self.list()? },
             19 => {
                 let count = self.count(8 * Costs::NAMES.len())?;
                 Frame::Counted((0..count).map(|_| self.costs()).collect::<Result<_, _>>()?)
             }
+            20 => Frame::Expand { subject: self.u8()?, steps: self.list()?, paths: self.list()? },
+            21 => Frame::Expanded(Box::new(self.expanded()?)),
             _ => return Err(WireError::Garbled("an unknown kind of frame")),
+        })
+    }
+
+    fn expanded(&mut self) -> Result<Expanded, WireError> {
+        let mut expanded = Expanded { boot: self.u64()?, ..Expanded::default() };
+        let count = self.count(1)?;
+        expanded.reached = (0..count).map(|_| self.reached()).collect::<Result<_, _>>()?;
+        for count in expanded.exercised.iter_mut().chain(&mut expanded.judged) {
+            *count = self.u64()?;
+        }
+        Ok(expanded)
+    }
+
+    fn reached(&mut self) -> Result<Reached, WireError> {
+        Ok(match self.u8()? {
+            0 => Reached::State(self.u64()?),
+            1 => Reached::Misuse,
+            2 => Reached::Cut,
+            3 => Reached::Known(self.text()?),
+            4 => Reached::Broken(Broken { invariant: self.invariant()?, text: self.text()?, op: self.u32()? }),
+            _ => return Err(WireError::Garbled("an unknown end of a step")),
         })
     }
 
@@ -420,11 +466,15 @@ impl Reader<'_> {
     }
 
     fn fault(&mut self) -> Result<Fault, WireError> {
-        let invariant = Invariant::ALL.get(usize::from(self.u8()?)).copied();
-        let invariant = invariant.ok_or(WireError::Garbled("an unknown invariant"))?;
+        let invariant = self.invariant()?;
         let (op, text) = (self.text()?, self.text()?);
         let [place, known] = [self.text()?, self.text()?].map(|text| (!text.is_empty()).then_some(text));
         Ok(Fault { invariant, op, text, place, known })
+    }
+
+    fn invariant(&mut self) -> Result<Invariant, WireError> {
+        let invariant = Invariant::ALL.get(usize::from(self.u8()?)).copied();
+        invariant.ok_or(WireError::Garbled("an unknown invariant"))
     }
 
     fn costs(&mut self) -> Result<Costs, WireError> {
@@ -433,6 +483,11 @@ impl Reader<'_> {
             *value = self.u64()?;
         }
         Ok(Costs::from_values(values))
+    }
+
+    fn list(&mut self) -> Result<Vec<Vec<u8>>, WireError> {
+        let count = self.count(4)?;
+        (0..count).map(|_| self.bytes()).collect()
     }
 
     /// A count of items of at least `size` bytes: never more than the payload can hold.
@@ -492,76 +547,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn faults() -> Vec<Fault> {
-        let fault = |known: Option<&str>| Fault {
-            invariant: Invariant::I3,
-            op: "disable".into(),
-            text: "late".into(),
-            place: known.is_none().then(|| "mm/vmalloc.c:9, f(): x".to_owned()),
-            known: known.map(str::to_owned),
-        };
-        vec![fault(None), fault(Some("xen-new-task"))]
-    }
-
-    fn samples() -> Vec<Frame> {
-        let summary =
-            Summary { generic: 1, all: u64::MAX, broken: 0x8001, left: 1, events: 7, programs: 1, executed: 5 };
-        vec![
-            Frame::Hello { version: VERSION, arch: "sparc64".into(), subjects: 99 },
-            Frame::Batch { subject: 3, port: 1, programs: vec![vec![], vec![1, 2, 3]] },
-            Frame::Results(vec![summary, Summary::default()]),
-            Frame::Show { subject: 0, port: 0, program: vec![0; 12] },
-            Frame::Generate { subject: 1, port: 0, seed: 5, count: 6, length: 7, legal: true },
-            Frame::Tables,
-            Frame::Text("a table".into()),
-            Frame::Replay("arm64".into()),
-            Frame::ReplayData(vec![b'#'; 100]),
-            Frame::ReplayEnd,
-            Frame::Replayed(Ok("fine".into())),
-            Frame::Replayed(Err("line 3".into())),
-            Frame::Facts,
-            Frame::Examine { subject: 40, program: vec![1, 2] },
-            Frame::Examined(Examined { faults: faults(), timeline: "cpu0".into(), conclusion: "holds".into() }),
-            Frame::Reduce { subject: 40, program: vec![3], invariant: 2, op: "disable".into() },
-            Frame::Reduced(vec![9, 9]),
-            Frame::Costs { subject: 41, programs: vec![vec![], vec![5]] },
-            Frame::Counted(vec![Costs::from_values([1, 2, 3, 4, 5, 6, u64::MAX]), Costs::default()]),
-            Frame::Panicked { program: 9, message: "index out of bounds".into() },
-            Frame::Bye,
-        ]
-    }
-
-    #[test]
-    fn frames_come_back_as_they_went() {
-        for frame in samples() {
-            assert_eq!(read(&mut bytes(&frame).as_slice()).expect("a frame"), frame);
-        }
-    }
-
-    #[test]
-    fn a_cut_or_padded_frame_is_refused() {
-        for frame in samples() {
-            let whole = bytes(&frame);
-            for cut in 0..whole.len() {
-                assert!(read(&mut &whole[..cut]).is_err(), "{frame:?} cut at {cut}");
-            }
-            let mut padded = whole[4..].to_vec();
-            padded.push(0);
-            assert!(parse(&padded).is_err(), "{frame:?}");
-        }
-        assert!(parse(&[77]).is_err());
-        assert!(parse(&[1, 0, 0, 255, 255, 255, 255]).is_err(), "a count that no payload can hold");
-        assert!(read(&mut [255u8; 8].as_slice()).is_err(), "a length that no frame has");
-        let long = (MAX_FRAME + 1).to_be_bytes();
-        assert!(matches!(read(&mut long.as_slice()), Err(WireError::Garbled(_))), "nothing is read of so long a frame");
-        assert!(parse(&[6, 0, 0, 0, 1, 0xff]).is_err(), "text that is none");
-        let mut flag =
-            bytes(&Frame::Generate { subject: 1, port: 0, seed: 5, count: 6, length: 7, legal: true })[4..].to_vec();
-        *flag.last_mut().expect("the flag") = 2;
-        assert!(parse(&flag).is_err(), "a second form of one frame");
-        assert!(parse(&[10, 7, 0, 0, 0, 1, b'a']).is_err(), "a second form of another");
-    }
-}
+mod tests;

@@ -4,23 +4,24 @@
 //!
 //! Who calls it: a person who has changed a generation or a backend, and CI.
 
-use std::io::IsTerminal as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use lazy_mmu_arches::mmu::Mmu;
-use lazy_mmu_engine::subject::registry::{Descriptor, SMALL};
+use lazy_mmu_engine::space::{Judged, MAX_DEPTH, Space};
+use lazy_mmu_engine::subject::registry::Descriptor;
 use lazy_mmu_engine::subject::{Port, Subject};
+use lazy_mmu_snapshots::known;
 
+use super::place::Place;
 use crate::error::{Error, Exit, Result};
 use crate::explore::alphabet::Alphabet;
-use crate::explore::space::{Failure, Judged, MAX_DEPTH, Space};
-use crate::explore::{Bounds, End, closed, explore, report};
+use crate::explore::progress::Progress;
+use crate::explore::tree::{self, Plan};
+use crate::explore::{Bounds, End, Failure, closed, explore, report, write};
 use crate::process;
 use crate::show::{Named, subject};
+use crate::tree::{Source, Store};
 
 /// Explores every sequence of an alphabet's steps up to a depth, equal states once, and judges each step; or, for the
 /// counted generation on `none`, the whole reachable space of its counters.
@@ -28,25 +29,33 @@ use crate::show::{Named, subject};
 /// Without --alphabet: `full`, and for a subject that keeps a batch `batch` besides, where it can be with a batch of 3
 /// entries (its name then ends in +small), so that a few steps fill it.
 ///
+/// With --tree the subjects are a kernel tree's own C, each explored where it runs: --subject tree/xen and its like, or all
+/// of the targets.
+///
 /// A step counts as broken unless the program misused the API before it or a known finding explains it. The first
 /// failing path has as few steps as any, and is printed as a program. Exits 0 if nothing broke, 1 if something did, 2 if
-/// an argument is wrong, 3 if not all was explored (--max-states, Ctrl-C).
+/// an argument is wrong, 3 if it was interrupted or a target lacks something, 4 if --max-states ended it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu explore --depth 4 --subject counted/sparc64")]
 pub struct Explore {
     /// Steps of the longest path, 1 to 24 [default: 4; with the alphabet `batch` 5, where batches are large 4]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_DEPTH)))]
     depth: Option<u8>,
-    /// What it runs on: generation/backend, or a specimen of the zoo [default: counted/aarch64; with --closed counted/none]
+    /// What it runs on: generation/backend, a specimen of the zoo, or with --tree tree/FORM [default: counted/aarch64; with --closed counted/none]
     #[arg(long)]
     subject: Option<String>,
+    /// A kernel tree: what is explored is its own C, each subject where it runs (--target, --emulated and --cpu say where)
+    #[arg(long, value_name = "TREE", conflicts_with = "closed")]
+    tree: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// The steps, which are printed [default: full, and batch where there is a batch]
     #[arg(long, value_enum)]
     alphabet: Option<Alphabet>,
     /// The whole space of the counters, and no alphabet [default for counted/none without --depth]
     #[arg(long, conflicts_with_all = ["depth", "alphabet", "max_states"])]
     closed: bool,
-    /// States that are kept; about 100 bytes each
+    /// States that are kept; about 50 bytes each
     #[arg(long, value_name = "N", default_value_t = 5_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     max_states: u32,
     /// Where the first failing path is written, as a program
@@ -60,6 +69,10 @@ impl Explore {
     /// # Errors
     /// A subject that does not exist or has no closed space; a file that cannot be written.
     pub fn run(&self) -> Result<Exit> {
+        if let Some(tree) = &self.tree {
+            return self.tree(tree);
+        }
+        self.is_of_rust()?;
         let default = if self.closed { "counted/none" } else { "counted/aarch64" };
         let named = subject(self.subject.as_deref().unwrap_or(default))?;
         process::note_first_signal();
@@ -84,7 +97,38 @@ impl Explore {
                 break;
             }
         }
-        Ok(exit(ends.last().copied().unwrap_or_default()))
+        Ok(ends.last().copied().unwrap_or_default().exit())
+    }
+
+    /// The subjects of a tree.
+    fn tree(&self, tree: &std::path::Path) -> Result<Exit> {
+        self.place.check()?;
+        let subject = self.subject.as_deref();
+        let targets = tree::targets(subject, &self.place.targets())?;
+        let store = Store::find()?;
+        let source = Source::open(tree, &store)?;
+        let prepared = self.place.prepare_of(&targets)?;
+        process::note_first_signal();
+        let states = self.max_states as usize;
+        let plan = Plan { tree, subject, alphabet: self.alphabet, depth: self.depth, states, out: self.out.as_deref() };
+        plan.run(&source, &store, prepared)
+    }
+
+    /// Refuses what only a tree has.
+    fn is_of_rust(&self) -> Result<()> {
+        let bad = |what: &str, place: &str| {
+            let remedy = "give --tree TREE besides, or leave it out".to_owned();
+            Err(Error::Input { what: what.to_owned(), place: place.to_owned(), remedy })
+        };
+        if self.place.is_given() {
+            return bad("our Rust is explored here, and on no target", "--target, --emulated, --cpu");
+        }
+        match &self.subject {
+            Some(name) if name.starts_with("tree/") => {
+                bad(&format!("{name} is a subject of a kernel tree"), "--subject")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// One alphabet on one subject.
@@ -94,11 +138,10 @@ impl Explore {
         let judged = judged(&*made, plain);
         // A subject without a batch is asked for one of the kernel's size: its steps are the same.
         let full = updates(plain).unwrap_or(judged.rules.room.batch);
-        let many = u8::from(alphabet == Alphabet::Batch && full > SMALL);
-        let depth = self.depth.unwrap_or(alphabet.depth() - many);
+        let depth = self.depth.unwrap_or(alphabet.depth_of(full));
         outln!("{}", report::alphabet(alphabet, full))?;
         let mut space = Space::new(judged, alphabet.steps(full), true);
-        let progress = Progress::new();
+        let progress = Progress::default();
         let bounds = Bounds { depth, states: self.max_states as usize };
         let explored = explore(&mut space, bounds, |explored| progress.say(|| report::progress(explored)));
         progress.done();
@@ -121,84 +164,33 @@ impl Explore {
                     .to_owned(),
             });
         }
-        let progress = Progress::new();
+        let progress = Progress::default();
         let closed = closed::close(judged.subject, |closed| progress.say(|| report::progress_closed(closed)));
         progress.done();
         outln!("{}", report::closed(&closed, named.name()))?;
         self.failed(closed.failure.as_ref(), judged, plain, named.name())?;
         outln!("{}", report::conclusion(closed.end, None, 0, closed.time))?;
-        Ok(exit(closed.end))
+        Ok(closed.end.exit())
     }
 
     /// Prints the failing path, if there is one, and writes it where it was asked for. What cannot be written is printed
     /// all the same.
     fn failed(&self, found: Option<&Failure>, judged: Judged<'_>, plain: &Descriptor, name: &str) -> Result<()> {
         let Some(found) = found else { return Ok(()) };
-        let written = self.out.as_ref().map(|path| {
-            let about = format!("# {name} breaks {}: {}\n", found.invariant.name(), found.text);
-            let written = crate::output::file(path, about + &found.program.to_string());
-            written.map(|()| path.display().to_string()).map_err(Error::io("write", path))
-        });
+        let written = self.out.as_ref().map(|path| write(path, found, name));
         let file = written.as_ref().and_then(|written| written.as_ref().ok());
-        outln!("{}", report::failure(found, judged, plain, name, file.map(String::as_str)))?;
+        let shown = report::shown(&found.program, judged, plain);
+        outln!("{}", report::failure(found, &shown, &format!("--subject {name}"), file.map(String::as_str)))?;
         written.transpose().map(drop)
     }
 }
 
 fn judged<'s>(subject: &'s dyn Subject, plain: &Descriptor) -> Judged<'s> {
-    Judged { subject, rules: plain.rules(), faithful: plain.faithful() }
+    Judged { subject, rules: plain.rules(), faithful: plain.faithful(), explain: known::names }
 }
 
 /// With how many updates a batch of the subject is full, if it keeps one.
 fn updates(plain: &Descriptor) -> Option<u16> {
     let rules = plain.rules();
     rules.room.updates(rules.mmu)
-}
-
-fn exit(end: End) -> Exit {
-    match end {
-        End::Complete => Exit::Holds,
-        End::Broken => Exit::Broke,
-        End::States | End::Interrupted => Exit::Environment,
-    }
-}
-
-/// Where the exploration stands, on standard error: in one line on a terminal, elsewhere a line every few seconds.
-struct Progress {
-    bar: Option<ProgressBar>,
-    said: std::cell::Cell<Instant>,
-}
-
-const EVERY: Duration = Duration::from_secs(5);
-
-impl Progress {
-    fn new() -> Progress {
-        let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        if let (Some(bar), Ok(style)) = (&bar, ProgressStyle::with_template("{spinner} {elapsed} {msg}")) {
-            bar.set_style(style);
-        }
-        Progress { bar, said: std::cell::Cell::new(Instant::now()) }
-    }
-
-    /// Says it now and then; breaks if a signal came.
-    fn say(&self, what: impl FnOnce() -> String) -> ControlFlow<()> {
-        let every = if self.bar.is_some() { Duration::from_millis(120) } else { EVERY };
-        if self.said.get().elapsed() >= every {
-            self.said.set(Instant::now());
-            match &self.bar {
-                Some(bar) => {
-                    bar.set_message(what());
-                    bar.tick();
-                }
-                None => eprintln!("{}", what()),
-            }
-        }
-        if process::interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn done(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

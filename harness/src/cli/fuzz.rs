@@ -16,6 +16,7 @@ use crate::error::{Error, Exit, Result};
 use crate::fuzz::build::{self, Sanitizer};
 use crate::fuzz::cross::Cross;
 use crate::fuzz::{self, Plan, Ran, again};
+use crate::judge::start;
 use crate::setup::Missing;
 use crate::{process, table, workspace};
 
@@ -41,13 +42,17 @@ pub struct Fuzz {
     /// Goes on where a run was interrupted: its time and counts are kept
     #[arg(long)]
     resume: bool,
-    /// The one subject to run, of the registry or zoo/NAME (contract, transitions, model)
+    /// The one subject to run, of the registry or zoo/NAME (contract, transitions, model); with --tree, tree/FORM
     #[arg(long)]
     subject: Option<String>,
     /// Runs each new input on all four targets too, under qemu where they are emulated: what differs from the host is a
     /// finding (targets whose input is a program)
     #[arg(long, conflicts_with = "replay")]
     cross: bool,
+    /// A kernel tree: with --cross, new inputs run on its own C, all its subjects or --subject tree/xen and its like, and are
+    /// judged as `judge` does
+    #[arg(long, value_name = "TREE", requires = "cross")]
+    tree: Option<PathBuf>,
     /// What the binaries are instrumented with besides coverage
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
@@ -69,7 +74,8 @@ impl Fuzz {
     /// An unknown name, a folder that cannot be written, cargo-fuzz that is not there or does not build.
     pub fn run(&self) -> Result<Exit> {
         let targets = self.targets()?;
-        let subject = self.subject(&targets)?;
+        let subject = if self.tree.is_some() { None } else { self.subject(&targets)? };
+        let of_tree = self.of_tree()?;
         if let Some(file) = &self.replay {
             return again::replay(targets[0], subject, file);
         }
@@ -77,7 +83,11 @@ impl Fuzz {
         let folder = root.join("fuzz");
         self.can_cross(&targets, subject)?;
         let binaries = build::targets(&root, self.sanitizer, &targets)?;
-        let mut cross = if self.cross { Some(Cross::prepare(&root)?) } else { None };
+        let mut cross = match &self.tree {
+            Some(tree) => Some(Cross::prepare_tree(&root, tree, of_tree)?),
+            None if self.cross => Some(Cross::prepare(&root)?),
+            None => None,
+        };
         write_seeds(&folder.join("corpus"), &root.join("harness/traces"))?;
         write_dictionaries(&folder.join("dictionaries"))?;
         let mut broke = false;
@@ -148,12 +158,19 @@ impl Fuzz {
         self.targets.iter().map(known).collect()
     }
 
+    /// The one subject of the tree, if there is one and it is named.
+    fn of_tree(&self) -> Result<Option<&str>> {
+        let Some(name) = self.subject.as_deref().filter(|_| self.tree.is_some()) else { return Ok(None) };
+        start::target_of(name).map(|_| Some(name))
+    }
+
     fn subject(&self, targets: &[&Description]) -> Result<Option<&'static str>> {
         let Some(name) = &self.subject else { return Ok(None) };
         let suspect = Suspect::find(name).ok_or_else(|| Error::Input {
             what: format!("there is no subject {name}"),
             place: "--subject".to_owned(),
-            remedy: "give one such as counted/aarch64 or zoo/arm64-softirq-pte".to_owned(),
+            remedy: "give one such as counted/aarch64 or zoo/arm64-softirq-pte; tree/FORM needs --cross --tree TREE"
+                .to_owned(),
         })?;
         match targets.iter().find(|target| !["contract", "transitions", "model"].contains(&target.name)) {
             None => Ok(Some(suspect.name)),

@@ -11,19 +11,17 @@ use clap::Args;
 
 use super::place::Place;
 use super::tree::Named;
-use crate::agent::Agent;
-use crate::check::build::command;
+use crate::agent::AgentError;
 use crate::check::render::Format;
 use crate::error::{Error, Exit, Result};
 use crate::judge::material::{self, Item, Twins};
 use crate::judge::render::{Begun, Beside, Judgement, Renderer as _, Reports, Step};
 use crate::judge::report::Report;
-use crate::judge::run::{self, Asked};
-use crate::judge::{Form, Outcome, Profile, Row, base};
+use crate::judge::{Outcome, Profile, Row, base, run, start};
 use crate::setup::{Missing, Ready};
 use crate::target::Target;
 use crate::tree::tools::{self, Compiler};
-use crate::tree::{self, Session, Source, Store, agent, series::Series};
+use crate::tree::{Session, Source, Store, series::Series};
 use crate::workspace;
 
 /// Judges a kernel tree's own C of the lazy MMU mode: compiles it for each architecture, unmodified, runs it as a subject of
@@ -187,26 +185,22 @@ impl Where<'_> {
         session: &Session<'_>,
         wants_costs: bool,
     ) -> Result<(run::Result, String), Outcome> {
-        let ready = ready.as_ref().map_err(|missing| Outcome::Skipped(missing.clone()))?;
-        let library = agent::library(ready, self.root).map_err(|error| Outcome::Unknown(error.render()))?;
-        let recipe = tree::usual(&[target]).first().copied().ok_or_else(|| Outcome::Unknown("no recipe".to_owned()))?;
-        let built = tree::build(source, recipe, &[library], session).map_err(Outcome::Refused)?;
-        let (ready, subject) = (ready.clone(), built.subject.clone());
-        let how = format!(
-            "{}; {} of {} objects compiled, {:.1} s",
-            ready.runner_text(),
-            built.compiled,
-            built.objects,
-            built.times.all.as_secs_f64()
-        );
+        let built = start::build(source, target, ready.clone(), session, self.root).map_err(outcome)?;
         session.jobs.one(|| {
-            let mut agent = Agent::new(move || command(&ready, &subject));
-            let unknown = |error: crate::agent::AgentError| Outcome::Unknown(error.to_string());
-            let facts = Asked { agent: &mut agent }.facts().map_err(unknown)?;
-            let forms: Vec<Form> = facts.subjects.iter().map(Form::from).collect();
+            let unknown = |error: AgentError| Outcome::Unknown(error.to_string());
+            let (mut agent, forms) = built.start().map_err(unknown)?;
             let result =
                 run::target(&mut agent, target, &forms, self.items, self.twins, wants_costs).map_err(unknown)?;
-            Ok((result, how))
+            Ok((result, built.how.clone()))
         })
+    }
+}
+
+/// A target whose subject was not made.
+fn outcome(error: Error) -> Outcome {
+    match error {
+        Error::Missing(missing) => Outcome::Skipped(missing),
+        Error::Tree(error) => Outcome::Refused(error),
+        other => Outcome::Unknown(other.render()),
     }
 }

@@ -56,12 +56,17 @@ impl Place {
         }
     }
 
+    /// Whether the command line says anything of it.
+    pub fn is_given(&self) -> bool {
+        !self.targets.is_empty() || self.emulated || self.cpu.is_some()
+    }
+
     /// Sets up what is missing; [`Place::check`] comes first.
     ///
     /// # Errors
     /// As [`Place::check`], of an emulator that was not there then.
     pub fn prepare(&self) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
-        self.with(false)
+        self.with(&self.targets(), false)
     }
 
     /// The same, with what compiling a kernel tree needs.
@@ -69,12 +74,20 @@ impl Place {
     /// # Errors
     /// As [`Place::prepare`].
     pub fn prepare_for_trees(&self) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
-        self.with(true)
+        self.with(&self.targets(), true)
     }
 
-    fn with(&self, tree: bool) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
+    /// The same of these targets alone.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    pub fn prepare_of(&self, targets: &[Target]) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
+        self.with(targets, true)
+    }
+
+    fn with(&self, targets: &[Target], tree: bool) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
         let options = Options { allow_install: true, emulated: self.emulated, tree, ..Options::default() };
-        let mut prepared = setup::prepare(&self.targets(), options);
+        let mut prepared = setup::prepare(targets, options);
         self.check()?;
         for ready in prepared.iter_mut().filter_map(|(_, result)| result.as_mut().ok()) {
             if let Some(model) = &self.cpu {

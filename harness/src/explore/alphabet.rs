@@ -6,6 +6,7 @@
 use clap::ValueEnum;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::program::{Op, Program};
+use lazy_mmu_engine::subject::registry::SMALL;
 
 /// Which steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -153,6 +154,12 @@ impl Alphabet {
         }
     }
 
+    /// The same for a subject whose batches are full with so many updates: with many, a step takes long.
+    #[must_use]
+    pub fn depth_of(self, full: u16) -> u8 {
+        self.depth() - u8::from(self == Alphabet::Batch && full > SMALL)
+    }
+
     /// Its steps as operations, in the same order.
     ///
     /// # Panics
@@ -179,7 +186,8 @@ impl Alphabet {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::space::{MAX_STEPS, Path};
+    use lazy_mmu_engine::space::{MAX_STEPS, Path};
+
     use super::*;
 
     #[test]

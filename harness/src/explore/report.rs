@@ -9,14 +9,14 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::runner::Runner;
+use lazy_mmu_engine::space::{Counts, Judged};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::Descriptor;
 use lazy_mmu_engine::trace::timeline;
 
 use super::alphabet::Alphabet;
 use super::closed::{Closed, PLACES};
-use super::space::{Counts, Failure, Judged};
-use super::{End, Explored};
+use super::{End, Explored, Failure};
 use crate::table;
 
 /// The alphabet, one step per line with its number.
@@ -113,31 +113,37 @@ pub fn closed(closed: &Closed, name: &str) -> String {
     format!("{name}, the whole space of the counters\n{}", table::render(&rows))
 }
 
-/// The failing path: what broke, the program, its timeline and the command that replays it. `file` is where the program
-/// was put, if anywhere.
+/// The failing path: what broke, the program as it was run, and the command that replays it: `shown` is its timeline and
+/// verdict, `on` the options that name the subject, `file` where the program was put, if anywhere.
 #[must_use]
-pub fn failure(failure: &Failure, judged: Judged<'_>, plain: &Descriptor, name: &str, file: Option<&str>) -> String {
-    let program = &failure.program;
-    let mut runner = Runner::new();
-    let (events, verdict) = runner.run_on(judged.subject, judged.rules, program);
-    let mut text = format!("BROKEN: {}, at operation {}: {}\n", failure.invariant.name(), failure.op, failure.text);
-    if failure.steps > 0 {
-        let _ = writeln!(text, "searched breadth first: no path of fewer than {} steps breaks anything", failure.steps);
+pub fn failure(failure: &Failure, shown: &str, on: &str, file: Option<&str>) -> String {
+    let Failure { program, steps, invariant, text: said, op } = failure;
+    let what = invariant.map_or("the code crashes", Invariant::name);
+    let mut text = format!("BROKEN: {what}, at operation {op}: {said}\n");
+    if *steps > 0 {
+        let _ = writeln!(text, "searched breadth first: no path of fewer than {steps} steps breaks anything");
     }
-    let _ = write!(text, "\n{}\n", timeline::render(program, &*plain.make(Port::Model), events, &verdict));
-    text.push_str(&timeline::conclusion(&verdict, program));
     let lines: String = program.to_string().lines().map(|line| format!("  {line}\n")).collect();
-    let _ = write!(text, "\nprogram:\n{lines}\n{}", replay(program, name, file));
+    let _ = write!(text, "\n{shown}\nprogram:\n{lines}\n{}", replay(program, on, file));
     text
 }
 
+/// The timeline and the verdict of the failing path on our Rust.
+#[must_use]
+pub fn shown(program: &Program, judged: Judged<'_>, plain: &Descriptor) -> String {
+    let mut runner = Runner::new();
+    let (events, verdict) = runner.run_on(judged.subject, judged.rules, program);
+    let timeline = timeline::render(program, &*plain.make(Port::Model), events, &verdict);
+    format!("{timeline}\n{}", timeline::conclusion(&verdict, program))
+}
+
 /// The command line that runs the program again.
-fn replay(program: &Program, name: &str, file: Option<&str>) -> String {
+fn replay(program: &Program, on: &str, file: Option<&str>) -> String {
     match file {
-        Some(file) => format!("replay: cargo lazymmu run {} --subject {name}\n", crate::show::quoted(file)),
+        Some(file) => format!("replay: cargo lazymmu run {} {on}\n", crate::show::quoted(file)),
         None => {
             let program = program.to_string();
-            format!("replay: cargo lazymmu run - --subject {name} <<'END'\n{}\nEND\n", program.trim_end())
+            format!("replay: cargo lazymmu run - {on} <<'END'\n{}\nEND\n", program.trim_end())
         }
     }
 }
@@ -155,5 +161,6 @@ pub fn conclusion(end: End, depth: Option<u8>, states: usize, time: Duration) ->
         End::Interrupted => {
             format!("PARTIAL: interrupted after {:.1} s; nothing was broken so far", time.as_secs_f64())
         }
+        End::Lost => format!("PARTIAL: after {states} states the agent did not answer"),
     }
 }

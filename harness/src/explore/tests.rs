@@ -12,8 +12,11 @@ use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{Event, What};
 use lazy_mmu_engine::zoo;
 
+use lazy_mmu_engine::space::{self, Judged, Node};
+use lazy_mmu_snapshots::known;
+use pathfinding::directed::bfs::bfs_reach;
+
 use super::alphabet::Alphabet;
-use super::space::Judged;
 use super::*;
 
 mod planted;
@@ -42,7 +45,7 @@ fn alphabet_of(specimen: &zoo::Specimen) -> Option<Alphabet> {
 }
 
 fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Judged<'s> {
-    Judged { subject, rules: base.rules(), faithful: base.name }
+    Judged { subject, rules: base.rules(), faithful: base.name, explain: known::names }
 }
 
 /// What follows a program: events with operations counted from its end, what they broke that was whole before, and
@@ -139,15 +142,15 @@ fn comes_to(judged: Judged<'_>, alphabet: Alphabet, depth: u8, merge: bool) -> (
     let states = bfs_reach(root, |&node| {
         let mut next = Vec::new();
         for step in (0..space.width()).filter(|_| node.path.len() < depth) {
-            let what = match space.step(node, step, &mut counts.0, &mut counts.1) {
-                Reached::State(node) => {
-                    next.push(node);
+            let what = match space.step(node.path, step, &mut counts.0, &mut counts.1) {
+                Reached::State(fingerprint) => {
+                    next.push(Node { fingerprint, path: node.path.with(step) });
                     continue;
                 }
                 Reached::Misuse => "misuse".to_owned(),
                 Reached::Cut => "cut".to_owned(),
-                Reached::Known(findings) => findings.join(" "),
-                Reached::Broken(failure) => failure.invariant.name().to_owned(),
+                Reached::Known(findings) => findings,
+                Reached::Broken(broken) => broken.invariant.name().to_owned(),
             };
             found.insert(format!("{what} at {}", alphabet.lines(FULL)[usize::from(step)]));
         }
@@ -211,13 +214,14 @@ fn what_is_seeded_is_found() {
         let mut space = Space::new(judged(&*subject, base), alphabet.steps(FULL), true);
         let explored = explore(&mut space, bounds, |_| ControlFlow::Continue(()));
         let Some(failure) = explored.failure else { panic!("{} is not found", specimen.name) };
-        let (steps, invariant) = (failure.steps, failure.invariant.id());
-        found.push_str(&format!("{} {steps} {invariant} {}\n", alphabet.name(), specimen.name));
+        let Some(invariant) = failure.invariant else { panic!("{} crashes", specimen.name) };
+        let steps = failure.steps;
+        found.push_str(&format!("{} {steps} {} {}\n", alphabet.name(), invariant.id(), specimen.name));
         // The program breaks it on the specimen, and nothing of the kind on its fix.
         let on = |subject: &dyn Subject, base| {
             let (_, prefix) = Space::new(judged(subject, base), Vec::new(), true).run(&failure.program, 0);
             let verdict = prefix.ended.unwrap_or(prefix.so_far);
-            verdict.violations.iter().any(|violation| violation.invariant == failure.invariant)
+            verdict.violations.iter().any(|violation| violation.invariant == invariant)
         };
         assert!(on(&*subject, base), "{}:\n{}", specimen.name, failure.program);
         assert!(!on(&*specimen.make_fixed(Port::Model), specimen.fixed()), "{}:\n{}", specimen.name, failure.program);
@@ -227,7 +231,7 @@ fn what_is_seeded_is_found() {
 
 /// A subject with small batches, explored by the alphabet `batch` to its own depth.
 fn batches(subject: &dyn Subject, base: &Descriptor) -> Explored {
-    let judged = Judged { subject, rules: base.rules(), faithful: base.faithful() };
+    let judged = Judged { subject, rules: base.rules(), faithful: base.faithful(), explain: known::names };
     let full = base.rules().room.updates(base.mmu).expect("a batch");
     let mut space = Space::new(judged, Alphabet::Batch.steps(full), true);
     let bounds = Bounds { depth: Alphabet::Batch.depth(), states: 5_000_000 };
@@ -256,7 +260,12 @@ fn faults_of_batches_are_found_where_batches_are_small() {
     ] {
         let explored = batches(&*subject, hash);
         let failure = explored.failure.unwrap_or_else(|| panic!("{what} is not found in {} states", explored.states));
-        println!("{what}: {} in {} steps, {} states", failure.invariant.id(), failure.steps, explored.states);
+        println!(
+            "{what}: {} in {} steps, {} states",
+            failure.invariant.map_or("none", Invariant::id),
+            failure.steps,
+            explored.states
+        );
         assert!(failure.steps <= Alphabet::Batch.depth(), "{what}");
     }
     for name in ["counted/powerpc64-hash", "counted/sparc64", "counted/sparc64-sun4v"] {

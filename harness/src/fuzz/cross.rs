@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | here | the corpus watched, the targets' threads, what they compared |
 //! | [`lane`] | one target: batches, comparison, the smallest program that differs |
+//! | [`tree`] | one target with a kernel tree's C: judged as `judge` does |
 //!
 //! Not here: libFuzzer ([`super::job`]) and agents as such ([`crate::agent`]). Called by the supervisor for
-//! `lazymmu fuzz --cross`.
+//! `lazymmu fuzz --cross`, and with a kernel tree `--cross --tree`.
 
 pub mod lane;
+pub mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,9 +26,11 @@ use lazy_mmu_engine::subject::registry::SUBJECTS;
 
 use crate::check::build;
 use crate::error::{Error, Result};
+use crate::judge::start;
 use crate::process;
 use crate::setup::{self, Missing, Options};
 use crate::target::Target;
+use crate::tree::{Session, Source, Store};
 use lane::{Entry, Lane};
 
 /// How long an agent may take for one answer.
@@ -85,14 +89,20 @@ pub struct Compared {
     pub left: u64,
     /// Why the agent could not go on.
     pub lost: Option<String>,
+    /// Where it is a tree's C that runs there: its subjects, and what came of their runs besides.
+    pub judged: Option<tree::Judged>,
 }
 
 impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Compared { target, entries, runs, differences, left, .. } = self;
-        match &self.how {
-            Err(missing) => return write!(f, "cross {target}: SKIPPED: {missing}; to do: {}", missing.remedy),
-            Ok(how) => write!(
+        match (&self.how, &self.judged) {
+            (Err(missing), _) => return write!(f, "cross {target}: SKIPPED: {missing}; to do: {}", missing.remedy),
+            (Ok(how), Some(judged)) => write!(
+                f,
+                "cross {target} ({how}): {entries} entries judged in {runs} runs on {judged}, {differences} break what is not known"
+            )?,
+            (Ok(how), None) => write!(
                 f,
                 "cross {target} ({how}): {entries} entries compared in {runs} runs, {differences} differences"
             )?,
@@ -100,7 +110,8 @@ impl fmt::Display for Compared {
         if *left > 0 {
             write!(f, "; {left} entries were NOT compared, the time was up")?;
         }
-        self.lost.as_ref().map_or(Ok(()), |why| write!(f, "; the agent was lost: {why}"))
+        self.lost.as_ref().map_or(Ok(()), |why| write!(f, "; the agent was lost: {why}"))?;
+        self.judged.iter().flat_map(|judged| &judged.notes).try_for_each(|note| write!(f, "\n  {note}"))
     }
 }
 
@@ -144,6 +155,37 @@ impl Cross {
                     eprintln!("{target} is skipped: {missing}\n  to do: {}", missing.remedy);
                     skipped.push((target, missing));
                 }
+            }
+        }
+        match skipped.first() {
+            Some((_, missing)) if lanes.is_empty() => Err(missing.clone().into()),
+            _ => Ok(Cross::of(lanes, skipped)),
+        }
+    }
+
+    /// The same with a kernel tree's C: its subjects of all targets, or the one named.
+    ///
+    /// # Errors
+    /// No target can be set up, or the tree cannot be made a subject.
+    pub fn prepare_tree(root: &Path, path: &Path, subject: Option<&str>) -> Result<Cross> {
+        let targets =
+            subject.map_or_else(|| Ok(Target::ALL.to_vec()), |name| start::target_of(name).map(|at| vec![at]))?;
+        let store = Store::find()?;
+        let source = Source::open(path, &store)?;
+        let session = Session::new(&store, 1);
+        let (mut lanes, mut skipped) = (Vec::new(), Vec::new());
+        for (target, ready) in setup::prepare(&targets, Options { allow_install: true, ..Options::default() }) {
+            eprintln!("{target}: building the tree's subjects");
+            match start::build(&source, target, ready, &session, root) {
+                Ok(built) => {
+                    let tree = tree::Tree::start(&built, &source, path, subject)?;
+                    lanes.push(Lane::of_tree(target, built.how, tree));
+                }
+                Err(Error::Missing(missing)) => {
+                    eprintln!("{target} is skipped: {missing}\n  to do: {}", missing.remedy);
+                    skipped.push((target, missing));
+                }
+                Err(error) => return Err(error),
             }
         }
         match skipped.first() {
@@ -228,7 +270,7 @@ impl Cross {
 
 impl Compared {
     fn new(target: Target, how: Result<String, Missing>) -> Compared {
-        Compared { target, how, entries: 0, runs: 0, differences: 0, left: 0, lost: None }
+        Compared { target, how, entries: 0, runs: 0, differences: 0, left: 0, lost: None, judged: None }
     }
 
     /// What is wrong with it besides the differences: the agent was lost, or nothing was compared.

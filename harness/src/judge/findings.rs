@@ -90,7 +90,7 @@ pub struct Broke {
     pub crashed: Vec<(usize, String)>,
 }
 
-/// The findings of one form on its target.
+/// The findings of one form on its target, but for what was met before.
 ///
 /// # Errors
 /// The agent does not answer.
@@ -100,8 +100,17 @@ pub fn of_form(
     form: &Form,
     items: &[Item],
     broke: &Broke,
+    met: &BTreeSet<What>,
 ) -> Result<Vec<Finding>, AgentError> {
     let mut findings = crashes(target, form, items, broke);
+    findings.retain(|finding| !finding.what.is_subset(met));
+    for crash in &mut findings {
+        let again = asked.examine(form.index, &bytes::encode(&crash.program));
+        // The agent itself may die of it: then it did so again.
+        if matches!(again, Ok(Some(_))) {
+            crash.text.push_str("\n  It did so behind other programs, and not when it ran alone.");
+        }
+    }
     let mut smallest: Vec<usize> = broke.unknown.iter().map(|pair| pair.0).collect();
     smallest.sort_by_key(|&at| items[at].program.ops().len());
     // Every invariant that broke is looked into, however rare.
@@ -123,7 +132,8 @@ pub fn of_form(
     }
     let looked_into: u64 = causes.values().map(|found| found.0).sum();
     let beside = (broke.unknown.len() as u64).saturating_sub(looked_into);
-    let mut ranked: Vec<_> = causes.into_iter().collect();
+    let is_new = |(cause, _): &(Cause, _)| !met.contains(&What::Breaks(cause.clone()));
+    let mut ranked: Vec<_> = causes.into_iter().filter(is_new).collect();
     ranked.sort_by_key(|(_, (_, at))| items[*at].program.ops().len());
     for (n, (cause, (runs, at))) in ranked.into_iter().enumerate() {
         let runs = runs + if n == 0 { beside } else { 0 };

@@ -35,7 +35,9 @@ pub struct Item {
 }
 
 impl Item {
-    fn new(suite: Suite, name: String, program: Program) -> Item {
+    /// A program of a suite.
+    #[must_use]
+    pub fn new(suite: Suite, name: String, program: Program) -> Item {
         Item { suite, name, bytes: encode(&program), program }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`report`] | all of a tree, and its text for people |
 //! | [`render`] | the four reports, and where they go |
 //! | [`show`] | one program on one subject of a tree |
+//! | [`start`] | a tree's C made a program and started |
 //!
 //! What it is not: building a tree is [`crate::tree`]; the oracles are the engine's and run where the tree's code runs.
 //!
@@ -24,6 +25,7 @@ pub mod render;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod start;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,7 @@
 //! forks for each batch, so that code which crashes names its program. Not here: what is printed. Called by `lazymmu judge`,
 //! one thread for each target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use lazy_mmu_engine::contract::Invariant;
@@ -258,7 +258,7 @@ pub fn target(
     for form in forms {
         let (judged, broke, differ) = self::form(agent, form, items, twins)?;
         let asked = &mut Asked { agent };
-        result.findings.extend(findings::of_form(asked, target, form, items, &broke)?);
+        result.findings.extend(findings::of_form(asked, target, form, items, &broke, &BTreeSet::new())?);
         for (name, found) in findings::known(asked, form, items, &broke)? {
             result.known.entry(name).or_insert(found);
         }

@@ -115,11 +115,16 @@ pub fn link(task: &Task<'_>) -> Result<Linked> {
 }
 
 impl Task<'_> {
-    /// What decides about the result beside the files.
+    /// What decides about the result beside what is in the files: also which files they are, for the library of another
+    /// checkout may be as it was.
     fn decides(&self) -> String {
         let Recipe { objcopy, keep, compilers, link, .. } = self.recipe;
         let (aliases, layout) = (self.aliases().collect::<Vec<&Alias>>(), file(LAYOUT).unwrap_or_default());
-        format!("{}\n{objcopy:?}{keep:?}{compilers:?}{link:?}{aliases:?}\n{layout}", self.tools.identity)
+        let (objects, host) = (self.objects, self.host);
+        format!(
+            "{}\n{objcopy:?}{keep:?}{compilers:?}{link:?}{aliases:?}\n{objects:?}{host:?}\n{layout}",
+            self.tools.identity
+        )
     }
 
     fn aliases(&self) -> impl Iterator<Item = &Alias> {

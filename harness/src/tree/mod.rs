@@ -26,7 +26,7 @@ pub mod source;
 pub mod stamp;
 pub mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tools;
 
 pub use self::error::{Result, TreeError};

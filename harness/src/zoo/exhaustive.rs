@@ -1,23 +1,24 @@
 //! A searcher for comparison: every sequence of `explore`'s steps, the shortest first, equal states once.
 //!
 //! It needs no seed, so that every seed's hunt is the same but for the machine's noise. What breaks on a path is judged
-//! again as every other searcher's programs are. Called by the hunt; states and steps are [`crate::explore::space`]'s.
+//! again as every other searcher's programs are. Called by the hunt; states and steps are [`lazy_mmu_engine::space`]'s.
 
 use std::cell::Cell;
 
 use lazy_mmu_engine::exercise::Exercised;
+use lazy_mmu_engine::space::{Counts, Judged, MAX_DEPTH, Node, Reached, Space};
 use lazy_mmu_engine::subject::Port;
+use lazy_mmu_snapshots::known;
 use pathfinding::directed::bfs::bfs_reach;
 
 use super::hunt::{Hunt, Search};
 use crate::explore::alphabet::Alphabet;
-use crate::explore::space::{Counts, Judged, MAX_DEPTH, Node, Reached, Space};
 
 /// Explores until the search is over.
 pub fn search(search: &mut Search, hunt: &Hunt) {
     let made = hunt.specimen.make(Port::Model);
     let plain = hunt.specimen.base();
-    let judged = Judged { subject: &*made, rules: hunt.specimen.rules(), faithful: plain.name };
+    let judged = Judged { subject: &*made, rules: hunt.specimen.rules(), faithful: plain.name, explain: known::names };
     // What a caller makes of a program is judged as a whole: two programs that lead to one state are two for it.
     let of_caller = hunt.specimen.is_caller();
     let mut space = Space::new(judged, Alphabet::Full.steps(hunt.specimen.rules().room.batch), !of_caller);
@@ -31,9 +32,9 @@ pub fn search(search: &mut Search, hunt: &Hunt) {
             return next;
         }
         for step in 0..space.width() {
-            match space.step(*node, step, &mut exercised, &mut counts) {
-                Reached::State(reached) => {
-                    next.push(reached);
+            match space.step(node.path, step, &mut exercised, &mut counts) {
+                Reached::State(fingerprint) => {
+                    next.push(Node { fingerprint, path: node.path.with(step) });
                     if !of_caller {
                         search.count();
                     } else if search.look(&space.program(node.path.with(step))).is_break() {

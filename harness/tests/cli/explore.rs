@@ -56,9 +56,9 @@ fn without_a_file_the_command_has_the_program() {
 }
 
 #[test]
-fn what_is_not_finished_exits_with_3() {
+fn what_is_not_finished_exits_with_4() {
     let ran = Folder::new("explore-states").run(&["explore", "--depth", "9", "--max-states", "700"]);
-    ran.is_result("700 states", 3);
+    ran.is_result("700 states", 4);
     assert!(ran.stdout.contains("\nPARTIAL: 7") && ran.stdout.contains("--max-states"), "{}", ran.stdout);
 }
 
@@ -90,6 +90,13 @@ fn what_cannot_be_explored_is_refused() {
         ("explore --closed --depth 3", "'--closed' cannot be used with '--depth <DEPTH>'"),
         ("explore --max-states 0", "invalid value '0' for '--max-states <N>'"),
         ("explore --subject counted/vax", "is no subject"),
+        ("explore --subject tree/xen", "tree/xen is a subject of a kernel tree"),
+        ("explore --target aarch64", "our Rust is explored here"),
+        ("explore --tree . --closed", "cannot be used with"),
+        ("explore --tree . --subject tree/vax", "a tree has no subject tree/vax"),
+        ("explore --tree . --subject counted/aarch64", "a tree has no subject counted/aarch64"),
+        ("explore --tree . --subject tree/xen --target aarch64", "tree/xen runs on x86_64"),
+        ("explore --tree . --subject tree/xen", "Linux"),
         ("explore --closed --subject counted/sparc64", "counted/sparc64 has more state than the counters"),
         ("explore --closed --subject nesting-v4/none", "nesting-v4/none has more state than the counters"),
     ] {

@@ -9,6 +9,7 @@
 //! | `state` | memory of the tree's objects: reset, fingerprint; facts |
 //! | `guard`, `decode`, `symbols` | a process for each batch, and the name of what it died of |
 //! | `took` | proofs at the start that the overlay is in effect |
+//! | `explore` | the steps of an exploration |
 //! | `serve` | the agent's answers about the tree's subjects |
 //!
 //! It is the only crate of the project that calls C. Not here: the C itself (`lazy-mmu-border`), compiling and linking it
@@ -18,6 +19,7 @@ mod arm64;
 mod batch;
 mod border;
 mod decode;
+mod explore;
 mod guard;
 mod powerpc64;
 mod serve;

@@ -19,6 +19,7 @@ use lazy_mmu_snapshots::known;
 
 use lazy_mmu_border::numbers::{api, xen};
 
+use crate::explore;
 use crate::guard::{self, Crash, isolated};
 use crate::state::{Arenas, Facts};
 use crate::took;
@@ -164,12 +165,14 @@ impl Forms {
                 });
                 Frame::Counted(costs.collect())
             }
+            Frame::Expand { steps, paths, .. } => explore::expand(tree, self.twin(tree), steps, paths),
             _ => Frame::Text(String::new()),
         }
     }
 }
 
-fn panicked(program: u32, panic: &(dyn std::any::Any + Send)) -> Frame {
+/// A panic of the engine's as an answer.
+pub fn panicked(program: u32, panic: &(dyn std::any::Any + Send)) -> Frame {
     let message = panic.downcast_ref::<String>().cloned();
     let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Frame::Panicked { program, message: message.unwrap_or_else(|| "a panic without a text".to_owned()) }

@@ -2,6 +2,7 @@
 //!
 //! Tables are no arena: they are large, and a run touches few entries; those are remembered and forgotten by name.
 
+use lazy_mmu_arches::backend::mix;
 use lazy_mmu_border::numbers::{entry, fact};
 
 use crate::border::enter;
@@ -19,7 +20,7 @@ pub struct Arenas(Vec<Arena>);
 
 /// What was in the arenas at some time.
 #[derive(Debug, Default)]
-pub struct Image(Vec<Vec<u8>>);
+pub struct Image(Vec<Vec<u64>>);
 
 impl Arenas {
     /// Asks the subject for them.
@@ -38,30 +39,46 @@ impl Arenas {
     pub fn image(&self) -> Image {
         let words = |arena: &Arena| {
             // SAFETY: an arena is memory of the tree's objects, which live as long as the program; none of their code
-            // runs meanwhile.
-            unsafe { std::slice::from_raw_parts(arena.start as *const u8, arena.bytes) }.to_vec()
+            // runs meanwhile. Both its ends are aligned by 64.
+            unsafe { std::slice::from_raw_parts(arena.start as *const u64, arena.bytes / WORD) }.to_vec()
         };
         Image(self.0.iter().map(words).collect())
     }
 
     /// Puts an image back.
     pub fn restore(&self, image: &Image) {
-        for (arena, bytes) in self.0.iter().zip(&image.0) {
+        for (arena, words) in self.0.iter().zip(&image.0) {
             // SAFETY: as for `image`; the image has the arena's length, for it was taken of it.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), arena.start as *mut u8, arena.bytes) };
+            unsafe { std::ptr::copy_nonoverlapping(words.as_ptr(), arena.start as *mut u64, words.len()) };
         }
     }
 
-    /// A digest of what is in them.
-    pub fn digest(&self) -> u64 {
+    /// A digest of where they are not as in an image, and of what is there: a run changes little, and most of the digest's
+    /// time is looking for it.
+    pub fn digest(&self, since: &Image) -> u64 {
         let mut digest = 0;
-        for arena in &self.0 {
-            // SAFETY: as for `image`. Both marks are aligned by 64.
-            let words = unsafe { std::slice::from_raw_parts(arena.start as *const u64, arena.bytes / 8) };
-            digest = words.iter().fold(digest, |digest, &word| lazy_mmu_arches::backend::mix(digest, word));
+        for (number, (arena, before)) in (0..).zip(self.0.iter().zip(&since.0)) {
+            // SAFETY: as for `image`.
+            let now = unsafe { std::slice::from_raw_parts(arena.start as *const u64, arena.bytes / WORD) };
+            let pairs = now.chunks(CHUNK).zip(before.chunks(CHUNK));
+            for (at, (now, _)) in (0..).zip(pairs).filter(|(_, (now, before))| differ(now, before)) {
+                digest = mix(digest, number << 32 | at);
+                digest = now.iter().fold(digest, |digest, &word| mix(digest, word));
+            }
         }
         digest
     }
+}
+
+/// Bytes of a word.
+const WORD: usize = size_of::<u64>();
+
+/// Words that are compared at once.
+const CHUNK: usize = 32;
+
+/// Whether words differ; without a call of memcmp(), which takes most of the time under an emulator.
+fn differ(now: &[u64], before: &[u64]) -> bool {
+    now.iter().zip(before).fold(0, |bits, (now, before)| bits | (now ^ before)) != 0
 }
 
 /// What the tree is and has.

@@ -6,10 +6,13 @@ use std::cell::{Cell, RefCell};
 
 use lazy_mmu_arches::page::Mm;
 use lazy_mmu_border::numbers::{self, at_parts, call, entry, fact, form, hook, pte_flag, upcall};
+use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
+use lazy_mmu_engine::space::Reached;
 use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::{Event, Hook, What};
+use lazy_mmu_engine::wire::Frame;
 
 use crate::state::{Arenas, Facts};
 use crate::tree::{FORMS, Tree};
@@ -139,4 +142,20 @@ fn a_reset_forgets_what_a_run_has_touched_and_nothing_else() {
     assert_eq!(tree.counters(0).enable, 0);
     assert_ne!(tree.fingerprint(), dirty, "the counter is state");
     assert!(Mm::KERNEL.is_kernel() && pte_flag::VALID == 1);
+}
+
+/// Each step is taken on the tree's code: what leads to a known state has its fingerprint; what no alphabet has is refused.
+#[test]
+fn steps_of_an_exploration_are_taken() {
+    let tree = tree();
+    let steps = ["enable", "query"].map(|text| encode(&parse(text).expect("a program")));
+    let ask = |paths: &[Vec<u8>]| crate::explore::expand(tree, "", &steps, paths);
+    let Frame::Expanded(expanded) = ask(&[vec![], vec![1]]) else { panic!("no answer") };
+    let [opened, asked, again, asked_twice] = &expanded.reached[..] else { panic!("{expanded:?}") };
+    let boot = Reached::State(expanded.boot);
+    assert_eq!((asked, asked_twice, opened), (&boot, &boot, again));
+    assert!(opened != &boot && matches!(opened, Reached::State(_)), "{expanded:?}");
+    for bad in [vec![2], vec![0; 24], vec![200]] {
+        assert!(matches!(ask(&[bad]), Frame::Panicked { .. }));
+    }
 }

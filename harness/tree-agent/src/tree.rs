@@ -199,7 +199,7 @@ impl Tree {
     pub fn digest(&self) -> u64 {
         enter(entry::SETTLE, 0, 0, 0);
         enter(entry::RUN, 0, 0, 0);
-        self.arenas.digest()
+        self.arenas.digest(&self.booted)
     }
 
     /// How many bytes a reset copies.

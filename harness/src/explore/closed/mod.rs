@@ -25,8 +25,7 @@ use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::{Call, What};
 use pathfinding::directed::bfs::bfs_reach;
 
-use super::End;
-use super::space::Failure;
+use super::{End, Failure};
 use bench::{Bench, Injection, OTHER, SELF};
 use table::{Row, Table};
 
@@ -282,7 +281,7 @@ impl Walk<'_> {
         let program = program(state, made);
         let op = program.ops().len() as u32;
         let text = format!("{} at {}/{}: {what}", made.call.name(), state.enable, state.pause);
-        self.closed.failure = Some(Failure { program, steps: 0, invariant: Invariant::Model, text, op });
+        self.closed.failure = Some(Failure { program, steps: 0, invariant: Some(Invariant::Model), text, op });
     }
 }
 

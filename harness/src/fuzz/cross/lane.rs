@@ -19,6 +19,7 @@ use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
+use super::tree::Tree;
 use super::{Compared, Feed, Kept};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
 use crate::check::difference::difference;
@@ -106,19 +107,45 @@ impl Difference {
     }
 }
 
+/// What is on a target: its agent with our Rust, or a tree's C.
+enum Side {
+    Rust(Box<dyn Remote>),
+    Tree(Box<Tree>),
+}
+
 /// One target with its agent.
 pub struct Lane {
     /// Which.
     pub target: Target,
     how: String,
-    remote: Box<dyn Remote>,
+    side: Side,
+}
+
+/// What a lane does with entries while one fuzz target runs.
+pub(super) trait Compare {
+    /// Runs entries there and tells what is found.
+    ///
+    /// # Errors
+    /// The agent does not answer.
+    fn compare(
+        &mut self,
+        entries: &[Arc<Entry>],
+        tell: &Sender<Result<Kept>>,
+        compared: &mut Compared,
+    ) -> Result<(), AgentError>;
 }
 
 impl Lane {
     /// A target that is reached through `remote`; `how` it runs programs, in words.
     #[must_use]
     pub fn new(target: Target, how: String, remote: Box<dyn Remote>) -> Lane {
-        Lane { target, how, remote }
+        Lane { target, how, side: Side::Rust(remote) }
+    }
+
+    /// A target with a tree's C.
+    #[must_use]
+    pub fn of_tree(target: Target, how: String, tree: Tree) -> Lane {
+        Lane { target, how, side: Side::Tree(Box::new(tree)) }
     }
 
     /// Compares what comes until the queue is closed and empty, or, once `until` is set, that time has come.
@@ -130,7 +157,14 @@ impl Lane {
         until: &OnceLock<Instant>,
     ) -> (Lane, Compared) {
         let mut compared = Compared::new(self.target, Ok(self.how.clone()));
-        let mut run = Run { lane: &mut self, feed, runner: Runner::new(), met: Vec::new() };
+        let Lane { target, how, side } = &mut self;
+        let mut run: Box<dyn Compare + '_> = match side {
+            Side::Rust(remote) => {
+                let (target, how, remote) = (*target, how.as_str(), &mut **remote);
+                Box::new(Run { target, how, remote, feed, runner: Runner::new(), met: Vec::new() })
+            }
+            Side::Tree(tree) => Box::new(tree.begin(*target, feed, &mut compared)),
+        };
         let mut waiting = Waiting::default();
         while let Some(batch) = waiting.batch(entries) {
             if compared.lost.is_some() || until.get().is_some_and(|until| Instant::now() > *until) {
@@ -145,6 +179,7 @@ impl Lane {
                 }
             }
         }
+        drop(run);
         (self, compared)
     }
 }
@@ -175,7 +210,9 @@ impl Waiting {
 
 /// A lane while one fuzz target runs.
 struct Run<'l> {
-    lane: &'l mut Lane,
+    target: Target,
+    how: &'l str,
+    remote: &'l mut dyn Remote,
     feed: &'l Feed,
     /// The host's own.
     runner: Runner,
@@ -183,7 +220,7 @@ struct Run<'l> {
     met: Vec<String>,
 }
 
-impl Run<'_> {
+impl Compare for Run<'_> {
     /// Runs some entries on the model port and, where the instructions are the target's own, on the asm port.
     fn compare(
         &mut self,
@@ -198,10 +235,10 @@ impl Run<'_> {
         for (at, entries) in by_subject {
             let programs: Vec<Vec<u8>> = entries.iter().map(|entry| encode(&entry.program)).collect();
             let model = [Port::Model, Port::Asm];
-            let ports = if SUBJECTS[at].isa == Some(self.lane.target.isa()) { &model[..] } else { &model[..1] };
+            let ports = if SUBJECTS[at].isa == Some(self.target.isa()) { &model[..] } else { &model[..1] };
             for &port in ports {
                 let batch = Batch { subject: at as u8, port: port as u8, programs: &programs };
-                let outcomes = self.lane.remote.batch(batch)?;
+                let outcomes = self.remote.batch(batch)?;
                 compared.runs += outcomes.len() as u64;
                 for (entry, outcome) in entries.iter().zip(&outcomes) {
                     let Some(differs) = Difference::of(self.host(at, &entry.program), outcome) else { continue };
@@ -219,11 +256,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
 
+impl Run<'_> {
     fn slug(&self, place: &Place, differs: &Difference) -> String {
         let port = if place.port == Port::Asm { "-asm" } else { "" };
         let how = if *differs == Difference::Killed { "-killed" } else { "" };
-        format!("cross-{}-{}{port}{how}", self.lane.target, place.name().replace(['/', '@'], "-"))
+        format!("cross-{}-{}{port}{how}", self.target, place.name().replace(['/', '@'], "-"))
     }
 
     /// Makes the program smaller while it differs in the same way, and keeps it.
@@ -261,7 +300,7 @@ impl Run<'_> {
         let alone = if again.is_some() { "" } else { "\nIt did so in a batch with others, and not when it ran alone." };
         let folder = self.feed.findings.join(slug);
         let report = self.report(place, &small, &format!("{what}{alone}"), &folder.join("program.lmm"));
-        let about = format!("# {} on {} is not what the host makes of it.\n{small}", place.name(), self.lane.target);
+        let about = format!("# {} on {} is not what the host makes of it.\n{small}", place.name(), self.target);
         let files: [(&str, &[u8]); 2] = [("program.lmm", about.as_bytes()), ("input", &entry.data)];
         Ok(found::put(&folder, &report, &files))
     }
@@ -270,7 +309,7 @@ impl Run<'_> {
     fn differs(&mut self, place: &Place, program: &Program) -> Result<(Option<Difference>, Outcome), AgentError> {
         let programs = [bytes::encode(program)];
         let batch = Batch { subject: place.at as u8, port: place.port as u8, programs: &programs };
-        let outcome = self.lane.remote.batch(batch)?.pop();
+        let outcome = self.remote.batch(batch)?.pop();
         let outcome = outcome.ok_or_else(|| AgentError::Garbled("nothing for a program".to_owned()))?;
         Ok((Difference::of(self.host(place.at, program), &outcome), outcome))
     }
@@ -306,7 +345,7 @@ impl Run<'_> {
                 broken_text(*broken)
             );
         }
-        text.push_str(&match self.lane.remote.show(place.at, place.port, program) {
+        text.push_str(&match self.remote.show(place.at, place.port, program) {
             Ok(there) => difference(&here, &there),
             Err(error) => error.to_string(),
         });
@@ -315,7 +354,7 @@ impl Run<'_> {
 
     /// What a person reads.
     fn report(&self, place: &Place, program: &Program, what: &str, path: &std::path::Path) -> String {
-        let (target, how, name) = (self.lane.target, &self.lane.how, place.name());
+        let (target, how, name) = (self.target, self.how, place.name());
         let port = if place.port == Port::Asm { " --port asm" } else { "" };
         format!(
             "finding: {}\n\nAn entry of the corpus of {} is not on {target} ({how}) what it is on the host, on {name}{port}:\n\

@@ -1,20 +1,21 @@
 //! The state space: a node is what the rest of a run depends on, and the path is the program that first led there.
 //!
 //! Two paths are one node when machine, subject and oracles are in the same state, by fingerprints of 64 bits. A step from
-//! a node is the path and one more step, run again from boot: programs are short, and nothing needs copying. Searched
-//! breadth first, so that the first path that breaks something has as few steps as any. Not here: the search, the
-//! steps, what is printed. Called by the exploration.
+//! a node is the path and one more step, run again from boot: programs are short, and nothing needs copying. It runs where
+//! the subject runs: in the host command, or in the agent with a kernel tree's code, which [`Space::expand`] answers for.
+//! Not here: the search, the alphabets, what is printed, the known findings (handed in as [`Explain`]). Called by the
+//! exploration, by the zoo's exhaustive search and by the tree's agent.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use lazy_mmu_engine::contract::{Invariant, Judge, Prefix, Rules, Verdict, Violation};
-use lazy_mmu_engine::exercise::Exercised;
-use lazy_mmu_engine::machine::Machine;
-use lazy_mmu_engine::program::{Op, Program};
-use lazy_mmu_engine::subject::Subject;
-use lazy_mmu_engine::trace::Event;
-use lazy_mmu_snapshots::known;
+use crate::contract::{Invariant, Judge, Prefix, Rules, Verdict, Violation};
+use crate::exercise::{Exercised, KINDS};
+use crate::fuzz::Explain;
+use crate::machine::Machine;
+use crate::program::{Op, Program};
+use crate::subject::Subject;
+use crate::trace::Event;
 
 /// Steps that an alphabet may have.
 pub const MAX_STEPS: usize = 1 << BITS;
@@ -32,6 +33,13 @@ impl Path {
     pub fn with(self, step: u8) -> Path {
         let steps = self.0 << 8 >> 8;
         Path(u128::from(self.len() + 1) << 120 | steps << BITS | u128::from(step))
+    }
+
+    /// The path of these steps; none where it is too long for one more, or a number is no step's.
+    #[must_use]
+    pub fn of(steps: &[u8]) -> Option<Path> {
+        let fits = steps.len() < usize::from(MAX_DEPTH) && steps.iter().all(|&step| usize::from(step) < MAX_STEPS);
+        fits.then(|| steps.iter().fold(Path::default(), |path, &step| path.with(step)))
     }
 
     /// How many steps it has.
@@ -56,7 +64,8 @@ impl Path {
 /// A node: equal to another if its state is.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
-    fingerprint: u64,
+    /// What its state is told by.
+    pub fingerprint: u64,
     /// How it was reached first.
     pub path: Path,
 }
@@ -79,13 +88,15 @@ impl Hash for Node {
 pub struct Space<'s> {
     subject: &'s dyn Subject,
     rules: Rules,
-    /// The name of the faithful subject, whose known findings are known here.
+    /// The name of the faithful subject, whose known findings are known here; empty: nothing is known.
     faithful: &'static str,
+    explain: Explain,
     steps: Vec<Vec<Op>>,
     /// Whether equal states are one node.
     merge: bool,
     machine: Machine,
     judge: Judge,
+    boot: Option<u64>,
 }
 
 /// What a subject is to a space.
@@ -95,36 +106,35 @@ pub struct Judged<'s> {
     pub subject: &'s dyn Subject,
     /// What its oracles expect.
     pub rules: Rules,
-    /// The registry's name of it, or of the subject that a specimen wraps.
+    /// The registry's name of it, of the subject that a specimen wraps, or of our Rust of a tree's kind; empty where there
+    /// is none.
     pub faithful: &'static str,
+    /// What is known.
+    pub explain: Explain,
 }
 
 /// How often each invariant was judged, in the order of [`Invariant::ALL`].
 pub type Counts = [u64; Invariant::ALL.len()];
 
 /// What a step leads to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reached {
-    /// Nothing broke.
-    State(Node),
+    /// Nothing broke; the state's fingerprint.
+    State(u64),
     /// The program misuses the API there.
     Misuse,
     /// It cannot happen on this backend.
     Cut,
-    /// It broke what findings explain: their names.
-    Known(Vec<&'static str>),
+    /// It broke what a finding explains: its name, or the names of those that break the same.
+    Known(String),
     /// It broke something else.
-    Broken(Box<Failure>),
+    Broken(Broken),
 }
 
-/// A path that breaks what it should not.
+/// What a path breaks that it should not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// As a program.
-    pub program: Program,
-    /// How many steps it has.
-    pub steps: u8,
-    /// What broke first, and how it was said.
+pub struct Broken {
+    /// What broke first.
     pub invariant: Invariant,
     /// What was expected and what was found.
     pub text: String,
@@ -132,13 +142,26 @@ pub struct Failure {
     pub op: u32,
 }
 
+/// What the steps of some nodes lead to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// The fingerprint of the state at boot.
+    pub boot: u64,
+    /// Each step of each node, in their order; nothing behind the first one that broke something.
+    pub reached: Vec<Reached>,
+    /// What the steps exercised, in the order of [`KINDS`].
+    pub exercised: [u64; KINDS.len()],
+    /// How often each invariant was judged in the steps.
+    pub judged: Counts,
+}
+
 impl<'s> Space<'s> {
     /// A space of which nothing has been explored.
     #[must_use]
     pub fn new(judged: Judged<'s>, steps: Vec<Vec<Op>>, merge: bool) -> Space<'s> {
-        let Judged { subject, rules, faithful } = judged;
+        let Judged { subject, rules, faithful, explain } = judged;
         let (machine, judge) = (Machine::new(), Judge::default());
-        Space { subject, rules, faithful, steps, merge, machine, judge }
+        Space { subject, rules, faithful, explain, steps, merge, machine, judge, boot: None }
     }
 
     /// How many steps the alphabet has.
@@ -156,14 +179,35 @@ impl<'s> Space<'s> {
     /// A path as a program.
     #[must_use]
     pub fn program(&self, path: Path) -> Program {
-        let ops = path.steps().flat_map(|step| self.steps[usize::from(step)].iter().copied()).collect();
-        Program::new(ops).unwrap_or_default()
+        program(&self.steps, path)
     }
 
     /// The state at boot.
     pub fn root(&mut self) -> Node {
-        let (fingerprint, _) = self.run(&Program::default(), 0);
+        let fingerprint = match self.boot {
+            Some(fingerprint) => fingerprint,
+            None => self.run(&Program::default(), 0).0,
+        };
+        self.boot = Some(fingerprint);
         Node { fingerprint, path: Path::default() }
+    }
+
+    /// Takes every step of every path, until one breaks something. `begins` is told the number of the step that is taken
+    /// next, as it lies in [`Expanded::reached`].
+    pub fn expand(&mut self, paths: &[Path], mut begins: impl FnMut(u32)) -> Expanded {
+        let boot = self.root().fingerprint;
+        let mut exercised = Exercised::of_batches(self.full());
+        let mut judged = Counts::default();
+        let mut reached = Vec::with_capacity(paths.len() * self.steps.len());
+        let width = self.width();
+        for (path, step) in paths.iter().flat_map(|&path| (0..width).map(move |step| (path, step))) {
+            begins(reached.len() as u32);
+            reached.push(self.step(path, step, &mut exercised, &mut judged));
+            if matches!(reached.last(), Some(Reached::Broken(_))) {
+                break;
+            }
+        }
+        Expanded { boot, reached, exercised: exercised.counts, judged }
     }
 
     /// Runs a program, of which the operations from `new` on are looked at for the first time; the fingerprint of what it
@@ -191,16 +235,16 @@ impl<'s> Space<'s> {
         self.machine.events()
     }
 
-    /// Goes one step on from a node; what the step exercised is counted.
-    pub fn step(&mut self, node: Node, step: u8, exercised: &mut Exercised, judged: &mut Counts) -> Reached {
-        let path = node.path.with(step);
+    /// Goes one step on from where a path leads; what the step exercised is counted.
+    pub fn step(&mut self, path: Path, step: u8, exercised: &mut Exercised, judged: &mut Counts) -> Reached {
+        let path = path.with(step);
         let program = self.program(path);
         let before = program.ops().len() - self.steps[usize::from(step)].len();
         let (fingerprint, prefix) = self.run(&program, before);
         let since = self.since(before);
         exercised.add_since(&self.events()[..since.end], since.start);
         judged.iter_mut().zip(prefix.judged).for_each(|(all, new)| *all += u64::from(new));
-        if let Some(reached) = self.broken(&program, path, &prefix) {
+        if let Some(reached) = self.broken(&program, &prefix) {
             return reached;
         }
         if prefix.so_far.misuse.is_some() {
@@ -208,13 +252,12 @@ impl<'s> Space<'s> {
         } else if prefix.so_far.cut.is_some() {
             Reached::Cut
         } else {
-            let fingerprint = if self.merge { fingerprint } else { of_path(path) };
-            Reached::State(Node { fingerprint, path })
+            Reached::State(if self.merge { fingerprint } else { of_path(path) })
         }
     }
 
     /// What broke, the program's own doing apart.
-    fn broken(&mut self, program: &Program, path: Path, prefix: &Prefix) -> Option<Reached> {
+    fn broken(&mut self, program: &Program, prefix: &Prefix) -> Option<Reached> {
         let so_far = self.blamed(&prefix.so_far);
         let ended = prefix.ended.as_ref().map(|ended| self.blamed(ended)).unwrap_or_default();
         let verdict = match (so_far, prefix.ended.as_ref()) {
@@ -228,12 +271,16 @@ impl<'s> Space<'s> {
         let blames = |violation: &&Violation| verdict.since.is_none_or(|at| violation.event < at);
         let goes_on = |violation: &&Violation| ended != 0 || violation.event < end;
         let faults: Vec<_> = every.violations.iter().filter(blames).filter(goes_on).cloned().collect();
-        let explained = known::explain_all(self.faithful, self.events(), &faults);
+        let explained = if self.faithful.is_empty() {
+            vec![None; faults.len()]
+        } else {
+            (self.explain)(self.faithful, self.events(), &faults)
+        };
         if explained.iter().all(Option::is_some) {
-            let mut names: Vec<_> = explained.into_iter().flatten().map(|finding| finding.name).collect();
+            let mut names: Vec<_> = explained.into_iter().flatten().collect();
             names.sort_unstable();
             names.dedup();
-            return Some(Reached::Known(names));
+            return Some(Reached::Known(names.join(" or ")));
         }
         let unknown =
             faults.iter().zip(&explained).filter(|(_, finding)| finding.is_none()).map(|(unknown, _)| unknown);
@@ -241,13 +288,7 @@ impl<'s> Space<'s> {
         let every = self.judge.judge_every(&self.machine.events()[..end], self.rules, false).violations;
         let first = every.into_iter().find(|one| (one.event, one.invariant) == (first.event, first.invariant))?;
         let op = self.events().get(first.event).map_or(program.ops().len() as u32, |event| event.op);
-        Some(Reached::Broken(Box::new(Failure {
-            program: program.clone(),
-            steps: path.len(),
-            invariant: first.invariant,
-            text: first.text.clone(),
-            op,
-        })))
+        Some(Reached::Broken(Broken { invariant: first.invariant, text: first.text, op }))
     }
 
     /// What the subject is to be blamed for, as bits: what broke before the program's own misuse.
@@ -255,6 +296,13 @@ impl<'s> Space<'s> {
         let blamed = verdict.violations.iter().filter(|violation| verdict.since.is_none_or(|at| violation.event < at));
         blamed.fold(0, |bits, violation| bits | 1 << violation.invariant as u32)
     }
+}
+
+/// A path through an alphabet's steps as a program.
+#[must_use]
+pub fn program(steps: &[Vec<Op>], path: Path) -> Program {
+    let ops = path.steps().filter_map(|step| steps.get(usize::from(step))).flatten().copied().collect();
+    Program::new(ops).unwrap_or_default()
 }
 
 /// Each path is a state of its own.
