@@ -165,7 +165,7 @@ impl Forms {
                 });
                 Frame::Counted(costs.collect())
             }
-            Frame::Expand { steps, paths, .. } => explore::expand(tree, self.twin(tree), steps, paths),
+            Frame::Expand { steps, paths, .. } => explore::expand(tree, self.twin(tree.form), steps, paths),
             _ => Frame::Text(String::new()),
         }
     }

@@ -87,7 +87,7 @@ struct Past {
     passed: BTreeSet<Place>,
     /// By task: enter hooks less leave hooks, and whether that was ever below zero.
     entered: BTreeMap<u8, (i64, bool)>,
-    /// CPUs whose mode is on, and whether one switched tasks like that.
+    /// CPUs whose mode is on by the last hook or by what was shown, and whether a CPU switched tasks like that.
     on: BTreeSet<u8>,
     switched_on: bool,
     /// The operation at hand, whether it exchanges, and whether an update of it was made at once.
@@ -114,6 +114,9 @@ impl Past {
             }
             What::SwitchOut { .. } => self.switched_on |= self.on.contains(&event.cpu),
             What::Hook(hook @ (Hook::Enter | Hook::Leave), _) => {
+                // The mode is not shown with bottom halves off, nor between the halves of a call.
+                self.on.remove(&event.cpu);
+                self.on.extend((hook == Hook::Enter).then_some(event.cpu));
                 let (balance, was_below) = self.entered.entry(event.task).or_default();
                 *balance += if hook == Hook::Enter { 1 } else { -1 };
                 *was_below |= *balance < 0;
@@ -180,5 +183,46 @@ impl Past {
             I3 | I4 | I9 | I14 if hash && is_in(&self.overwritten) => Some(SET_OVER_LIVE),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lazy_mmu_engine::contract::judge;
+    use lazy_mmu_engine::program::text::parse;
+    use lazy_mmu_engine::runner::Runner;
+    use lazy_mmu_engine::subject::Port;
+    use lazy_mmu_engine::subject::registry;
+
+    use super::*;
+
+    /// The causes that a program's violations have on a subject of ours, taken for a tree's code of the same kind.
+    fn said(subject: &str, program: &str) -> Vec<Option<&'static str>> {
+        let found = registry::find(subject).expect("a subject");
+        let mut runner = Runner::new();
+        runner.run_on(&*found.make(Port::Model), found.rules(), &parse(program).expect("a program"));
+        let violations = judge(runner.events(), found.rules()).violations;
+        names_of_tree(found.name, runner.events(), &violations)
+    }
+
+    #[test]
+    fn the_mode_that_moves_is_known_by_the_last_hook() {
+        let moves = |program| said("stateless/powerpc64-hash", program).contains(&Some(MODE_MOVES));
+        // A leave without its enter, alone, moves nothing.
+        assert!(!moves("pause; resume"));
+        let mut past = Past::default();
+        let event = |what| Event { op: 0, cpu: 0, task: 0, interrupt: false, below: false, what };
+        past.watch(&event(What::Hook(Hook::Leave, true)));
+        past.watch(&event(What::SwitchOut { next: 1, counters: Default::default() }));
+        assert!(!past.switched_on);
+        past.watch(&event(What::Hook(Hook::Enter, true)));
+        past.watch(&event(What::SwitchOut { next: 1, counters: Default::default() }));
+        assert!(past.switched_on);
+    }
+
+    #[test]
+    fn an_architecture_without_the_mode_keeps_no_batch() {
+        let all = said("stateless/none", "enable; set K 0; disable");
+        assert!(all.iter().all(|known| known.is_none_or(|known| known == NO_MODE)), "{all:?}");
     }
 }

@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_crashes_is_kept_once() {
         let folder = Folder::new("cross tree");
-        let form = Form { index: 40, name: "tree/xen".to_owned(), twin: None };
+        let form = Form { index: 40, name: "tree/xen".to_owned(), twin: None, same_mmu: false, unproven: Vec::new() };
         let agent = pretender(MORTAL).with_patience(std::time::Duration::from_secs(60));
         let mut tree = Tree { agent, forms: vec![form], path: "'a tree'".to_owned(), release: "7.2.13".to_owned() };
         let target = fuzz::find("contract").expect("a target");
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_finding_has_a_folders_name() {
-        let form = Form { index: 0, name: "tree/xen".to_owned(), twin: None };
+        let form = Form { index: 0, name: "tree/xen".to_owned(), twin: None, same_mmu: false, unproven: Vec::new() };
         let cause = Cause { invariant: Invariant::I3, op: "disable".to_owned() };
         let crash = "signal 11 at address 0x0: a wild access, in set_ptes";
         for (what, name) in [
@@ -228,6 +228,7 @@ mod tests {
                 program: Program::default(),
                 shown_on: (Target::X86_64, form.name.clone()),
                 text: String::new(),
+                place: None,
                 timeline: String::new(),
             };
             assert_eq!(slug("7.2.13+3 patches", &form, &finding), name);
