@@ -118,6 +118,12 @@ impl Agent {
         self
     }
 
+    /// The process that runs now, if one does.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The architecture the agent says it runs on.
     ///
     /// # Errors

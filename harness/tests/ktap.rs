@@ -1,10 +1,11 @@
-//! What `check --format ktap` prints, held against the rules of the parser that a kernel's CI reads it with.
+//! What `check` and `judge` print with `--format ktap`, held against the rules of the parser that a kernel's CI reads it with.
 //!
 //! The rules are those of `tools/testing/kunit/kunit_parser.py`, written anew in `ktap/reader.rs` and tried on recorded
 //! logs, good ones and broken ones, of `data/ktap`; `ktap/strict.rs` asks what that parser lets pass and the document of
 //! the format (Documentation/dev-tools/ktap.rst) does not.
 //!
-//! What it is not: what the report says is tested where it is made (`check/event/tests.rs`), which records it.
+//! What it is not: what the reports say is tested where they are made (`check/event/tests.rs`, `judge/render/tests.rs`),
+//! which record them.
 //!
 //! Who calls it: `cargo test`, on the host alone.
 
@@ -17,6 +18,12 @@ use reader::{Found, read};
 
 /// The report of a small check: one target that holds, one that is skipped, one that fails.
 const CHECK: &str = include_str!("data/check/check.ktap");
+
+/// The report of a judged tree: a target that is skipped, two that have no subject, two subjects of which one fails.
+const JUDGE: &str = include_str!("data/judge/tree.ktap");
+
+/// The report of a series: a patch that breaks nothing new, one that does, one that does not apply.
+const SERIES: &str = include_str!("data/judge/series.ktap");
 
 /// A recorded log, what the parser counts in it and what it complains of.
 struct Sample {
@@ -114,6 +121,17 @@ fn the_report_of_a_check_is_read_without_complaint() {
     // Eight suites of the host with a case each, fourteen cases of each target, the silent backend.
     assert_eq!([passed, failed, skipped, crashed], [8 + 14 + 13 + 1, 1, 1, 0]);
     assert_eq!(strict::faults(CHECK), Vec::<String>::new());
+}
+
+#[test]
+fn the_reports_of_judge_are_read_without_complaint() {
+    // Of each tree: a skip, a build and a start that fail, two subjects of four suites.
+    for (text, counts) in [(JUDGE, [6, 2 + 2, 1, 0]), (SERIES, [8 + 6, 2 + 2 + 2 + 1, 2, 0])] {
+        let Found { passed, failed, skipped, crashed, errors } = read(text);
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!([passed, failed, skipped, crashed], counts);
+        assert_eq!(strict::faults(text), Vec::<String>::new());
+    }
 }
 
 /// Wherever a run is cut short, the log must not look like one that passed.

@@ -12,8 +12,8 @@ use lazy_mmu_border::{Recipe, file};
 use lazy_mmu_harness::setup::packages::{qemu, which};
 use lazy_mmu_harness::target::Target;
 use lazy_mmu_harness::tree::series::Series;
-use lazy_mmu_harness::tree::tools::Tools;
-use lazy_mmu_harness::tree::{self, Source, Store, TreeError};
+use lazy_mmu_harness::tree::tools::{Compiler, Tools};
+use lazy_mmu_harness::tree::{self, Session, Source, Store, TreeError};
 
 /// A cache for the test. Kbuild's part is made anew: its errors are to be seen.
 struct Place(PathBuf);
@@ -30,7 +30,7 @@ fn wanted(place: &Path) -> Vec<(&'static Recipe, tree::Result<Vec<PathBuf>>)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tree/host.c");
     let mut wanted = Vec::new();
     for target in Target::ALL {
-        let Ok(tools) = Tools::find(target) else {
+        let Ok(tools) = Tools::find(target, Compiler::Gcc) else {
             eprintln!("skipped: there is no compiler for {target} here");
             continue;
         };
@@ -66,12 +66,12 @@ fn a_tree_becomes_programs_and_an_edit_compiles_what_it_must() {
     let (store, wanted) = (Store::at(place.0.join("cache")), wanted(&place.0));
     let base = Source::open(Path::new(&path), &store).expect("a tree");
 
-    for (recipe, result) in tree::build_all(&base, &wanted, &store) {
+    for (recipe, result) in tree::build_all(&base, &wanted, &Session::new(&store, wanted.len())) {
         let built = result.unwrap_or_else(|error| panic!("{}: {error}", recipe.name));
         assert!(built.times.kbuild.is_some() && built.linked && built.compiled == built.objects, "{built:?}");
         assert_eq!(printed(recipe, &built.subject).unwrap_or("border 1\n".to_owned()), "border 1\n");
     }
-    for (recipe, result) in tree::build_all(&base, &wanted, &store) {
+    for (recipe, result) in tree::build_all(&base, &wanted, &Session::new(&store, wanted.len())) {
         let built = result.unwrap_or_else(|error| panic!("{}: {error}", recipe.name));
         assert!(built.times.kbuild.is_none() && !built.linked && built.compiled == 0, "{built:?}");
     }
@@ -89,13 +89,13 @@ fn a_tree_becomes_programs_and_an_edit_compiles_what_it_must() {
     fs::write(&mailbox, mail("one", comment, lines[1]) + &mail("two", wrong, comment)).expect("a file");
     let mut series = Series::open(&base, &mailbox, &store).expect("two patches");
     let (_, with_comment) = series.next().expect("the first").expect("it applies");
-    for (recipe, result) in tree::build_all(&with_comment, &wanted, &store) {
+    for (recipe, result) in tree::build_all(&with_comment, &wanted, &Session::new(&store, wanted.len())) {
         let built = result.unwrap_or_else(|error| panic!("{}: {error}", recipe.name));
         assert!(built.times.kbuild.is_none(), "Kconfig is the same: {}", recipe.name);
         assert!(built.compiled > 0 && built.linked, "{built:?}");
     }
     let (_, broken) = series.next().expect("the second").expect("it applies");
-    for (recipe, result) in tree::build_all(&broken, &wanted, &store) {
+    for (recipe, result) in tree::build_all(&broken, &wanted, &Session::new(&store, wanted.len())) {
         let error = result.expect_err("it does not compile");
         assert!(matches!(error, TreeError::Compile { ours: false, .. }), "{error:?}");
         assert!(error.place().is_some_and(|place| place.starts_with("include/linux/pgtable.h:2")), "{error:?}");

@@ -3,6 +3,7 @@
 #include <linux/sched.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb.h>
 #include <asm/cpufeature.h>
@@ -255,9 +256,7 @@ void __sync_icache_dcache(pte_t pte) { }
 unsigned lz_arch_mode(void)
 {
 #if LZ_API == 0 && defined(TIF_LAZY_MMU)
-	return test_thread_flag(TIF_LAZY_MMU);
-#elif LZ_API == 0
-	return 0;
+	return !in_interrupt() && test_thread_flag(TIF_LAZY_MMU);
 #else
 	return 2;
 #endif

@@ -4,10 +4,12 @@
  * tree's own flags. Nothing is decided here.
  *
  * The build says what the tree has: LZ_API (enum lz_api), LZ_TASK_CALLS where __task_lazy_mmu_mode_pause() exists,
- * LZ_NO_MODE where the architecture has no such mode, LZ_RELEASE (a string).
+ * LZ_NO_MODE where the architecture has no such mode, LZ_XEN_MODE and LZ_XEN_NESTS where Xen's is the CPU's and its enters
+ * are counted, LZ_RELEASE (a string).
  */
 #include <linux/kernel.h>
 #include <linux/sched.h>
+#include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/preempt.h>
@@ -19,6 +21,9 @@ struct task_struct lz_tasks[LAZYMMU_TASKS] __aligned(64);
 struct lz_mm lz_mms[LAZYMMU_MMS] __aligned(64);
 /* init_mm is the first of them. Not every version declares it alike, so the assembler says it. */
 asm(".globl init_mm\n\t.set init_mm, lz_mms");
+
+/* kernel/cpu.c has it, for cpumask_of(): row 1 + n has bit n. */
+const unsigned long cpu_bit_bitmap[BITS_PER_LONG + 1][BITS_TO_LONGS(NR_CPUS)] = { [1] = { 1 }, { 2 }, { 4 }, { 8 } };
 
 /* The kernel dies: out of the tree's code, back to the entry. Between here and there are frames of C alone. */
 static void **lz_escape;
@@ -63,7 +68,7 @@ void lz_warn(const char *file, int line, const char *func, const char *condition
 void lz_bug(const char *file, int line, const char *func, const char *condition)
 {
 	complain(LZ_UP_BUG, file, line, func, condition);
-	__builtin_longjmp(lz_escape, 1);
+	lz_take_escape(lz_escape);
 }
 
 lz_u64 lz_insn(int insn, lz_u64 a, lz_u64 b, lz_u64 c) { return lazymmu_upcall(LZ_UP_INSN, insn, a, b, c); }
@@ -91,7 +96,7 @@ void preempt_count_add(int val)
 void preempt_count_sub(int val)
 {
 	if (val > preempt_count())
-		lz_warn(__FILE__, __LINE__, __func__, "val > preempt_count()");
+		lz_warn("kernel/sched/core.c", 0, __func__, "val > preempt_count()");
 	__preempt_count_sub(val);
 	if (val == PREEMPT_OFFSET)
 		lazymmu_upcall(LZ_UP_PREEMPT, (lz_u64)-1, 0, 0, 0);
@@ -151,6 +156,11 @@ static lz_u64 fact(unsigned which)
 #ifndef LZ_NO_MODE
 	case LZ_FACT_MODE: return 1;
 #endif
+#if defined(LZ_XEN_NESTS)
+	case LZ_FACT_XEN: return LZ_XEN_NESTED;
+#elif defined(LZ_XEN_MODE)
+	case LZ_FACT_XEN: return LZ_XEN_MODE_OF_CPU;
+#endif
 	}
 	return 0;
 }
@@ -184,26 +194,44 @@ static void fork(unsigned parent, unsigned child)
 	lz_arch_task_init(&lz_tasks[child]);
 }
 
+int lz_count_base[LAZYMMU_CPUS];
+unsigned lz_on_cpu;
+
 static void run(unsigned cpu, unsigned task, lz_u64 depths)
 {
 	lz_arch_run(cpu, &lz_tasks[task], depths >> 40 & 0xff);
+	lz_on_cpu = cpu;
 	/* By the tree's own units: 7.3 has moved them. */
-	preempt_count_set((depths & 0xff) * PREEMPT_OFFSET + (depths >> 8 & 0xff) * SOFTIRQ_DISABLE_OFFSET +
-			  (depths >> 16 & 0xff) * SOFTIRQ_OFFSET + (depths >> 24 & 0xff) * HARDIRQ_OFFSET +
-			  (depths >> 32 & 0xff) * (NMI_OFFSET + HARDIRQ_OFFSET));
+	lz_count_base[cpu] = (depths >> 8 & 0xff) * SOFTIRQ_DISABLE_OFFSET + (depths >> 16 & 0xff) * SOFTIRQ_OFFSET +
+			     (depths >> 24 & 0xff) * HARDIRQ_OFFSET +
+			     (depths >> 32 & 0xff) * (NMI_OFFSET + HARDIRQ_OFFSET);
+	preempt_count_set((depths & 0xff) * PREEMPT_OFFSET + lz_count_base[cpu]);
+}
+
+/* Before 7.0 a leave without its enter takes it below zero, where it borrows from its neighbours. x86 masks bit 31. */
+static lz_u64 preempt_depth(void)
+{
+	int count = preempt_count() - lz_count_base[lz_on_cpu];
+
+	return (long)((int)((unsigned)count << 1) >> 1 >> PREEMPT_SHIFT);
 }
 
 #if LZ_API == 0
-/* The hooks themselves are the API: whoever calls them tells the machine. */
+/*
+ * The hooks themselves are the API, and a call has no halves: whoever calls one tells the machine. Pausing is what callers
+ * of that API can do, and KASAN did from 6.17 on: leave, and enter again.
+ */
 static noinline void call(unsigned call, struct task_struct *task)
 {
 	switch (call) {
 	case LZ_CALL_ENABLE:
-		lz_half(LZ_HOOK_ENTER);
+	case LZ_CALL_RESUME:
+		lazymmu_upcall(LZ_UP_HOOK, LZ_HOOK_ENTER, is_active(), 0, 0);
 		arch_enter_lazy_mmu_mode();
 		return;
 	case LZ_CALL_DISABLE:
-		lz_half(LZ_HOOK_LEAVE);
+	case LZ_CALL_PAUSE:
+		lazymmu_upcall(LZ_UP_HOOK, LZ_HOOK_LEAVE, is_active(), 0, 0);
 		arch_leave_lazy_mmu_mode();
 		return;
 	}
@@ -273,11 +301,11 @@ static noinline lz_u64 guarded(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 
 static noinline lz_u64 with_escape(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 {
-	void *here[5];
+	void *here[LZ_ESCAPE_WORDS];
 	void **volatile outer = lz_escape;
 	volatile lz_u64 result = 0;
 
-	if (!__builtin_setjmp(here)) {
+	if (!lz_set_escape(here)) {
 		lz_escape = here;
 		result = guarded(entry, a, b, c);
 	}
@@ -295,12 +323,12 @@ __visible lz_u64 lz_dispatch(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c, lz_u64 
 	case LZ_ENTRY_ARENA: return arena(a, b);
 	case LZ_ENTRY_RUN: return run(a, b, c), 0;
 	case LZ_ENTRY_FORK: return fork(a, b), 0;
-	case LZ_ENTRY_RESET_CPUS: return lz_arch_reset_cpus(), 0;
+	case LZ_ENTRY_RESET_CPUS: return lz_arch_reset_cpus(), memset(lz_count_base, 0, sizeof lz_count_base), 0;
 	case LZ_ENTRY_MM_ON: return lz_arch_mm_on(lz_mm_of(a), a, b, c), 0;
 	case LZ_ENTRY_COUNTERS: return counters(&lz_tasks[a]);
 	case LZ_ENTRY_ARCH_MODE: return lz_arch_mode();
 	case LZ_ENTRY_DEFERRED: return lz_arch_deferred(a, &lz_tasks[b], c);
-	case LZ_ENTRY_PREEMPT_DEPTH: return (preempt_count() & PREEMPT_MASK) >> PREEMPT_SHIFT;
+	case LZ_ENTRY_PREEMPT_DEPTH: return preempt_depth();
 	case LZ_ENTRY_PTE_WORD: return lz_arch_word(a, b, c);
 	case LZ_ENTRY_PTE_FLAGS: return lz_arch_flags(a);
 	case LZ_ENTRY_PTE_FRAME: return lz_arch_frame(a);

@@ -50,6 +50,10 @@ void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size);
 
 void lz_arch_boot(enum lz_form form);
 void lz_arch_reset_cpus(void);
+/* What each CPU's preempt_count is without its preempt_disable() depth. */
+extern int lz_count_base[LAZYMMU_CPUS];
+/* The CPU whose count preempt_count() is. */
+extern unsigned lz_on_cpu;
 void lz_arch_task_init(struct task_struct *task);
 void lz_arch_mm_init(struct mm_struct *mm, unsigned number);
 /* Tells the processor's registers (current, per-CPU offset) and the preempt_count who runs from now on. */
@@ -79,6 +83,17 @@ lz_u64 lz_arch_frame(lz_u64 word);
 enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot);
 lz_u64 lz_arch_touched(lz_u64 at, lz_u64 word);
 lz_u64 lz_arch_guest(unsigned cpu, unsigned what);
+
+/* The way out of a BUG. clang has no __builtin_setjmp() for arm64: entry-arm64.S has its like. */
+#if defined(__clang__) && defined(__aarch64__)
+#define LZ_ESCAPE_WORDS 13
+int lz_set_escape(void **here) __attribute__((returns_twice));
+void lz_take_escape(void **here) __attribute__((noreturn));
+#else
+#define LZ_ESCAPE_WORDS 5
+#define lz_set_escape(here) __builtin_setjmp(here)
+#define lz_take_escape(here) __builtin_longjmp(here, 1)
+#endif
 
 /* Mixes a value into a digest: order matters, an empty one is 0. */
 static inline lz_u64 lz_mix(lz_u64 digest, lz_u64 value)

@@ -242,9 +242,12 @@ __visible void lz_gate(unsigned long number, unsigned long rb, unsigned long rs)
 		rs = 0;
 	if (insn == LZ_INSN_TLBIE || insn == LZ_INSN_TLBIEL) {
 		if (lz_radix) {
-			enum lz_size size = (rb >> 5 & 7) == mmu_psize_defs[MMU_PAGE_2M].ap ? LZ_HUGE : LZ_LARGE;
+			unsigned ap = rb >> 5 & 7;
+			bool huge = ap == mmu_psize_defs[MMU_PAGE_2M].ap;
+			enum lz_size size = huge ? LZ_HUGE : LZ_LARGE;
 
-			if (!(rb >> 10 & 3) && rs >> 32 < LAZYMMU_MMS)
+			/* An operand of another size names no page that is mapped here. */
+			if (!(rb >> 10 & 3) && rs >> 32 < LAZYMMU_MMS && (huge || ap == mmu_psize_defs[MMU_PAGE_64K].ap))
 				at = lz_page_at(rs >> 32, rb & PAGE_MASK, size);
 		} else {
 			bool large = rb & 1;
@@ -662,7 +665,7 @@ void lz_arch_end_switch(struct task_struct *next)
 unsigned lz_arch_mode(void)
 {
 #ifdef LZ_BATCH_ACTIVE
-	return lz_radix ? 0 : raw_cpu_ptr(&ppc64_tlb_batch)->active;
+	return lz_radix ? 2 : raw_cpu_ptr(&ppc64_tlb_batch)->active;
 #else
 	return 2;
 #endif

@@ -57,6 +57,12 @@ struct cpumask __cpu_online_mask = { .bits = { (1ul << LAZYMMU_CPUS) - 1 } };
 struct cpumask __cpu_possible_mask = { .bits = { (1ul << LAZYMMU_CPUS) - 1 } };
 unsigned int nr_cpu_ids = LAZYMMU_CPUS;
 
+/* arch/x86/lib/hweight.S, as boot code replaces its calls: an argument in %rdi, and no register changed but %rax. */
+asm(".pushsection .text\n"
+    ".globl __sw_hweight32\n__sw_hweight32: popcntl %edi, %eax\n ret\n"
+    ".globl __sw_hweight64\n__sw_hweight64: popcntq %rdi, %rax\n ret\n"
+    ".popsection");
+
 /* Per CPU a copy of the per-CPU variables. */
 #define LZ_AREA (8 << 10)
 static char area[LAZYMMU_CPUS][LZ_AREA] __aligned(4096);
@@ -117,7 +123,11 @@ void lz_as_cpu(unsigned cpu, void (*func)(void *), void *info)
 	become(cpu);
 	irqs_off[cpu] = 1;
 	raw_cpu_add(LZ_COUNT, HARDIRQ_OFFSET);
+	lz_count_base[cpu] += HARDIRQ_OFFSET;
+	lz_on_cpu = cpu;
 	func(info);
+	lz_count_base[cpu] -= HARDIRQ_OFFSET;
+	lz_on_cpu = home;
 	raw_cpu_add(LZ_COUNT, -HARDIRQ_OFFSET);
 	irqs_off[cpu] = was_off;
 	become(home);
@@ -318,8 +328,9 @@ void lz_arch_end_switch(struct task_struct *next) { arch_end_context_switch(next
 
 unsigned lz_arch_mode(void)
 {
-#if LZ_API == 0 && defined(CONFIG_XEN_PV)
-	return form == LZ_FORM_XEN ? this_cpu_read(xen_lazy_mode) == XEN_LAZY_MMU : 2;
+#if defined(LZ_XEN_MODE) && defined(CONFIG_XEN_PV)
+	/* As the tree's own PTE path asks: in interrupt context there is none. */
+	return form == LZ_FORM_XEN ? xen_get_lazy_mode() == XEN_LAZY_MMU : 2;
 #else
 	return 2;
 #endif

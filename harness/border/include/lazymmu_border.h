@@ -56,6 +56,13 @@ enum lz_api {
 	LZ_API_OTHER = 4,	/* lazy_mmu_mode_enable() with another state: the contract alone judges */
 };
 
+/* Where Xen PV keeps the mode. */
+enum lz_xen {
+	LZ_XEN_NOWHERE = 0,	/* the counters say it: since 7.2 */
+	LZ_XEN_MODE_OF_CPU = 1,	/* xen_lazy_mode: up to 6.5, 6.15 to 7.1 */
+	LZ_XEN_NESTED = 2,	/* the same, and xen_lazy_nesting counts enters: 6.6 to 6.14 */
+};
+
 /* lazymmu_enter(entry, a, b, c, d). Numbers are in range: the adapter sees to it. */
 enum lz_entry {
 	LZ_ENTRY_FACT = 0,		/* a: enum lz_fact. Yields the fact; a text is a pointer */
@@ -109,8 +116,9 @@ enum lz_fact {
 	LZ_FACT_TASK_CALLS = 5,		/* whether __task_lazy_mmu_mode_pause() exists */
 	LZ_FACT_SHIFTS = 6,		/* page shifts by size class: small | large << 8 | huge << 16 */
 	LZ_FACT_CAPACITY = 7,		/* entries of the architecture's batch, 0 where there is no such thing */
-	LZ_FACT_MODE = 8,		/* whether the tree has a lazy MMU mode on this architecture (arm64: since 6.17) */
-	LZ_FACTS = 9,
+	LZ_FACT_MODE = 8,		/* whether the tree has a lazy MMU mode on this architecture (arm64: since 6.16) */
+	LZ_FACT_XEN = 9,		/* enum lz_xen */
+	LZ_FACTS = 10,
 };
 
 /* lazymmu_upcall(what, a, b, c, d) */

@@ -14,6 +14,7 @@ const ALL: &[&[(&str, u64)]] = &[
     api::ALL,
     entry::ALL,
     fact::ALL,
+    xen::ALL,
     upcall::ALL,
     insn::ALL,
     note::ALL,
@@ -126,6 +127,14 @@ numbers! {
 }
 
 numbers! {
+    /// Where Xen PV keeps the mode.
+    xen, "XEN_":
+    NOWHERE = 0;
+    MODE_OF_CPU = 1;
+    NESTED = 2;
+}
+
+numbers! {
     /// What the machine asks: `lazymmu_enter`.
     entry, "ENTRY_":
     FACT = 0;
@@ -176,6 +185,7 @@ numbers! {
     SHIFTS = 6;
     CAPACITY = 7;
     MODE = 8;
+    XEN = 9;
 }
 
 numbers! {

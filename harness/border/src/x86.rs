@@ -2,7 +2,9 @@
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
-use crate::recipe::{MEM_FLAGS, Object, Recipe};
+use crate::recipe::{Define, MEM_FLAGS, Object, Recipe, When};
+
+const HYPERVISOR: &str = "arch/x86/include/asm/xen/hypervisor.h";
 
 /// 64 bits, Xen PV and native in one object.
 pub const RECIPE: Recipe = Recipe {
@@ -13,9 +15,12 @@ pub const RECIPE: Recipe = Recipe {
     config: "config/x86.config",
     overlay: &["overlay/x86", "overlay/common"],
     // User mode has a red zone of the stack to keep and lies where it is linked.
-    without: &["-mpreferred-stack-boundary=3", "-mcmodel=kernel"],
+    without: &["-mpreferred-stack-boundary=3", "-mstack-alignment=8", "-mcmodel=kernel"],
     flags: &["-O2", "-ffunction-sections", "-fdata-sections"],
-    defines: &[],
+    defines: &[
+        Define { name: "LZ_XEN_MODE", when: When::Has(HYPERVISOR, "XEN_LAZY_MMU") },
+        Define { name: "LZ_XEN_NESTS", when: When::Has(HYPERVISOR, "xen_lazy_nesting") },
+    ],
     objects: &[
         Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),

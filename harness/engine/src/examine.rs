@@ -11,7 +11,7 @@ use crate::program::Program;
 use crate::program::minimise::within;
 use crate::runner::{Runner, summarise};
 use crate::subject::Subject;
-use crate::trace::{Event, timeline};
+use crate::trace::{Complaint, Event, What, timeline};
 use crate::wire::Summary;
 
 /// One violation of a run.
@@ -23,6 +23,8 @@ pub struct Fault {
     pub op: String,
     /// What was expected and what was found.
     pub text: String,
+    /// Where a tree's code complains of it, as [`crate::trace::Site::text`] has it: of a WARN or a BUG.
+    pub place: Option<String>,
     /// The known finding that explains it, if one does.
     pub known: Option<String>,
 }
@@ -76,6 +78,7 @@ impl Examiner<'_> {
             invariant: violation.invariant,
             op: signed("", program, events, violation).op,
             text: violation.text.clone(),
+            place: place(events, violation),
             known: known.map(str::to_owned),
         });
         let mut faults: Vec<Fault> = faults.collect();
@@ -123,8 +126,44 @@ impl Examiner<'_> {
     }
 }
 
+/// Where the tree's code is that complained: at the violation's event, or told right after a warning that is ours.
+fn place(events: &[Event], violation: &Violation) -> Option<String> {
+    let complaint = |at: usize| match events.get(at)?.what {
+        What::Complaint(complaint, site) => Some((complaint, site.text())),
+        _ => None,
+    };
+    let told = || complaint(violation.event + 1).filter(|(complaint, _)| *complaint == Complaint::Place);
+    complaint(violation.event).or_else(told).map(|(_, text)| text)
+}
+
 /// The earliest fault that nothing explains.
 #[must_use]
 pub fn first_unknown(examined: &Examined) -> Option<&Fault> {
     examined.faults.iter().find(|fault| fault.known.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use lazy_mmu_core::kernel::WarnSite;
+
+    use super::*;
+    use crate::trace::Site;
+
+    #[test]
+    fn a_fault_has_the_place_that_complains() {
+        let site = Site::of("mm/lazy.c", 7, "f", "x");
+        let event = |what| Event { op: 0, cpu: 0, task: 0, interrupt: false, below: false, what };
+        let warned = event(What::Complaint(Complaint::Warn, site));
+        let told = event(What::Complaint(Complaint::Place, site));
+        let ours = event(What::Warn(WarnSite::Disable));
+        let of = |events: &[Event], event| {
+            place(events, &Violation { invariant: Invariant::I15, event, text: String::new() })
+        };
+        let there = Some("mm/lazy.c:7, f(): x".to_owned());
+        assert_eq!(of(&[warned], 0), there);
+        assert_eq!(of(&[ours, told], 0), there);
+        // A complaint of another event is none of this one.
+        assert_eq!(of(&[ours, warned], 0), None);
+        assert_eq!(of(&[ours], 1), None);
+    }
 }

@@ -11,7 +11,7 @@ use crate::costs::Costs;
 use crate::examine::{Examined, Fault};
 
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -304,9 +304,10 @@ impl Payload {
 
     fn examined(&mut self, examined: &Examined) {
         self.u32(examined.faults.len() as u32);
-        for Fault { invariant, op, text, known } in &examined.faults {
-            let known = known.as_deref().unwrap_or_default();
-            self.u8(*invariant as u8).bytes(op.as_bytes()).bytes(text.as_bytes()).bytes(known.as_bytes());
+        for Fault { invariant, op, text, place, known } in &examined.faults {
+            self.u8(*invariant as u8).bytes(op.as_bytes()).bytes(text.as_bytes());
+            self.bytes(place.as_deref().unwrap_or_default().as_bytes());
+            self.bytes(known.as_deref().unwrap_or_default().as_bytes());
         }
         self.bytes(examined.timeline.as_bytes()).bytes(examined.conclusion.as_bytes());
     }
@@ -412,8 +413,8 @@ impl Reader<'_> {
     }
 
     fn examined(&mut self) -> Result<Examined, WireError> {
-        // An invariant and three lengths.
-        let count = self.count(13)?;
+        // An invariant and four lengths.
+        let count = self.count(17)?;
         let faults = (0..count).map(|_| self.fault()).collect::<Result<_, _>>()?;
         Ok(Examined { faults, timeline: self.text()?, conclusion: self.text()? })
     }
@@ -421,8 +422,9 @@ impl Reader<'_> {
     fn fault(&mut self) -> Result<Fault, WireError> {
         let invariant = Invariant::ALL.get(usize::from(self.u8()?)).copied();
         let invariant = invariant.ok_or(WireError::Garbled("an unknown invariant"))?;
-        let (op, text, known) = (self.text()?, self.text()?, self.text()?);
-        Ok(Fault { invariant, op, text, known: (!known.is_empty()).then_some(known) })
+        let (op, text) = (self.text()?, self.text()?);
+        let [place, known] = [self.text()?, self.text()?].map(|text| (!text.is_empty()).then_some(text));
+        Ok(Fault { invariant, op, text, place, known })
     }
 
     fn costs(&mut self) -> Result<Costs, WireError> {
@@ -498,6 +500,7 @@ mod tests {
             invariant: Invariant::I3,
             op: "disable".into(),
             text: "late".into(),
+            place: known.is_none().then(|| "mm/vmalloc.c:9, f(): x".to_owned()),
             known: known.map(str::to_owned),
         };
         vec![fault(None), fault(Some("xen-new-task"))]

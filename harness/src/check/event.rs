@@ -30,6 +30,10 @@ pub enum Kind {
     Silent,
     /// One of the suites of the host or of a target.
     Suite,
+    /// A kernel tree's code on a target (`judge`).
+    Subject,
+    /// A tree after a patch of a series (`judge`).
+    Patch,
 }
 
 /// One event.
@@ -37,6 +41,8 @@ pub enum Kind {
 pub enum Event<'e> {
     /// The first: how much is run, and how many groups or skips will stand at the top.
     Begin {
+        /// The subcommand.
+        command: &'e str,
         /// The profile.
         profile: Profile,
         /// The first seed of what is generated.
@@ -108,7 +114,7 @@ impl Stream {
     /// # Errors
     /// A report cannot be written; so everywhere here.
     pub fn begin(&mut self, profile: Profile, seed: u64, targets: usize) -> Result<()> {
-        self.send(Event::Begin { profile, seed, tests: targets + 2 })
+        self.send(Event::Begin { command: "check", profile, seed, tests: targets + 2 })
     }
 
     /// The host's own runs.

@@ -164,6 +164,8 @@ pub struct Case {
     pub seen: Vec<Seen>,
     /// How many came to each answer, where that was looked at: holds, breaks, misuses, judged in part.
     pub answers: [u64; 4],
+    /// In how many of them everything that broke is known (`judge`).
+    pub known: u64,
     /// The column of the matrix in which a failure of the host's own runs counts.
     pub column: Option<Suite>,
 }
@@ -212,12 +214,13 @@ impl Case {
         self.answers[answer as usize] += 1;
     }
 
-    /// How many runs were judged in part, and in how many the program misuses the API.
+    /// How many runs broke what is known, were judged in part, and in how many the program misuses the API.
     #[must_use]
     pub fn remark(&self) -> String {
         let [_, _, misuses, in_part] = self.answers;
         let said = |n: u64, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
-        format!("{}{}", said(in_part, "judged in part"), said(misuses, "misuse the API"))
+        let known = said(self.known, "break what is known");
+        format!("{known}{}{}", said(in_part, "judged in part"), said(misuses, "misuse the API"))
     }
 }
 

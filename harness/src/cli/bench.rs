@@ -5,7 +5,9 @@
 //!
 //! Who calls it: a person, before and after a change.
 
-use std::path::Path;
+mod judge;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -35,9 +37,15 @@ use crate::workspace;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cargo lazymmu bench --target sparc64")]
 pub struct Bench {
-    /// What to measure instead of all that: `fuzz`, the executions per second of fuzz targets
+    /// What to measure instead of all that: `fuzz`, the executions per second of fuzz targets; `judge`, what judging TREE costs
     #[arg(value_enum, value_name = "WHAT")]
     what: Option<What>,
+    /// The kernel tree of `judge`
+    #[arg(value_name = "TREE", required_if_eq("what", "judge"))]
+    tree: Option<PathBuf>,
+    /// With `judge`: measure preparing a tree too, in a cache of its own
+    #[arg(long)]
+    cold: bool,
     /// A target, by short name or triple; may be repeated [default: all four]
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
@@ -51,6 +59,8 @@ pub struct Bench {
 enum What {
     /// `empty`, `contract` on each backend of 7.2 and `architectures`, with 32-operation programs
     Fuzz,
+    /// A tree's C against its Rust twin, memory, cache, and seconds from an edit to the verdict
+    Judge,
 }
 
 /// The same command in a release build: what is measured is the fastest that the project has.
@@ -84,6 +94,9 @@ impl Bench {
         }
         if self.what == Some(What::Fuzz) {
             return fuzz(&root);
+        }
+        if let (Some(What::Judge), Some(tree)) = (self.what, &self.tree) {
+            return judge::bench(tree, &super::or_all(&self.targets), self.cold, &root);
         }
         outln!("operations, native, 64-operation programs, all oracles on\n{}", operations())?;
         outln!("replay of kernel traces, native\n{}", replays(&root)?)?;
@@ -198,7 +211,12 @@ fn lines_per_second(bytes: &[u8]) -> f64 {
 
 /// `VmHWM` of this process, in KiB; 0 where the kernel does not say.
 fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    peak_of("/proc/self/status")
+}
+
+/// The same of a process by its file.
+fn peak_of(status: &str) -> u64 {
+    let status = std::fs::read_to_string(status).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0)
 }

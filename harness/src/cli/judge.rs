@@ -13,13 +13,16 @@ use super::place::Place;
 use super::tree::Named;
 use crate::agent::Agent;
 use crate::check::build::command;
-use crate::error::{Exit, Result};
+use crate::check::render::Format;
+use crate::error::{Error, Exit, Result};
 use crate::judge::material::{self, Item, Twins};
+use crate::judge::render::{Begun, Beside, Judgement, Renderer as _, Reports, Step};
 use crate::judge::report::Report;
 use crate::judge::run::{self, Asked};
 use crate::judge::{Form, Outcome, Profile, Row, base};
 use crate::setup::{Missing, Ready};
 use crate::target::Target;
+use crate::tree::tools::{self, Compiler};
 use crate::tree::{self, Session, Source, Store, agent, series::Series};
 use crate::workspace;
 
@@ -35,7 +38,7 @@ pub struct Judge {
     #[command(flatten)]
     named: Named,
     /// Another tree: says which findings are new or gone, and what each workload costs before and after
-    #[arg(long, value_name = "TREE0")]
+    #[arg(long, value_name = "TREE0", conflicts_with = "mbox")]
     base: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -45,9 +48,18 @@ pub struct Judge {
     /// The first seed of the generated programs
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Compile the tree by clang instead of gcc
+    #[arg(long)]
+    llvm: bool,
     /// Exit 1 for known findings and for generic events that differ from our Rust's, too
     #[arg(long)]
     strict: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Write that report to a file; standard output gets the human one
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Show every kind of difference between the tree's events and our Rust's, with its program
     #[arg(long)]
     verbose: bool,
@@ -60,66 +72,76 @@ impl Judge {
     /// What is wrong with the tree or the machine, before anything runs.
     pub fn run(&self) -> Result<Exit> {
         self.place.check()?;
+        // A file that cannot be written is said before anything is built.
+        let mut reports = Reports::open(self.format, self.output.as_deref(), self.verbose)?;
+        let compiler = self.compiler();
+        if self.llvm {
+            tools::clang()?;
+        }
         let root = workspace::root()?;
         let store = Store::find()?;
         let source = self.named.base(&store)?;
         let base = self.base.as_ref().map(|base| Source::open(base, &store)).transpose()?;
-        let prepared = self.place.prepare()?;
+        let prepared = self.place.prepare_for_trees()?;
         let items = material::items(self.profile, self.seed);
         let twins = Twins::new(&items);
-        let place = Where { root: &root, store: &store, prepared: &prepared, items: &items, twins: &twins };
+        let place = Where { root: &root, store: &store, prepared: &prepared, items: &items, twins: &twins, compiler };
         if let Some(series) = self.named.series(&source, &store)? {
-            return self.series(&place, series);
+            return self.series(&place, series, &mut reports);
         }
+        reports.begin(self.begun(prepared.len(), None))?;
         let before = base.as_ref().map(|base| place.judge(base, true));
         let (rows, results) = place.judge(&source, base.is_some());
-        let costs = before.as_ref().map(|(_, before)| {
+        let prices = before.as_ref().map(|(_, before)| {
             let before: Vec<_> = before.iter().collect();
             base::costs(&items, &before, &results.iter().collect::<Vec<_>>())
         });
-        let report = Report::new(&source, source.root().display().to_string(), rows, results);
+        let report = Report::new(&source, source.root().display().to_string(), self.compiler(), (rows, results));
         let before = before.zip(base.as_ref()).map(|((rows, results), source)| {
-            Report::new(source, self.base.as_deref().unwrap_or(Path::new("")).display().to_string(), rows, results)
+            let path = self.base.as_deref().unwrap_or(Path::new("")).display().to_string();
+            Report::new(source, path, self.compiler(), (rows, results))
         });
-        out!("{}", report.text(&items, self.verbose))?;
-        if let (Some(before), Some(costs)) = (&before, costs) {
-            out!("{}", compared(&report, before, &costs))?;
-        }
-        let old = before.as_ref().map_or(&[][..], |before| &before.findings);
-        let exit = report.exit(self.strict, |finding| base::is_old(finding, old));
-        outln!("\n{}", report.conclusion(exit))?;
-        Ok(exit)
+        let base = before.as_ref().zip(prices.as_ref()).map(|(report, prices)| Beside { report, prices });
+        let is_strict = self.strict;
+        let judgement = Judgement { report: &report, items: &items, is_strict, patch: None, base };
+        reports.tree(&judgement)?;
+        reports.finish(judgement.exit())?;
+        Ok(judgement.exit())
     }
-}
 
-impl Judge {
-    /// The tree after each patch of a series: a line for each, and the report of the first that breaks something.
-    fn series(&self, place: &Where<'_>, series: Series<'_>) -> Result<Exit> {
-        let mut exit = Exit::Holds;
+    fn compiler(&self) -> Compiler {
+        Compiler::of(self.llvm)
+    }
+
+    fn begun(&self, targets: usize, patches: Option<usize>) -> Begun {
+        Begun { profile: self.profile, seed: self.seed, targets, patches }
+    }
+
+    /// The tree after each patch of a series. A patch that does not apply ends it.
+    fn series(&self, place: &Where<'_>, series: Series<'_>, reports: &mut Reports) -> Result<Exit> {
+        let (mut exit, of) = (Exit::Holds, series.len());
+        reports.begin(self.begun(place.prepared.len(), Some(of)))?;
         for (number, step) in (1..).zip(series) {
-            let (patch, source) = step?;
+            let (patch, source) = match step {
+                Ok(step) => step,
+                Err(error) => {
+                    let error = Error::from(error);
+                    reports.lost(number, of, &error)?;
+                    reports.finish(exit.worse(error.exit()))?;
+                    return Err(error);
+                }
+            };
             let (rows, results) = place.judge(&source, false);
-            let report = Report::new(&source, source.root().display().to_string(), rows, results);
-            let here = report.exit(self.strict, |_| false);
-            outln!("patch {number}: {}\n  {}", patch.subject, report.conclusion(here))?;
-            if here == Exit::Broke && exit != Exit::Broke {
-                out!("{}", report.text(place.items, self.verbose))?;
-            }
-            exit = exit.worse(here);
+            let report = Report::new(&source, source.root().display().to_string(), self.compiler(), (rows, results));
+            let patch = Some(Step { number, of, subject: &patch.subject });
+            let is_strict = self.strict;
+            let judgement = Judgement { report: &report, items: place.items, is_strict, patch, base: None };
+            reports.tree(&judgement)?;
+            exit = exit.worse(judgement.exit());
         }
+        reports.finish(exit)?;
         Ok(exit)
     }
-}
-
-/// The tree beside its base.
-fn compared(report: &Report, before: &Report, costs: &str) -> String {
-    let compared = base::compare(&report.findings, &before.findings);
-    let mut text = format!("\nbeside {} (Linux {}):\n", before.path, before.release);
-    for (word, titles) in [("new", &compared.new), ("gone", &compared.gone), ("the same", &compared.same)] {
-        let titles = if titles.is_empty() { "nothing".to_owned() } else { titles.join("; ") };
-        text.push_str(&format!("  {word}: {titles}\n"));
-    }
-    format!("{text}\n{costs}")
 }
 
 /// What judging trees needs.
@@ -129,12 +151,13 @@ struct Where<'w> {
     prepared: &'w [(Target, Result<Ready, Missing>)],
     items: &'w [Item],
     twins: &'w Twins<'w>,
+    compiler: Compiler,
 }
 
 impl Where<'_> {
     /// Judges a tree on every target: each is built and run in a thread, as many at once as there are processors.
     fn judge(&self, source: &Source, wants_costs: bool) -> (Vec<Row>, Vec<run::Result>) {
-        let session = &Session::new(self.store, self.prepared.len());
+        let session = &Session::new(self.store, self.prepared.len()).with(self.compiler);
         let one = |target: Target, ready: &Result<Ready, Missing>| {
             let ran = self.target(source, target, ready, session, wants_costs);
             let (outcome, result) = match ran {

@@ -61,7 +61,19 @@ impl Place {
     /// # Errors
     /// As [`Place::check`], of an emulator that was not there then.
     pub fn prepare(&self) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
-        let options = Options { allow_install: true, emulated: self.emulated, ..Options::default() };
+        self.with(false)
+    }
+
+    /// The same, with what compiling a kernel tree needs.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    pub fn prepare_for_trees(&self) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
+        self.with(true)
+    }
+
+    fn with(&self, tree: bool) -> Result<Vec<(Target, Result<Ready, Missing>)>> {
+        let options = Options { allow_install: true, emulated: self.emulated, tree, ..Options::default() };
         let mut prepared = setup::prepare(&self.targets(), options);
         self.check()?;
         for ready in prepared.iter_mut().filter_map(|(_, result)| result.as_mut().ok()) {

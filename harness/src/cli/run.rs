@@ -13,6 +13,7 @@ use lazy_mmu_engine::program::{MAX_TEXT, Program};
 
 use crate::error::{Error, Exit, Result};
 use crate::show::{How, quoted, shown, subject};
+use crate::tree::tools::Compiler;
 
 /// Runs one program on a subject and prints its timeline, calls and hooks and what the backend did, and the verdict.
 ///
@@ -30,6 +31,9 @@ pub struct Run {
     /// A kernel tree: the program runs on its own C, on --subject tree/xen and its like
     #[arg(long, value_name = "TREE", requires = "subject", conflicts_with = "How")]
     tree: Option<PathBuf>,
+    /// Compile the tree by clang instead of gcc
+    #[arg(long, requires = "tree")]
+    llvm: bool,
     #[command(flatten)]
     how: How,
 }
@@ -41,7 +45,8 @@ impl Run {
     /// A program, subject or combination that does not exist; a target that is not set up.
     pub fn run(&self) -> Result<Exit> {
         if let Some(tree) = &self.tree {
-            return crate::judge::show::show(tree, &self.subject, &load(&self.program)?);
+            let compiler = Compiler::of(self.llvm);
+            return crate::judge::show::show(tree, &self.subject, &load(&self.program)?, compiler);
         }
         let at = subject(&self.subject)?;
         // What came from standard input is printed, and can be put in a file.

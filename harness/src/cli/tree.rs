@@ -14,7 +14,8 @@ use super::place::Place;
 use crate::error::{Error, Exit, Result};
 use crate::setup::{Missing, Ready};
 use crate::tree::series::Series;
-use crate::tree::{self, Built, Source, Store, agent, debian, revision};
+use crate::tree::tools::Compiler;
+use crate::tree::{self, Built, Session, Source, Store, agent, debian, revision};
 use crate::workspace;
 
 /// Builds a kernel tree's own code of the lazy MMU mode, without judging it.
@@ -77,6 +78,9 @@ pub struct Build {
     named: Named,
     #[command(flatten)]
     place: Place,
+    /// Compile the tree by clang instead of gcc
+    #[arg(long)]
+    llvm: bool,
     /// Link this instead of the adapter and the machine; it needs lazymmu_main() and lazymmu_machine()
     #[arg(long, value_name = "FILE", requires = "targets")]
     host: Vec<PathBuf>,
@@ -107,7 +111,7 @@ impl Build {
         let base = self.named.base(&store)?;
         let series = self.named.series(&base, &store)?;
         let wanted: Wanted =
-            self.place.prepare()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
+            self.place.prepare_for_trees()?.into_iter().flat_map(|(target, ready)| self.of(target, ready)).collect();
         let Some(series) = series else { return self.one(&base, &wanted, &store) };
         let (mut exit, count) = (Exit::Holds, series.len());
         for (number, step) in series.enumerate() {
@@ -123,7 +127,9 @@ impl Build {
         let facts = source.facts();
         outln!("{}: Linux {}, the {} API", source.name(), source.describe(), facts.api.name())?;
         let mut exit = Exit::Holds;
-        for (recipe, result) in tree::build_all(source, wanted, store) {
+        for (recipe, result) in
+            tree::build_all(source, wanted, &Session::new(store, wanted.len()).with(Compiler::of(self.llvm)))
+        {
             match result {
                 Ok(built) => {
                     out!("{}", report(&built))?;

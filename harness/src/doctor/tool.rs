@@ -1,6 +1,6 @@
 //! The tools that some commands want besides what targets need: what each is for, and how to get it.
 //!
-//! What it is not: nothing here is needed for `check`, `test` or `run`. Called by [`super::examine`].
+//! What it is not: nothing here is needed for `check` or `test`. Called by [`super::examine`].
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct Tool {
 }
 
 /// All of them.
-pub const TOOLS: [Tool; 8] = [
+pub const TOOLS: [Tool; 13] = [
     tool("cargo-fuzz", "cargo lazymmu fuzz", "cargo install cargo-fuzz --locked"),
     tool("cargo-insta", "review new snapshots: cargo insta review", "cargo install cargo-insta --locked"),
     tool("cargo-nextest", "a process per test: cargo nextest run", "cargo install cargo-nextest --locked"),
@@ -28,6 +28,11 @@ pub const TOOLS: [Tool; 8] = [
     tool("podman", "what cross runs containers with (docker does as well)", "apt-get install podman"),
     tool("cargo-clippy", "lints: cargo clippy", "rustup component add clippy"),
     tool("rustfmt", "formatting: cargo fmt", "rustup component add rustfmt"),
+    tool("make", "prepares a kernel tree: judge, run --tree", "apt-get install make"),
+    tool("flex", "prepares a kernel tree: judge, run --tree", "apt-get install flex"),
+    tool("bison", "prepares a kernel tree: judge, run --tree", "apt-get install bison"),
+    tool("bc", "prepares a kernel tree: judge, run --tree", "apt-get install bc"),
+    tool("clang", "compiles a kernel tree: judge --llvm", "apt-get install clang"),
 ];
 
 const fn tool(program: &'static str, purpose: &'static str, remedy: &'static str) -> Tool {

@@ -46,42 +46,88 @@ pub fn is_old(finding: &Finding, base: &[Finding]) -> bool {
     base.iter().any(|other| other.what.iter().any(|what| finding.what.contains(what)))
 }
 
-/// What the workloads cost on each subject, before and after: a line for each count that changed, and one for the sum.
+/// A count of a workload that the base has otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The subject.
+    pub subject: String,
+    /// The workload; [`ALL`] for the sum.
+    pub workload: String,
+    /// Which count, of [`Costs::NAMES`].
+    pub count: &'static str,
+    /// In the base.
+    pub before: u64,
+    /// In the tree.
+    pub after: u64,
+}
+
+/// The workload that stands for all of them.
+pub const ALL: &str = "all workloads";
+
+/// What the workloads cost on each subject, before and after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// The counts that changed.
+    pub changes: Vec<Change>,
+    /// How many workloads were counted.
+    pub workloads: usize,
+    /// On how many subjects the sum of each count is the same.
+    pub same: usize,
+    /// How many subjects were counted.
+    pub subjects: usize,
+}
+
+/// Compares what each workload costs.
 #[must_use]
-pub fn costs(items: &[Item], before: &[&Result], after: &[&Result]) -> String {
+pub fn costs(items: &[Item], before: &[&Result], after: &[&Result]) -> Prices {
     let workloads: Vec<&Item> = items.iter().filter(|item| item.suite == Suite::Workloads).collect();
-    let mut rows = vec![["subject", "workload", "count", "before", "after", "change"].map(str::to_owned).to_vec()];
-    let mut same = 0;
+    let mut prices = Prices { workloads: workloads.len(), ..Prices::default() };
     for (subject, new) in after.iter().flat_map(|result| &result.costs) {
+        prices.subjects += 1;
         let old = before.iter().flat_map(|result| &result.costs).find(|(name, _)| name == subject);
         let Some((_, old)) = old else { continue };
         let (mut sum_old, mut sum_new) = (Costs::default(), Costs::default());
         for ((item, &before), &after) in workloads.iter().zip(old).zip(new) {
             sum_old += before;
             sum_new += after;
-            rows.extend(changed(subject, &item.name, before, after));
+            prices.changes.extend(changed(subject, &item.name, before, after));
         }
-        same += usize::from(sum_old == sum_new);
-        rows.extend(changed(subject, "all workloads", sum_old, sum_new));
+        prices.same += usize::from(sum_old == sum_new);
+        prices.changes.extend(changed(subject, ALL, sum_old, sum_new));
     }
-    let subjects = after.iter().map(|result| result.costs.len()).sum::<usize>();
-    let unchanged = format!("costs of {} workloads are the same on {same} of {subjects} subjects\n", workloads.len());
-    if rows.len() == 1 { unchanged } else { format!("{}{unchanged}", table::render(&rows)) }
+    prices
 }
 
-/// The counts of a row that changed.
-fn changed(subject: &str, name: &str, before: Costs, after: Costs) -> Vec<Vec<String>> {
-    let counts = Costs::NAMES.iter().zip(before.values()).zip(after.values());
+/// The counts that changed.
+fn changed(subject: &str, workload: &str, before: Costs, after: Costs) -> Vec<Change> {
+    let counts = Costs::NAMES.into_iter().zip(before.values()).zip(after.values());
     let differing = counts.filter(|((_, before), after)| before != after);
-    let row = |((count, before), after): ((&&str, u64), u64)| {
-        let change = after as i64 - before as i64;
-        [subject, name, count].map(str::to_owned).into_iter().chain([
-            before.to_string(),
-            after.to_string(),
-            format!("{change:+}"),
-        ])
+    let change = |((count, before), after)| {
+        let (subject, workload) = (subject.to_owned(), workload.to_owned());
+        Change { subject, workload, count, before, after }
     };
-    differing.map(|counts| row(counts).collect()).collect()
+    differing.map(change).collect()
+}
+
+impl Prices {
+    /// For people: a line for each count that changed, and one for the sum.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Prices { changes, workloads, same, subjects } = self;
+        let unchanged = format!("costs of {workloads} workloads are the same on {same} of {subjects} subjects\n");
+        if changes.is_empty() {
+            return unchanged;
+        }
+        let heading = ["subject", "workload", "count", "before", "after", "change"].map(str::to_owned);
+        let row = |change: &Change| {
+            let Change { subject, workload, count, before, after } = change;
+            let difference = *after as i64 - *before as i64;
+            let numbers = [before.to_string(), after.to_string(), format!("{difference:+}")];
+            [subject, workload, *count].map(str::to_owned).into_iter().chain(numbers).collect()
+        };
+        let rows: Vec<Vec<String>> = [heading.to_vec()].into_iter().chain(changes.iter().map(row)).collect();
+        format!("{}{unchanged}", table::render(&rows))
+    }
 }
 
 #[cfg(test)]
@@ -92,8 +138,12 @@ mod tests {
     fn only_counts_that_changed_have_a_line() {
         let before = Costs { changes: 4, barriers: 2, ..Costs::default() };
         let after = Costs { changes: 4, barriers: 8, ..Costs::default() };
-        let rows = changed("tree/aarch64", "vmap_pages_pte_range", before, after);
-        assert_eq!(rows, [["tree/aarch64", "vmap_pages_pte_range", "barriers", "2", "8", "+6"].map(str::to_owned)]);
+        let changes = changed("tree/aarch64", "vmap_pages_pte_range", before, after);
+        let prices = Prices { changes, workloads: 1, same: 0, subjects: 1 };
+        let text = prices.text();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1..2], [["tree/aarch64", "vmap_pages_pte_range", "barriers", "2", "8", "+6"]], "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
         assert!(changed("tree/aarch64", "x", before, before).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lazy_mmu_engine::examine::{Examined, first_unknown};
 use lazy_mmu_engine::program::{Program, bytes};
+use lazy_mmu_engine::trace::counted;
 
 use super::material::Item;
 use super::run::{Asked, Found};
@@ -45,6 +46,8 @@ pub struct Finding {
     pub shown_on: (Target, String),
     /// The first violation in words.
     pub text: String,
+    /// Where the tree complains of it, `file:line, function(): condition`.
+    pub place: Option<String>,
     /// The timeline and the verdict.
     pub timeline: String,
 }
@@ -59,6 +62,21 @@ impl Finding {
         });
         words.collect::<Vec<_>>().join(", ")
     }
+
+    /// The rest: the first violation, where it shows, the smallest program and its timeline.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let Finding { subjects, runs, program, shown_on, text, timeline, .. } = self;
+        let (on, runs) = (names(subjects), counted(*runs, ["run", "runs"]));
+        let shown = &shown_on.1;
+        format!("  {text}\n  on {on}; {runs}\n\nthe smallest program, on {shown}:\n\n{program}\n{timeline}")
+    }
+}
+
+/// The names of subjects.
+#[must_use]
+pub fn names(subjects: &BTreeSet<(Target, String)>) -> String {
+    subjects.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// What one form broke, before it is looked into.
@@ -112,7 +130,9 @@ pub fn of_form(
         let small = if n < MINIMISED { asked.reduce(form.index, &items[at].bytes, &cause)? } else { None };
         let small = small.unwrap_or_else(|| items[at].bytes.clone());
         let Some(examined) = asked.examine(form.index, &small)? else { continue };
-        let text = first_unknown(&examined).map(|fault| fault.text.clone()).unwrap_or_default();
+        let first = first_unknown(&examined);
+        let text = first.map(|fault| fault.text.clone()).unwrap_or_default();
+        let place = first.and_then(|fault| fault.place.clone());
         findings.push(Finding {
             what: BTreeSet::from([What::Breaks(cause)]),
             subjects: BTreeSet::from([(target, form.name.clone())]),
@@ -120,6 +140,7 @@ pub fn of_form(
             program: bytes::decode(&small),
             shown_on: (target, form.name.clone()),
             text,
+            place,
             timeline: format!("{}\n{}", examined.timeline, examined.conclusion),
         });
     }
@@ -151,6 +172,7 @@ fn crashes(target: Target, form: &Form, items: &[Item], broke: &Broke) -> Vec<Fi
                 program: program.clone(),
                 shown_on: (target, form.name.clone()),
                 text: message.clone(),
+                place: None,
                 timeline: String::new(),
             }),
         }
@@ -175,6 +197,7 @@ pub fn merged(all: Vec<Finding>) -> Vec<Finding> {
                     known.program = finding.program;
                     known.shown_on = finding.shown_on;
                     known.text = finding.text;
+                    known.place = finding.place;
                     known.timeline = finding.timeline;
                 }
             }

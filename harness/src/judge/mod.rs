@@ -8,7 +8,8 @@
 //! | [`findings`] | what breaks: by cause, smallest programs, ranked |
 //! | [`differences`] | where the tree's events are not our Rust's, by kind |
 //! | [`base`] | two trees: findings new and gone, costs before and after |
-//! | [`report`] | for people |
+//! | [`report`] | all of a tree, and its text for people |
+//! | [`render`] | the four reports, and where they go |
 //! | [`show`] | one program on one subject of a tree |
 //!
 //! What it is not: building a tree is [`crate::tree`]; the oracles are the engine's and run where the tree's code runs.
@@ -19,9 +20,12 @@ pub mod base;
 pub mod differences;
 pub mod findings;
 pub mod material;
+pub mod render;
 pub mod report;
 pub mod run;
 pub mod show;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -85,6 +89,11 @@ pub struct Form {
     pub name: String,
     /// Our Rust of the same generation and backend, by place in the registry; none: the contract alone judges.
     pub twin: Option<usize>,
+    /// Whether that drives the same MMU: else only its generic events can be the tree's.
+    pub same_mmu: bool,
+    /// What the form was to show at its start and did not, and what its programs used that nobody models. A form with such
+    /// a message never holds: a violation is a finding, and without one the verdict is "unknown".
+    pub unproven: Vec<String>,
 }
 
 /// What came of one suite on one form.
@@ -130,6 +139,12 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Whether nothing broke on a form that did not prove to be looked at: no verdict.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        !self.form.unproven.is_empty() && self.total().failed == 0
+    }
+
     /// All suites together.
     #[must_use]
     pub fn total(&self) -> Counts {
@@ -149,7 +164,7 @@ pub enum Outcome {
     Skipped(Missing),
     /// The tree could not be made a subject.
     Refused(TreeError),
-    /// The subject does not start or answer: its shape is unknown, or it crashed.
+    /// The subject does not start or answer.
     Unknown(String),
 }
 

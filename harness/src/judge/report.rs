@@ -1,7 +1,7 @@
 //! What a judged tree comes to, for people: the matrix, findings with their timelines, what is known, where our Rust
 //! differs, and a line for a commit message.
 //!
-//! Not here: a format for machines; there is none yet. Called by `lazymmu judge`.
+//! Not here: the forms for machines, which [`super::render`] makes of the same data. Called by `lazymmu judge`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,13 +12,14 @@ use lazy_mmu_snapshots::known::KNOWN;
 use lazy_mmu_snapshots::known::tree::OF_TREES;
 
 use super::differences::Difference;
-use super::findings::Finding;
+use super::findings::{Finding, names};
 use super::material::Item;
 use super::run::{Found, Result};
-use super::{Counts, Judged, Outcome, Row, Suite};
+use super::{Counts, Form, Judged, Outcome, Row, Suite};
 use crate::error::{Error, Exit};
 use crate::table;
 use crate::target::Target;
+use crate::tree::tools::Compiler;
 use crate::tree::{Api, Source};
 
 /// Findings that are shown; more of them are counted.
@@ -29,6 +30,8 @@ const SHOWN: usize = 10;
 pub struct Report {
     /// The tree's path as it was given, for commands to paste.
     pub path: String,
+    /// Who compiled it.
+    pub compiler: Compiler,
     /// `7.2.13+3 patches`
     pub release: String,
     /// Its API.
@@ -46,7 +49,8 @@ pub struct Report {
 impl Report {
     /// Of what came of each target.
     #[must_use]
-    pub fn new(source: &Source, path: String, rows: Vec<Row>, results: Vec<Result>) -> Report {
+    pub fn new(source: &Source, path: String, compiler: Compiler, done: (Vec<Row>, Vec<Result>)) -> Report {
+        let (rows, results) = done;
         let (mut findings, mut known, mut differences) = (Vec::new(), BTreeMap::new(), Vec::new());
         for result in results {
             findings.extend(result.findings);
@@ -57,6 +61,7 @@ impl Report {
         }
         Report {
             path,
+            compiler,
             release: source.describe(),
             api: source.facts().api,
             rows,
@@ -80,7 +85,8 @@ impl Report {
         self.judged().map(|(_, judged)| judged.total().ran).sum()
     }
 
-    /// What the command ends with. A finding outweighs a target that could not run, and that is no success.
+    /// What the command ends with. A finding outweighs a target that could not run and a form that is not proven; neither
+    /// of these two is success.
     #[must_use]
     pub fn exit(&self, is_strict: bool, is_old: impl Fn(&Finding) -> bool) -> Exit {
         let differs = || self.differences.iter().any(|difference| difference.is_generic);
@@ -89,6 +95,10 @@ impl Report {
             return Exit::Broke;
         }
         let of_row = |row: &Row| match &row.outcome {
+            // What the exit code forgives in a form that is not proven is no proof of it either.
+            Outcome::Ran(judged, _) if judged.iter().any(|judged| !judged.form.unproven.is_empty()) => {
+                Exit::Environment
+            }
             Outcome::Ran(..) => Exit::Holds,
             Outcome::Skipped(_) | Outcome::Unknown(_) => Exit::Environment,
             Outcome::Refused(error) => error.exit(),
@@ -120,7 +130,9 @@ impl Report {
             format!("{}: Linux {}, the {} API\n\n{}\n", self.path, self.release, self.api.name(), self.matrix());
         for row in &self.rows {
             let _ = match &row.outcome {
-                Outcome::Ran(_, how) => writeln!(text, "{}: {how}", row.target.short()),
+                Outcome::Ran(judged, how) => {
+                    writeln!(text, "{}: {how}{}", row.target.short(), judged.iter().map(unknown).collect::<String>())
+                }
                 Outcome::Skipped(missing) => writeln!(
                     text,
                     "{}: SKIPPED: {missing}\n  why: {}\n  to do: {}",
@@ -142,30 +154,42 @@ impl Report {
 
     fn findings(&self, text: &mut String) {
         for (n, finding) in self.findings.iter().take(SHOWN).enumerate() {
-            let Finding { subjects, runs, program, shown_on, text: said, timeline, .. } = finding;
-            let runs = counted(*runs, ["run", "runs"]);
-            let _ = write!(
-                text,
-                "\nFINDING {}: {}\n  {said}\n  on {}; {runs}\n\nthe smallest program, on {}:\n\n{program}\n{timeline}",
-                n + 1,
-                finding.title(),
-                names(subjects),
-                shown_on.1
-            );
-            let _ = writeln!(text, "replay: {}", self.replay(program, shown_on));
+            let replay = self.replay(&finding.program, &finding.shown_on);
+            let _ = write!(text, "\nFINDING {}: {}\n{}", n + 1, finding.title(), finding.detail());
+            for message in self.unproven(&finding.subjects) {
+                let _ = writeln!(text, "note: not proven of {message}");
+            }
+            let _ = writeln!(text, "replay: {replay}");
         }
         if let Some(more) = self.findings.len().checked_sub(SHOWN).filter(|&more| more > 0) {
             let _ = writeln!(text, "\nand {more} more, with larger programs");
         }
     }
 
+    /// What the subjects of a finding did not prove.
+    fn unproven(&self, subjects: &BTreeSet<(Target, String)>) -> Vec<String> {
+        let shown = |(target, judged): &(Target, &Judged)| subjects.contains(&(*target, judged.form.name.clone()));
+        let messages = |(_, judged): (Target, &Judged)| {
+            let name = judged.form.name.clone();
+            judged.form.unproven.clone().into_iter().map(move |message| format!("{name}: {message}"))
+        };
+        self.judged().filter(shown).flat_map(messages).collect()
+    }
+
     /// The command that shows a program again, pasted as it is.
-    fn replay(&self, program: &Program, (_, subject): &(Target, String)) -> String {
+    #[must_use]
+    pub fn replay(&self, program: &Program, (_, subject): &(Target, String)) -> String {
         let text = program.to_string().trim_end().replace('\n', "; ").replace("{;", "{").replace("; }", " }");
         format!(
-            "printf '%s' '{text}' | cargo lazymmu run - --tree {} --subject {subject}",
-            crate::show::quoted(&self.path)
+            "printf '%s' '{text}' | cargo lazymmu run - --tree {} --subject {subject}{}",
+            crate::show::quoted(&self.path),
+            self.llvm()
         )
+    }
+
+    /// What a command says further of the compiler.
+    fn llvm(&self) -> &'static str {
+        if self.compiler == Compiler::Clang { " --llvm" } else { "" }
     }
 
     fn known(&self, text: &mut String, items: &[Item]) {
@@ -180,7 +204,8 @@ impl Report {
             let of_collection = |item: &&Item| matches!(item.suite, Suite::Programs | Suite::Kunit);
             if let Some(Item { name, .. }) = items.get(found.item).filter(of_collection) {
                 let path = crate::show::quoted(&self.path);
-                let _ = writeln!(text, "    see it: cargo lazymmu run {name} --tree {path} --subject {}", found.form);
+                let (form, llvm) = (&found.form, self.llvm());
+                let _ = writeln!(text, "    see it: cargo lazymmu run {name} --tree {path} --subject {form}{llvm}");
             }
         }
     }
@@ -228,12 +253,23 @@ impl Report {
         let ran: BTreeSet<&str> = self.judged().map(|(target, _)| target.short()).collect();
         let ran: Vec<&str> = ran.into_iter().collect();
         let left_out = self.rows.len() - ran.len();
-        let verdict = match exit {
+        let unknown: Vec<&str> = self
+            .judged()
+            .filter(|(_, judged)| judged.is_unknown())
+            .map(|(_, judged)| judged.form.name.as_str())
+            .collect();
+        let mut verdict = match exit {
             Exit::Broke => counted(self.findings.len() as u64, ["finding", "findings"]),
             _ if ran.is_empty() => "nothing ran".to_owned(),
-            _ if left_out > 0 => format!("holds; {left_out} not judged"),
+            _ if unknown.len() == self.judged().count() => "nothing is known".to_owned(),
             _ => "holds".to_owned(),
         };
+        if left_out > 0 && !ran.is_empty() {
+            verdict.push_str(&format!("; {left_out} not judged"));
+        }
+        if !unknown.is_empty() {
+            verdict.push_str(&format!("; unknown: {}", unknown.join(" ")));
+        }
         let programs = self.programs();
         let known = if self.known.is_empty() {
             String::new()
@@ -254,6 +290,16 @@ pub fn why(name: &str) -> &'static str {
     KNOWN.iter().find(|finding| finding.name == name).map_or_else(of_tree, |finding| finding.why)
 }
 
+/// What a subject's own runs come to, in a word for reports of every form.
+#[must_use]
+pub fn state(judged: &Judged) -> &'static str {
+    match judged.total().failed {
+        _ if judged.is_unknown() => "unknown",
+        0 => "ok",
+        _ => "failed",
+    }
+}
+
 fn line(target: &str, judged: &Judged) -> Vec<String> {
     let cell = |counts: &Counts| match counts.failed {
         0 => counts.ran.to_string(),
@@ -265,22 +311,28 @@ fn line(target: &str, judged: &Judged) -> Vec<String> {
         (_, 0, 0) => "same".to_owned(),
         (_, generic, events) => format!("{generic}+{events} differ"),
     };
-    let state = match (total.failed, total.known) {
-        (0, 0) => "ok".to_owned(),
-        (0, known) => format!("ok, {known} known"),
-        _ => "FAILED".to_owned(),
+    let state = match (state(judged), total.known) {
+        ("ok", 0) => "ok".to_owned(),
+        ("ok", known) => format!("ok, {known} known"),
+        (state, _) => state.to_uppercase(),
     };
     let first = [target.to_owned(), judged.form.name.clone()];
     first.into_iter().chain(judged.counts.iter().map(cell)).chain([twin, state]).collect()
 }
 
+/// What a form without a verdict did not prove, on lines of its own.
+fn unknown(judged: &Judged) -> String {
+    if !judged.is_unknown() {
+        return String::new();
+    }
+    let Form { name, unproven, .. } = &judged.form;
+    let line = |message: &String| format!("\n  {name}: UNKNOWN: this tree's shape is unknown: {message}");
+    unproven.iter().map(line).collect()
+}
+
 fn without(target: &str, state: &str) -> Vec<String> {
     let cells = Suite::ALL.map(|_| "-".to_owned());
     [target.to_owned(), "-".to_owned()].into_iter().chain(cells).chain(["-".to_owned(), state.to_owned()]).collect()
-}
-
-fn names(subjects: &BTreeSet<(Target, String)>) -> String {
-    subjects.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn indented(text: &str) -> String {

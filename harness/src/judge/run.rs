@@ -21,6 +21,12 @@ use super::{Cause, Counts, Form, Judged, Suite};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
 use crate::target::Target;
 
+/// What the agent says of code that lies outside what is modelled: a lack of lazymmu, and no fault of the tree.
+const UNMODELLED: &str = "not modelled";
+
+/// What the agent says of a program that it leaves out, after others whose crash is told.
+const NOT_RUN: &str = "not run: ";
+
 /// How many programs are sent at once.
 const BATCH: usize = 512;
 
@@ -70,12 +76,17 @@ pub struct FormFacts {
     pub name: String,
     /// Our Rust of the same generation and backend, by its name; empty where there is none.
     pub twin: String,
+    /// The MMU it drives.
+    pub mmu: String,
+    /// What the form was to show at its start and did not, a message each.
+    pub unproven: Vec<String>,
 }
 
 impl From<&FormFacts> for Form {
     fn from(facts: &FormFacts) -> Form {
         let twin = SUBJECTS.iter().position(|subject| subject.name == facts.twin);
-        Form { index: facts.index, name: facts.name.clone(), twin }
+        let same_mmu = twin.is_some_and(|twin| SUBJECTS[twin].mmu.name() == facts.mmu);
+        Form { index: facts.index, name: facts.name.clone(), twin, same_mmu, unproven: facts.unproven.clone() }
     }
 }
 
@@ -172,6 +183,7 @@ pub fn form(
 ) -> std::result::Result<(Judged, Broke, [Vec<usize>; 2]), AgentError> {
     let begin = Instant::now();
     let twin = form.twin.map(|twin| twins.of(twin));
+    let mut form = form.clone();
     let mut counts = [Counts::default(); 4];
     let mut broke = Broke::default();
     let mut differ = [Vec::new(), Vec::new()];
@@ -190,10 +202,20 @@ pub fn form(
                         if summary.generic != ours.generic {
                             counts.other_generic += 1;
                             differ[0].push(at);
-                        } else if summary.all != ours.all {
+                        } else if form.same_mmu && summary.all != ours.all {
                             counts.other_events += 1;
                             differ[1].push(at);
                         }
+                    }
+                }
+                Outcome::Panicked(message) if message.starts_with(NOT_RUN) => {
+                    counts.ran -= 1;
+                    counts.in_part += 1;
+                }
+                Outcome::Panicked(message) if message.contains(UNMODELLED) => {
+                    counts.in_part += 1;
+                    if !form.unproven.contains(&message) {
+                        form.unproven.push(message);
                     }
                 }
                 Outcome::Panicked(message) | Outcome::Crashed(message) => {
@@ -203,7 +225,7 @@ pub fn form(
             }
         }
     }
-    Ok((Judged { form: form.clone(), counts, took: begin.elapsed() }, broke, differ))
+    Ok((Judged { form, counts, took: begin.elapsed() }, broke, differ))
 }
 
 /// Counts one run.

@@ -14,6 +14,7 @@ use crate::check::build::command;
 use crate::error::{Error, Exit, Result};
 use crate::setup::{self, Options};
 use crate::target::Target;
+use crate::tree::tools::Compiler;
 use crate::tree::{self, Session, Source, Store, agent};
 use crate::workspace;
 
@@ -32,7 +33,7 @@ const FORMS: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// A form or tree that does not exist; a tree that cannot be built; code that crashes.
-pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
+pub fn show(tree: &Path, form: &str, program: &Program, compiler: Compiler) -> Result<Exit> {
     let name = FORMS.iter().find(|(name, _)| *name == form);
     let Some(target) = name.and_then(|(_, target)| Target::parse(target).ok()) else {
         return Err(Error::Input {
@@ -43,11 +44,12 @@ pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
     };
     let (root, store) = (workspace::root()?, Store::find()?);
     let source = Source::open(tree, &store)?;
-    let (_, ready) = setup::prepare(&[target], Options { allow_install: true, ..Options::default() }).remove(0);
+    let (_, ready) =
+        setup::prepare(&[target], Options { allow_install: true, tree: true, ..Options::default() }).remove(0);
     let ready = ready?;
     let library = agent::library(&ready, &root)?;
     let recipe = tree::usual(&[target])[0];
-    let built = tree::build(&source, recipe, &[library], &Session::new(&store, 1))?;
+    let built = tree::build(&source, recipe, &[library], &Session::new(&store, 1).with(compiler))?;
     let mut agent = Agent::new(move || command(&ready, &built.subject));
     let mut asked = Asked { agent: &mut agent };
     let died = |error: AgentError| Error::Broke {
@@ -67,6 +69,9 @@ pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
         examined.ok_or_else(|| died(AgentError::Garbled("the tree's code crashed on this program".to_owned())))?;
     outln!("{form} of {} (Linux {}), on {target}\n", source.root().display(), source.describe())?;
     outln!("{}\n{}", examined.timeline, examined.conclusion)?;
+    for message in found.iter().flat_map(|subject| &subject.unproven) {
+        outln!("note: not proven of {form}: {message}")?;
+    }
     let mut named: Vec<&str> = examined.faults.iter().filter_map(|fault| fault.known.as_deref()).collect();
     named.sort_unstable();
     named.dedup();
@@ -74,5 +79,10 @@ pub fn show(tree: &Path, form: &str, program: &Program) -> Result<Exit> {
         outln!("known: {known}: {}", super::report::why(known))?;
     }
     let is_broken = |invariant: Invariant| examined.faults.iter().any(|fault| fault.invariant == invariant);
-    Ok(if Invariant::ALL.into_iter().any(is_broken) { Exit::Broke } else { Exit::Holds })
+    let is_proven = found.is_some_and(|subject| subject.unproven.is_empty());
+    Ok(match Invariant::ALL.into_iter().any(is_broken) {
+        true => Exit::Broke,
+        false if is_proven => Exit::Holds,
+        false => Exit::Environment,
+    })
 }

@@ -36,6 +36,8 @@ pub struct Options {
     pub source: Source,
     /// Whether programs are emulated on a native target too.
     pub emulated: bool,
+    /// Whether a kernel tree is to be compiled: what kbuild runs is needed too.
+    pub tree: bool,
 }
 
 /// Something the machine lacks: what, why it could not be set up, and the command that mends it.
@@ -124,7 +126,7 @@ impl Session {
 
     /// Sets up what can be; the result says why the rest could not.
     fn install(&self, lacking: Vec<Target>, lock: &Lock) -> BTreeMap<Target, Missing> {
-        let of = |target| packages::lacking(target, self.options.emulated);
+        let of = |target| self.packages(target);
         let packages: BTreeSet<&str> = lacking.iter().flat_map(|&target| of(target)).collect();
         let refused = if packages.is_empty() { None } else { packages::install(&packages, &self.cache).err() };
         // A target that still lacks programs is not worth a compilation: its user has to act first.
@@ -133,13 +135,19 @@ impl Session {
         unfit.chain(std::make(&fit, &self.compiler, &self.cache, lock, self.options.source)).collect()
     }
 
+    /// The packages that a target lacks.
+    fn packages(&self, target: Target) -> BTreeSet<&'static str> {
+        let for_trees = if self.options.tree { packages::lacking_for_trees() } else { Vec::new() };
+        packages::lacking(target, self.options.emulated).into_iter().chain(for_trees).collect()
+    }
+
     /// What a target has now; nothing is changed.
     fn look(&self, target: Target) -> Result<Ready, Missing> {
         let emulated = self.options.emulated || !target.is_native();
         if let Some(version) = packages::too_old(target).filter(|_| emulated) {
             return Err(too_old(target, &version));
         }
-        let packages: BTreeSet<&str> = packages::lacking(target, self.options.emulated).into_iter().collect();
+        let packages = self.packages(target);
         let mut lacks: Vec<String> = packages.iter().copied().map(str::to_owned).collect();
         let toolchain = std::find(target, &self.compiler, &self.cache, self.options.source);
         match toolchain {
@@ -151,7 +159,7 @@ impl Session {
                 Err(Missing {
                     what: format!("{target} lacks {}", lacks.join(", ")),
                     why: "it is not set up yet".to_owned(),
-                    remedy: remedy(target, &packages),
+                    remedy: remedy(target, &packages, self.options.tree),
                 })
             }
         }
@@ -169,9 +177,11 @@ fn too_old(target: Target, version: &str) -> Missing {
     }
 }
 
-/// The one command that mends a target: ours, unless somebody else's rights are needed first.
-fn remedy(target: Target, packages: &BTreeSet<&str>) -> String {
-    if packages.is_empty() || packages::is_root() {
+/// The one command that mends a target: ours, unless somebody else's rights are needed first, or a tree needs what `setup`
+/// leaves alone.
+fn remedy(target: Target, packages: &BTreeSet<&str>, tree: bool) -> String {
+    let all_by_setup = packages::is_root() && !(tree && packages::KBUILD.iter().any(|pair| packages.contains(pair.1)));
+    if packages.is_empty() || all_by_setup {
         format!("cargo lazymmu setup --target {target}")
     } else {
         packages::command(packages)

@@ -35,6 +35,17 @@ pub fn lacking(target: Target, emulated: bool) -> Vec<&'static str> {
     lacking
 }
 
+/// Programs that kbuild runs on this machine and that a minimal system lacks, each with its Debian package. A tree's
+/// configuration of `judge` needs no library: neither libelf nor libssl.
+pub const KBUILD: [(&str, &str); 5] =
+    [("make", "make"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("gcc", "gcc")];
+
+/// The packages whose programs preparing a kernel tree lacks.
+#[must_use]
+pub fn lacking_for_trees() -> Vec<&'static str> {
+    KBUILD.iter().filter(|(program, _)| which(program).is_none()).map(|(_, package)| *package).collect()
+}
+
 /// Where the target's own C library is; a native target's is the machine's.
 #[must_use]
 pub fn libc(target: Target) -> Option<&'static str> {

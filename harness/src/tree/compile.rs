@@ -110,7 +110,8 @@ impl Task<'_> {
         if source.extension().is_some_and(|end| end == "S") && !matches!(object.origin, Origin::User(_)) {
             arguments.push("-D__ASSEMBLY__".to_owned());
         }
-        arguments.extend(object.flags.iter().map(|flag| flags::at(flag, self.source.build())));
+        let own = object.flags.iter().filter(|flag| self.tools.takes(flag));
+        arguments.extend(own.map(|flag| flags::at(flag, self.source.build())));
         arguments.push("-c".to_owned());
         let result = folder.join(format!("{name}.o"));
         let making = Making { name, result: result.clone(), source, shown: object.path(), arguments };
@@ -200,9 +201,9 @@ impl Task<'_> {
             }
         }
         let dependencies = folder.join(format!("{name}.d"));
-        let mut compiler = self.tools.command("gcc");
+        let mut compiler = self.tools.compiler();
         compiler.current_dir(&self.prepared.folder).args(&making.arguments);
-        compiler.args(["-fmax-errors=5", "-fdiagnostics-color=never", "-MMD", "-MF"]).arg(&dependencies);
+        compiler.args(["-MMD", "-MF"]).arg(&dependencies);
         compiler.args(["-MT", "x", "-o"]).arg(result).arg(source);
         let began = SystemTime::now();
         let said = self.jobs.one(|| run::run(compiler, run::COMPILER))?;

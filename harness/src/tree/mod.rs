@@ -43,7 +43,7 @@ use lazy_mmu_border::{RECIPES, Recipe};
 
 use self::run::Jobs;
 use self::stamp::Looks;
-use self::tools::Tools;
+use self::tools::{Compiler, Tools};
 use crate::target::Target;
 
 /// A subject that was built, and what it took.
@@ -88,13 +88,21 @@ pub struct Session<'s> {
     pub jobs: Jobs,
     /// How many recipes are built at once.
     at_once: usize,
+    /// Who compiles.
+    compiler: Compiler,
 }
 
 impl<'s> Session<'s> {
     /// A session for so many recipes at once, on all processors.
     #[must_use]
     pub fn new(store: &'s Store, at_once: usize) -> Self {
-        Self { store, jobs: Jobs::of_this_machine(), at_once: at_once.max(1) }
+        Self { store, jobs: Jobs::of_this_machine(), at_once: at_once.max(1), compiler: Compiler::Gcc }
+    }
+
+    /// The same with this compiler.
+    #[must_use]
+    pub fn with(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
     }
 }
 
@@ -120,11 +128,12 @@ pub fn usual(targets: &[Target]) -> Vec<&'static Recipe> {
 /// [`TreeError`] says which step refused and why. No subject is there then: not an old one either.
 pub fn build(source: &Source, recipe: &'static Recipe, host: &[PathBuf], session: &Session<'_>) -> Result<Built> {
     let began = Instant::now();
-    let tools = Tools::find(target_of(recipe))?;
-    let place = source.place().join(recipe.name);
+    let tools = Tools::find(target_of(recipe), session.compiler)?;
+    let variant = format!("{}{}", recipe.name, session.compiler.suffix());
+    let place = source.place().join(&variant);
     fs::create_dir_all(&place).map_err(TreeError::cache(&place))?;
     let name = source.place().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let _lock = session.store.lock(&format!("{name}-{}", recipe.name))?;
+    let _lock = session.store.lock(&format!("{name}-{variant}"))?;
     let result = steps(source, recipe, host, session, &tools, &place);
     if result.is_err() {
         // Whatever refused, no old subject must be there to be judged.
@@ -142,7 +151,7 @@ fn steps(
     tools: &Tools,
     place: &Path,
 ) -> Result<Built> {
-    let Session { store, jobs, at_once } = session;
+    let Session { store, jobs, at_once, .. } = session;
     let (looks, border) = (&Looks::default(), &store.border()?);
     let prepared = prepare::Task { source, recipe, tools, store, place, jobs, at_once: *at_once }.prepared(looks)?;
     let from = Instant::now();
@@ -167,9 +176,8 @@ fn steps(
 pub fn build_all(
     source: &Source,
     wanted: &[(&'static Recipe, Result<Vec<PathBuf>>)],
-    store: &Store,
+    session: &Session<'_>,
 ) -> Vec<(&'static Recipe, Result<Built>)> {
-    let session = &Session::new(store, wanted.len());
     thread::scope(|scope| {
         let one = |(recipe, host): &(&'static Recipe, Result<Vec<PathBuf>>)| {
             build(source, recipe, host.as_ref().map_err(Clone::clone)?, session)

@@ -177,7 +177,7 @@ impl Task<'_> {
         let mut make = std::process::Command::new("make");
         make.arg("-s").arg(format!("-j{}", (self.jobs.total / self.at_once.max(1)).max(1)));
         make.arg("-C").arg(tree).arg(format!("O={}", out.display()));
-        make.arg(format!("ARCH={}", self.recipe.kernel_arch)).arg(format!("CROSS_COMPILE={}", self.tools.prefix));
+        make.arg(format!("ARCH={}", self.recipe.kernel_arch)).args(self.tools.kbuild());
         make.arg(format!("KCONFIG_ALLCONFIG={}", config.display())).args(["allnoconfig", "prepare0"]);
         for name in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARCH", "CROSS_COMPILE", "LLVM", "CC", "LD", "HOSTCC"] {
             make.env_remove(name);

@@ -40,6 +40,20 @@ fn translate(tree: &Tree, operand: u64) -> u64 {
     operand & (0xffff << 48) | u64::from(decode::NO_LEVEL) << 44 | there
 }
 
+/// The bit of CRm in which a local TLBI differs from the one that every CPU takes.
+const LOCAL: u32 = 4 << 8;
+
+/// The TLBI that every CPU takes, for a local one.
+fn shareable(word: u32) -> u32 {
+    word & !LOCAL
+}
+
+/// Whether a local TLBI leaves translations behind: those that other CPUs hold of the call's address space. The machine
+/// has no local TLBI, so such a one is as none at all.
+fn is_lost(tree: &Tree, word: u32) -> bool {
+    word & LOCAL != 0 && !tree.open.get().about().is_some_and(|mm| tree.env().is_thread_local(mm))
+}
+
 /// An instruction.
 pub fn insn(tree: &Tree, which: u64, a: u64, b: u64) -> u64 {
     let (op, operand) = match which {
@@ -48,7 +62,8 @@ pub fn insn(tree: &Tree, which: u64, a: u64, b: u64) -> u64 {
         number::DSB_NSHST => (Op::DsbNshst, 0),
         number::DSB_NSH => (Op::DsbNsh, 0),
         number::ISB => (Op::Isb, 0),
-        number::TLBI => match decode(a as u32) {
+        number::TLBI if is_lost(tree, a as u32) => return 0,
+        number::TLBI => match decode(shareable(a as u32)) {
             Some(found) if matches!(found.op, Op::TlbiAside1is | Op::TlbiVmalle1is) => (found.op, b),
             Some(found) => (found.op, translate(tree, b)),
             None => guard::die(&format!("the tree's code executes {a:#010x}, a TLBI that is not modelled")),

@@ -13,8 +13,15 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 use crate::decode;
 use crate::symbols;
 
-/// Processor time that one program may take, in seconds.
+/// Processor time that one program may take, in seconds. A program that flushes huge pages hundreds of times takes more
+/// than two under an emulator.
 const PATIENCE: libc::time_t = 10;
+
+/// The same of a request that runs many programs, as the search for the smallest one does.
+const LONG_PATIENCE: libc::time_t = 30;
+
+/// How the message begins of code that does not come to an end.
+pub const ENDLESS: &str = "an endless loop";
 
 /// What a child that dies leaves behind.
 #[repr(C)]
@@ -66,10 +73,19 @@ pub fn die(message: &str) -> ! {
 
 /// The program that runs from here on; its time begins.
 pub fn program_begins(number: u32) {
+    begins(number, PATIENCE);
+}
+
+/// Many programs run from here on; their time begins.
+pub fn search_begins() {
+    begins(0, LONG_PATIENCE);
+}
+
+fn begins(number: u32, patience: libc::time_t) {
     if let Some(last) = last() {
         last.program = number;
     }
-    let time = libc::timeval { tv_sec: PATIENCE, tv_usec: 0 };
+    let time = libc::timeval { tv_sec: patience, tv_usec: 0 };
     let timer = libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: time };
     // SAFETY: the structure is whole, and the old value is not asked for.
     unsafe { libc::setitimer(libc::ITIMER_VIRTUAL, &raw const timer, ptr::null_mut()) };
@@ -211,7 +227,7 @@ fn describe(last: &Last) -> String {
         return format!("the tree's code uses {name}, which is not modelled; {by} does so");
     }
     match last.signal {
-        libc::SIGVTALRM => format!("an endless loop: {at} after {PATIENCE} s of processor time"),
+        libc::SIGVTALRM => format!("{ENDLESS} in {at}"),
         libc::SIGILL => format!("an instruction that is not modelled, at {at}"),
         libc::SIGFPE => format!("a division by zero, at {at}"),
         signal => format!("signal {signal} at address {:#x}: a wild access or a full stack, in {at}", last.address),

@@ -1,7 +1,7 @@
 //! The agent's answers about a tree's subjects, each batch in a process of its own.
 //!
 //! Without arguments it speaks frames, as the agent does. With `--facts` it prints what the tree is, and with programs'
-//! files their timelines: for whoever works on the glue. `--unproven` before them leaves out the proofs of `took`.
+//! files their timelines: for whoever works on the glue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,62 +17,83 @@ use lazy_mmu_engine::trace::{listing, timeline};
 use lazy_mmu_engine::wire::{self, Frame, Summary};
 use lazy_mmu_snapshots::known;
 
-use lazy_mmu_border::numbers::api;
+use lazy_mmu_border::numbers::{api, xen};
 
 use crate::guard::{self, Crash, isolated};
 use crate::state::{Arenas, Facts};
 use crate::took;
-use crate::tree::{FORMS, Tree};
+use crate::tree::{FORMS, Form, Tree};
 
-/// The forms of a tree's code, booted and proven.
+/// A form of a tree's code, and what is known of it before any program runs.
+struct Slot {
+    form: Form,
+    /// It, booted; or what its boot died of.
+    tree: Result<&'static Tree, String>,
+    /// What was to be seen of it and was not.
+    unproven: Vec<String>,
+    /// How many requests have ended in an endless loop.
+    loops: u32,
+}
+
+/// After so many endless loops a form's code runs no more: each costs the patience of the guard.
+const LOOPS: u32 = 4;
+
+/// The forms of a tree's code.
 pub struct Forms {
     facts: Facts,
-    trees: Vec<&'static Tree>,
+    slots: Vec<Slot>,
     runner: Runner,
 }
 
 impl Forms {
-    /// Boots every form that the objects have.
+    /// Boots every form that the objects have, and asks each whether the overlay took.
     ///
     /// # Errors
-    /// The border's version; or the tree's shape is unknown.
+    /// The border's version.
     fn boot() -> Result<Forms, String> {
         let facts = Facts::ask()?;
         let before = Arenas::new().image();
         let here = FORMS.iter().filter(|form| facts.forms >> form.number & 1 == 1);
-        let trees = here.map(|&form| Tree::boot(form, &facts, &before)).collect();
-        Ok(Forms { facts, trees, runner: Runner::new() })
-    }
-
-    /// Whether the overlay took, asked in a process of its own.
-    fn prove(&mut self) -> Result<(), String> {
-        let Forms { trees, runner, .. } = self;
-        let proof = || {
-            guard::program_begins(0);
-            let failed = trees.iter().find_map(|tree| took::proven(tree, runner).err());
-            failed.unwrap_or_default().into_bytes()
-        };
-        match isolated(proof) {
-            Ok(message) if message.is_empty() => Ok(()),
-            Ok(message) => Err(String::from_utf8_lossy(&message).into_owned()),
-            Err(Crash { message, .. }) => Err(format!("this tree's shape is unknown: at its start {message}")),
+        let slots = here.map(|&form| {
+            // First in a process of its own: the tree's code runs at boot, and may die of it.
+            let tried = isolated(|| {
+                guard::program_begins(0);
+                Tree::boot(form, &facts, &before);
+                Vec::new()
+            });
+            let died = |Crash { message, .. }| format!("at its boot: {message}");
+            let tree = tried.map(|_| Tree::boot(form, &facts, &before)).map_err(died);
+            let unproven = tree.as_ref().err().cloned().into_iter().collect();
+            Slot { form, tree, unproven, loops: 0 }
+        });
+        let mut forms = Forms { slots: slots.collect(), facts, runner: Runner::new() };
+        for slot in &mut forms.slots {
+            if let Ok(tree) = slot.tree {
+                slot.unproven = took::unproven(tree, &mut forms.runner);
+            }
         }
+        Ok(forms)
     }
 
-    /// Our Rust of the tree's generation on the same backend; empty where there is none.
-    fn twin(&self, tree: &Tree) -> &'static str {
+    /// Our Rust of the tree's generation on the same backend; empty where there is none. Of a generation that we have on no
+    /// sun4v it is that on sun4u, and of an architecture without the mode the backend without one: hooks, calls and what is
+    /// known are the same, the architecture's events are not.
+    fn twin(&self, form: Form) -> &'static str {
+        let Facts { mode, xen, .. } = self.facts;
         let generation = match self.facts.api {
-            api::STATELESS if self.facts.mode => "stateless",
+            api::STATELESS => "stateless",
             api::V3 => "nesting-v3",
             api::V4 => "nesting-v4",
             api::COUNTED => "counted",
             _ => return "",
         };
-        let backend = match tree.form.name {
-            // Linux 6.6 to 6.14 keep a nesting count for each CPU.
-            "xen" if self.facts.api == api::STATELESS => "x86_64-xen@6.6",
+        let backend = match form.name {
+            _ if !mode => "none",
+            "xen" if xen == xen::NESTED => "x86_64-xen@6.6",
+            "xen" if xen == xen::MODE_OF_CPU && self.facts.api == api::COUNTED => "x86_64-xen@7.0",
             "xen" => "x86_64-xen",
             "native" => "x86_64-native",
+            "sparc64-sun4v" if self.facts.api != api::COUNTED => "sparc64",
             name => name,
         };
         let name = format!("{generation}/{backend}");
@@ -81,12 +102,15 @@ impl Forms {
 
     /// How a form is judged: what is known of our Rust of its generation is known of it.
     fn examiner(&self, tree: &'static Tree) -> Examiner<'static> {
-        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree), explain: known::tree::names_of_tree }
+        Examiner { subject: tree, rules: tree.rules(), kind: self.twin(tree.form), explain: known::tree::names_of_tree }
     }
 
     /// One answer, computed in the child.
     fn compute(&mut self, index: usize, request: &Frame) -> Frame {
-        let tree = self.trees[index];
+        let tree = match &self.slots[index].tree {
+            Ok(tree) => *tree,
+            Err(message) => return Frame::Panicked { program: 0, message: message.clone() },
+        };
         let examiner = self.examiner(tree);
         let runner = &mut self.runner;
         match request {
@@ -126,7 +150,7 @@ impl Forms {
                 Frame::Examined(examiner.examine(runner, &decode(program)))
             }
             Frame::Reduce { program, invariant, op, .. } => {
-                guard::program_begins(0);
+                guard::search_begins();
                 let Some(&invariant) = Invariant::ALL.get(usize::from(*invariant)) else {
                     return Frame::Panicked { program: 0, message: "an unknown invariant".to_owned() };
                 };
@@ -151,19 +175,37 @@ fn panicked(program: u32, panic: &(dyn std::any::Any + Send)) -> Frame {
     Frame::Panicked { program, message: message.unwrap_or_else(|| "a panic without a text".to_owned()) }
 }
 
+/// A text as JSON has it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 impl More for Forms {
     fn subjects(&self) -> usize {
-        self.trees.len()
+        self.slots.len()
     }
 
-    /// `{"arch","release","api","task_calls","mode","capacity","shifts","subjects":[{"index","name","mmu"}]}`
+    /// `{"arch","release","api","task_calls","mode","capacity","shifts","subjects":[{"index","name","mmu","twin",
+    /// "bytes","unproven"}]}`
     fn facts(&self) -> String {
         let Facts { arch, release, api, task_calls, shifts, capacity, mode, .. } = &self.facts;
         let api = ["stateless", "nesting-v3", "nesting-v4", "counted", "other"][(*api).min(4) as usize];
-        let subjects = self.trees.iter().enumerate().map(|(n, tree)| {
-            let (name, mmu, twin) = (tree.form.name, tree.form.mmu.name(), self.twin(tree));
-            let (index, bytes) = (SUBJECTS.len() + n, tree.bytes());
-            format!(r#"{{"index":{index},"name":"tree/{name}","mmu":"{mmu}","twin":"{twin}","bytes":{bytes}}}"#)
+        let subjects = self.slots.iter().enumerate().map(|(n, Slot { form, tree, unproven, .. })| {
+            let (name, mmu, twin) = (form.name, form.mmu.name(), self.twin(*form));
+            let (index, bytes) = (SUBJECTS.len() + n, tree.as_ref().map_or(0, |tree| tree.bytes()));
+            let unproven = unproven.iter().map(|message| quoted(message)).collect::<Vec<_>>().join(",");
+            format!(
+                r#"{{"index":{index},"name":"tree/{name}","mmu":"{mmu}","twin":"{twin}","bytes":{bytes},"unproven":[{unproven}]}}"#
+            )
         });
         let subjects = subjects.collect::<Vec<_>>().join(",");
         format!(
@@ -172,12 +214,19 @@ impl More for Forms {
     }
 
     fn answer(&mut self, index: usize, request: &Frame) -> Frame {
+        if self.slots[index].loops >= LOOPS {
+            let message = "not run: the tree's code has not come to an end in programs before".to_owned();
+            return Frame::Panicked { program: 0, message };
+        }
         match isolated(|| wire::bytes(&self.compute(index, request))) {
             Ok(bytes) => wire::read(&mut bytes.as_slice()).unwrap_or_else(|error| Frame::Panicked {
                 program: 0,
                 message: format!("the answer of the tree's process broke: {error}"),
             }),
-            Err(Crash { program, message }) => Frame::Panicked { program, message },
+            Err(Crash { program, message }) => {
+                self.slots[index].loops += u32::from(message.starts_with(guard::ENDLESS));
+                Frame::Panicked { program, message }
+            }
         }
     }
 }
@@ -189,13 +238,6 @@ pub fn run(arguments: &[String]) -> i32 {
         Ok(forms) => forms,
         Err(message) => return failed(&message),
     };
-    let (unproven, arguments) = match arguments {
-        [first, rest @ ..] if first == "--unproven" => (true, rest),
-        all => (false, all),
-    };
-    if !unproven && let Err(message) = forms.prove() {
-        return failed(&message);
-    }
     match arguments {
         [] => {
             // A panic is answered by a frame; its text must not be mixed into what the host prints.
@@ -227,7 +269,9 @@ pub fn run(arguments: &[String]) -> i32 {
 
 impl Forms {
     fn tree(&self, name: &str) -> Option<&'static Tree> {
-        self.trees.iter().copied().find(|tree| tree.form.name == name.trim_start_matches("tree/"))
+        let slot = self.slots.iter().find(|slot| slot.form.name == name.trim_start_matches("tree/"))?;
+        slot.unproven.iter().for_each(|message| eprintln!("lazy-mmu-tree-agent: unproven: {message}"));
+        slot.tree.as_ref().ok().copied()
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Facts {
     pub capacity: u64,
     /// Whether the architecture has the mode at all.
     pub mode: bool,
+    /// `XEN_*`: where Xen keeps it.
+    pub xen: u64,
 }
 
 impl Facts {
@@ -109,6 +111,7 @@ impl Facts {
             shifts: [0, 8, 16].map(|shift| (shifts >> shift & 0xff) as u32),
             capacity: number(fact::CAPACITY),
             mode: number(fact::MODE) != 0,
+            xen: number(fact::XEN),
         })
     }
 }

@@ -1,21 +1,28 @@
-//! Did it take? A subject proves at its start that the overlay is in effect: else a renamed hook would be silence, and a
-//! silent subject would pass for a good one.
+//! Did it take? A form proves at its start that the overlay is in effect: else a renamed hook would be silence, and a
+//! silent form would pass for a good one.
+//!
+//! A proof that fails has two possible causes: the tree lost what the proof looks for, or lazymmu does not see it in this
+//! tree. The form is judged all the same. Where the contract breaks, the finding says which; where it does not break, the
+//! host answers "unknown" and never "holds". Not here: that decision (the host's `judge::report`). Called by `serve`.
 
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Op;
 use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_border::numbers::api;
 use lazy_mmu_core::kernel::WarnSite;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::trace::{Event, Hook, What};
 
+use crate::guard::{self, Crash, isolated};
 use crate::tree::Tree;
 
-/// One proof: a program, what must be seen in its trace, and what to look at where it is not.
+/// One proof: a program, what must be seen in its trace, what its absence means, and where to look then.
 struct Proof {
     program: &'static str,
     seen: fn(&What) -> bool,
     missing: &'static str,
+    look: &'static str,
 }
 
 /// Proofs that hold of every tree whose generic helpers call the hooks.
@@ -23,24 +30,36 @@ const HELPERS: [Proof; 4] = [
     Proof {
         program: "enable between { query }; disable",
         seen: |what| matches!(what, What::Point(_)),
-        missing: "lazy_mmu_mode_enable() reaches no point: its hook is not arch_enter_lazy_mmu_mode() of include/linux/pgtable.h",
+        missing: "lazy_mmu_mode_enable() reaches no point before its hook",
+        look: "lazy_mmu_mode_enable() of include/linux/pgtable.h",
     },
     Proof {
         program: "enable; disable",
         seen: |what| matches!(what, What::Hook(Hook::Enter, _)),
         missing: "lazy_mmu_mode_enable() calls no enter hook",
+        look: "lazy_mmu_mode_enable() of include/linux/pgtable.h",
     },
     Proof {
         program: "enable; disable",
         seen: |what| matches!(what, What::Hook(Hook::Leave, _)),
         missing: "lazy_mmu_mode_disable() calls no leave hook",
+        look: "lazy_mmu_mode_disable() of include/linux/pgtable.h",
     },
     Proof {
         program: "disable",
         seen: |what| matches!(what, What::Warn(WarnSite::Disable)),
-        missing: "lazy_mmu_mode_disable() outside a section warns nowhere in include/linux/pgtable.h",
+        missing: "lazy_mmu_mode_disable() outside a section does not warn",
+        look: "VM_WARN_ON_ONCE() of lazy_mmu_mode_disable(), include/linux/pgtable.h",
     },
 ];
+
+/// The proof of a tree from before 7.0: the hooks are the API, and the mode is the architecture's own mark.
+const MARK: [Proof; 1] = [Proof {
+    program: "enable; query; disable",
+    seen: |what| matches!(what, What::Mode { arch: true, .. }),
+    missing: "an enter hook turns no mode on that the glue reads",
+    look: "arch_enter_lazy_mmu_mode() of the architecture, and where it keeps the mode",
+}];
 
 /// Proofs of a backend.
 fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
@@ -48,6 +67,7 @@ fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
         program: "set K 0",
         seen: |what| matches!(what, What::Store(..)),
         missing: "set_ptes() stores nothing where the glue looks",
+        look: "set_ptes() and set_pte() of the architecture's pgtable.h",
     };
     let mut proofs = vec![stored];
     match mmu {
@@ -55,13 +75,15 @@ fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
             proofs.push(Proof {
                 program: "set K 0",
                 seen: |what| matches!(what, What::Insn(insn) if insn.op == Op::DsbIshst),
-                missing: "a kernel set executes no `dsb ishst` that asm/barrier.h's macro would tell",
+                missing: "a kernel set executes no `dsb ishst`",
+                look: "__set_pte_complete() and emit_pte_barriers(), arch/arm64/include/asm/pgtable.h",
             });
             if mode {
                 proofs.push(Proof {
                     program: "enable; set K 0; disable",
                     seen: |what| matches!(what, What::Insn(insn) if insn.op == Op::FlagSet),
                     missing: "a kernel set in a section sets no TIF_LAZY_MMU_PENDING",
+                    look: "queue_pte_barriers(), arch/arm64/include/asm/pgtable.h",
                 });
             }
         }
@@ -70,11 +92,13 @@ fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
                 program: "enable; set K 0; disable",
                 seen: |what| matches!(what, What::Note(Note::MmuQueued)),
                 missing: "a set in a section is not queued in the multicall buffer",
+                look: "xen_batched_set_pte(), arch/x86/xen/mmu_pv.c",
             });
             proofs.push(Proof {
                 program: "enable; set K 0; disable",
                 seen: |what| matches!(what, What::Note(Note::McFlush(..))),
-                missing: "the multicall buffer is not flushed, or trace_xen_mc_flush() is gone",
+                missing: "the multicall buffer is not flushed",
+                look: "xen_mc_flush() and its trace_xen_mc_flush(), arch/x86/xen/multicalls.c",
             });
         }
         Mmu::Hash => proofs.extend(hash(mode)),
@@ -82,7 +106,8 @@ fn of_backend(mmu: Mmu, mode: bool) -> Vec<Proof> {
         Mmu::Radix => proofs.push(Proof {
             program: "set U 0; access U 0; clear U 0; tlb_flush U 0",
             seen: |what| matches!(what, What::Insn(insn) if matches!(insn.op, Op::Tlbie | Op::Tlbiel)),
-            missing: "flush_tlb_range() executes no tlbie that asm/ppc-opcode.h's macros would tell",
+            missing: "flush_tlb_range() executes no `tlbie` and no `tlbiel`",
+            look: "arch/powerpc/mm/book3s64/radix_tlb.c",
         }),
         Mmu::Sun4u | Mmu::Sun4v => proofs.extend(sparc(mode)),
         _ => {}
@@ -94,12 +119,14 @@ fn hash(mode: bool) -> Vec<Proof> {
     let mut proofs = vec![Proof {
         program: "set U 0; access U 0; clear U 0",
         seen: |what| matches!(what, What::Insn(insn) if insn.op == Op::HpteInvalidate),
-        missing: "a clear of an entry that was used makes no hash entry invalid: mmu_hash_ops are others, or the fault failed",
+        missing: "a clear of an entry that was used makes no hash entry invalid",
+        look: "flush_hash_page() and native_hpte_invalidate(), arch/powerpc/mm/book3s64",
     }];
     proofs.push(Proof {
         program: "set U 0; access U 0; clear U 0",
         seen: |what| matches!(what, What::Insn(insn) if matches!(insn.op, Op::Tlbie | Op::Tlbiel)),
-        missing: "a clear outside a section executes no tlbie that asm/ppc-opcode.h's macros would tell",
+        missing: "a clear outside a section executes no `tlbie` and no `tlbiel`",
+        look: "native_hpte_invalidate() and tlbie(), arch/powerpc/mm/book3s64/hash_native.c",
     });
     if mode {
         proofs.push(BATCHED);
@@ -111,7 +138,8 @@ fn sparc(mode: bool) -> Vec<Proof> {
     let mut proofs = vec![Proof {
         program: "set U 0; access U 0; clear U 0",
         seen: |what| matches!(what, What::Insn(insn) if insn.op == Op::TsbFlush),
-        missing: "a clear outside a section flushes no TSB entry: tsb_flush() is another",
+        missing: "a clear outside a section flushes no TSB entry",
+        look: "tlb_batch_add_one(), arch/sparc/mm/tlb.c, and flush_tsb_user_page(), arch/sparc/mm/tsb.c",
     }];
     if mode {
         proofs.push(BATCHED);
@@ -123,20 +151,53 @@ fn sparc(mode: bool) -> Vec<Proof> {
 const BATCHED: Proof = Proof {
     program: "set U 0; access U 0; enable; clear U 0; irq { query }; disable",
     seen: |what| matches!(what, What::Held(deferred) if deferred.entries > 0),
-    missing: "a clear in a section leaves nothing in the per-CPU batch that the glue reads",
+    missing: "a clear in a section leaves nothing in the per-CPU batch",
+    look: "hpte_need_flush() of powerpc or tlb_batch_add_one() of sparc",
 };
 
-/// # Errors
-/// What was to be seen and was not: this tree's shape is unknown.
-pub fn proven(tree: &Tree, runner: &mut Runner) -> Result<(), String> {
-    let helpers = if tree.rules().counters { &HELPERS[..] } else { &[] };
+/// What was to be seen on a form and was not, a message each; none where the overlay is in effect. Each proof runs in a
+/// process of its own; after a crash the rest is left out, for it would crash too, or loop as long.
+pub fn unproven(tree: &Tree, runner: &mut Runner) -> Vec<String> {
+    let has_mark = tree.facts.mode && !tree.form.mmu.ignores_mode();
+    let helpers = match tree.rules().counters {
+        true => &HELPERS[..],
+        false if has_mark && tree.facts.api == api::STATELESS => &MARK[..],
+        false => &[],
+    };
+    let mut failed = Vec::new();
     for proof in helpers.iter().chain(&of_backend(tree.form.mmu, tree.facts.mode)) {
-        let program = parse(proof.program).map_err(|error| error.to_string())?;
-        let (events, _) = runner.run_on(tree, tree.rules(), &program);
-        if !events.iter().any(|Event { what, .. }| (proof.seen)(what)) {
-            let Proof { program, missing, .. } = proof;
-            return Err(format!("this tree's shape is unknown: tree/{}: `{program}`: {missing}", tree.form.name));
+        let Proof { program, seen, missing, look } = proof;
+        let run = || {
+            guard::program_begins(0);
+            let Ok(program) = parse(program) else { return b"unread".to_vec() };
+            let (events, _) = runner.run_on(tree, tree.rules(), &program);
+            let is_seen = events.iter().any(|Event { what, .. }| seen(what));
+            if is_seen { Vec::new() } else { b"unseen".to_vec() }
+        };
+        match isolated(run) {
+            Ok(unseen) if unseen.is_empty() => {}
+            Ok(_) => failed.push(format!(
+                "`{program}`: {missing}: either the tree lost this, or lazymmu does not see it there; look at {look}"
+            )),
+            Err(Crash { message, .. }) => {
+                failed.push(format!("`{program}`: {message}; look at {look}"));
+                break;
+            }
         }
     }
-    Ok(())
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_proof_is_a_program_that_can_be_read() {
+        let backends = [Mmu::Aarch64, Mmu::Hash, Mmu::Radix, Mmu::Sun4u, Mmu::Sun4v, Mmu::Native, Mmu::Xen];
+        let of_backends: Vec<Proof> = backends.into_iter().flat_map(|mmu| of_backend(mmu, true)).collect();
+        for proof in HELPERS.iter().chain(&of_backends) {
+            assert!(parse(proof.program).is_ok(), "{}", proof.program);
+        }
+    }
 }

@@ -15,7 +15,7 @@ use lazy_mmu_arches::page::{Mm, PAGES, PteRef, Range, Size};
 use lazy_mmu_border::numbers::{self, api, call, entry, form, pte_flag};
 use lazy_mmu_engine::contract::{Room, Rules};
 use lazy_mmu_engine::subject::Env;
-use lazy_mmu_engine::trace::{Call, Hook};
+use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
 use crate::border::{enter, read, write};
 use crate::state::{Arenas, Facts, Image};
@@ -60,13 +60,15 @@ pub struct Open {
     /// The hook that was called last in it.
     pub hook: Option<Hook>,
     /// The preempt_disable() depth that it began with.
-    pub depth: u64,
+    pub depth: i64,
+    /// A BUG has ended it.
+    pub died: bool,
 }
 
 impl Open {
     /// A call that names no entry.
     pub const NOTHING: Open =
-        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None, depth: 0 };
+        Open { at: None, pages: 0, updating: false, flushing: None, pointed: false, hook: None, depth: 0, died: false };
 
     /// A call that changes entries from `at` on, or reads them.
     pub fn entries(at: PteRef, pages: u16, updating: bool) -> Open {
@@ -79,7 +81,7 @@ impl Open {
     }
 
     /// The user's address space it is about.
-    fn about(&self) -> Option<Mm> {
+    pub fn about(&self) -> Option<Mm> {
         let mm = self.at.map_or_else(|| self.flushing.map(|range| range.first.mm), |at| Some(at.mm));
         mm.filter(|mm| !mm.is_kernel())
     }
@@ -101,7 +103,7 @@ pub struct Tree {
     /// The words of its entries as they were loaded or last told.
     known: Box<[Cell<u64>]>,
     /// The preempt_disable() depth that the machine knows of.
-    told: Cell<u64>,
+    told: Cell<i64>,
     /// Entries that this run has loaded, each once: as `LZ_AT`.
     used: RefCell<Vec<u64>>,
     is_used: Box<[Cell<bool>]>,
@@ -147,7 +149,7 @@ pub fn unpacked(at: u64) -> Option<PteRef> {
 
 impl Tree {
     /// The preempt_disable() depth that the machine knows of.
-    pub fn told(&self) -> u64 {
+    pub fn told(&self) -> i64 {
         self.told.get()
     }
 
@@ -211,9 +213,11 @@ impl Tree {
         Rules { counted: self.facts.api == api::COUNTED, counters: keeps, mmu: self.form.mmu, room: Room::default() }
     }
 
-    /// Whether its hooks leave every mode as it is.
+    /// Whether a hook called now leaves every mode as it is: there is none, or (arm64) interrupt context has none.
     pub fn ignores_hooks(&self) -> bool {
-        self.facts.api == api::STATELESS && (self.form.mmu.ignores_mode() || !self.facts.mode)
+        let (mmu, has_mode) = (self.form.mmu, self.facts.mode);
+        let none = mmu.ignores_mode() || !has_mode || (mmu == Mmu::Aarch64 && self.env().in_interrupt());
+        self.facts.api == api::STATELESS && none
     }
 
     /// Who listens, while a call is in progress.
@@ -254,7 +258,7 @@ impl Tree {
 
     /// preempt_count alone: no instruction and nobody else looks at memory here.
     pub fn settle_depth(&self) {
-        let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0);
+        let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0) as i64;
         while self.told.get() < now {
             self.told.set(self.told.get() + 1);
             self.env().preempt_disable();
@@ -263,6 +267,17 @@ impl Tree {
             self.told.set(self.told.get() - 1);
             self.env().preempt_enable();
         }
+    }
+
+    /// Interrupts are as the call found them, or the machine hears of it: a kernel that goes on so deadlocks or sleeps.
+    fn settle_interrupts(&self, before: u8) {
+        let now = self.env().depths().irqs_off;
+        if now != before {
+            let what = if now > before { "it leaves interrupts off" } else { "it leaves interrupts on" };
+            self.env().complain(Complaint::Warn, Site::of("lazymmu", 0, "the call", what));
+        }
+        (before..now).for_each(|_| self.env().local_irq_restore());
+        (now..before).for_each(|_| self.env().local_irq_save());
     }
 
     fn settle_stores(&self) {
@@ -335,8 +350,12 @@ impl Tree {
         self.load();
         self.sync();
         self.change_open(|open| open.depth = self.told.get());
+        let (task, irqs_off) = (self.env().current(), self.env().depths().irqs_off);
         let result = call();
         self.settle();
+        if self.env().current() == task && !self.open.get().died {
+            self.settle_interrupts(irqs_off);
+        }
         self.env.set(outer);
         self.open.set(outer_open);
         self.told.set(outer_told);

@@ -133,6 +133,7 @@ fn warn(tree: &Tree, place: &Place) {
 
 fn bug(tree: &Tree, place: &Place) {
     tree.settle();
+    tree.change_open(|open| open.died = true);
     if let (Some(known), true) = (warn_site(place), tree.facts.api == api::V3) {
         tree.env().vm_bug(known);
     }

@@ -4,17 +4,17 @@
 //! the violation, as the findings of the registry are: what the violation is about must be as the cause left it. Not here:
 //! the findings of the registry ([`super::KNOWN`]). Called by the agent with a tree's code and by `lazymmu judge`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::page::PteRef;
 use lazy_mmu_engine::contract::{Invariant, Violation};
-use lazy_mmu_engine::trace::{Ask, Event, What};
+use lazy_mmu_engine::trace::{Ask, Event, Hook, What};
 
 use super::names;
 
 /// Causes that only a tree's own code has: name, and why.
-pub const OF_TREES: [(&str, &str); 2] = [
+pub const OF_TREES: [(&str, &str); 5] = [
     (
         SET_OVER_LIVE,
         "the program sets an entry that is live: set_ptes() warns under DEBUG_VM, and hash keeps the old hash entry; callers \
@@ -25,10 +25,27 @@ pub const OF_TREES: [(&str, &str); 2] = [
         "ptep_get_and_clear() and ptep_set_wrprotect() exchange natively under Xen: the hypervisor makes the change at once, \
          past what is queued",
     ),
+    (
+        LEAVE_ALONE,
+        "before 7.0 a leave without its enter turns preemption on that was on: DEBUG_PREEMPT warns of the count, and of the \
+         batch in preemptible code",
+    ),
+    (
+        MODE_MOVES,
+        "before 7.0 __switch_to() of powerpc takes a mode that is on away with its task; a leave without its enter has turned \
+         preemption on there",
+    ),
+    (NO_MODE, "this architecture has no lazy MMU mode in this tree: a section's updates take effect one by one"),
 ];
 
 const SET_OVER_LIVE: &str = "set-over-live";
 const TRAPPED_EXCHANGE: &str = "xen-trapped-exchange";
+const LEAVE_ALONE: &str = "leave-alone-warns";
+const MODE_MOVES: &str = "hash-mode-moves";
+const NO_MODE: &str = "no-mode";
+
+/// The functions that warn where preempt_count is not what the code around them takes it for.
+const PREEMPT_WARNERS: [&str; 3] = ["smp_processor_id()", "__this_cpu_preempt_check()", "preempt_count_sub()"];
 
 /// The functions that warn where a live entry is set.
 const WARNERS: [&str; 3] = ["set_ptes()", "set_huge_pte_at()", "__check_safe_pte_update()"];
@@ -43,10 +60,16 @@ pub fn names_of_tree(kind: &str, events: &[Event], violations: &[Violation]) -> 
         let end = events.len().min(violation.event + 1);
         events[watched.min(end)..end].iter().for_each(|event| past.watch(event));
         watched = watched.max(end);
-        past.explains(violation, events.get(violation.event)?, kind)
+        let of_tree = events.get(violation.event).and_then(|event| past.explains(violation, event, kind));
+        (of_tree, past.moved(violation, kind))
     };
     let found = names(kind, events, violations);
-    found.into_iter().zip(violations).map(|(known, violation)| one(violation).or(known)).collect()
+    let all = found.into_iter().zip(violations);
+    all.map(|(known, violation)| {
+        let (of_tree, moved) = one(violation);
+        of_tree.or(known).or(moved)
+    })
+    .collect()
 }
 
 type Place = (u8, u16);
@@ -62,6 +85,11 @@ struct Past {
     waiting: BTreeSet<Place>,
     /// Entries exchanged while an update of theirs waited.
     passed: BTreeSet<Place>,
+    /// By task: enter hooks less leave hooks, and whether that was ever below zero.
+    entered: BTreeMap<u8, (i64, bool)>,
+    /// CPUs whose mode is on, and whether one switched tasks like that.
+    on: BTreeSet<u8>,
+    switched_on: bool,
     /// The operation at hand, whether it exchanges, and whether an update of it was made at once.
     op: u32,
     exchanges: bool,
@@ -80,6 +108,16 @@ impl Past {
         match event.what {
             What::Asked(at, n, ask) => (0..n).for_each(|n| self.asked(place(at, n), ask)),
             What::Note(Note::MmuImmediate) => self.at_once = true,
+            What::Mode { arch, .. } => {
+                self.on.remove(&event.cpu);
+                self.on.extend(arch.then_some(event.cpu));
+            }
+            What::SwitchOut { .. } => self.switched_on |= self.on.contains(&event.cpu),
+            What::Hook(hook @ (Hook::Enter | Hook::Leave), _) => {
+                let (balance, was_below) = self.entered.entry(event.task).or_default();
+                *balance += if hook == Hook::Enter { 1 } else { -1 };
+                *was_below |= *balance < 0;
+            }
             // The queue goes out whole.
             What::Note(Note::McFlush(..)) => self.waiting.clear(),
             _ => {}
@@ -109,6 +147,12 @@ impl Past {
         }
     }
 
+    /// What follows from a switch in the mode: the mark comes back with its task, and the next one has none.
+    fn moved(&self, violation: &Violation, kind: &str) -> Option<&'static str> {
+        let about_mode = matches!(violation.invariant, Invariant::I1 | Invariant::I2 | Invariant::I12);
+        (about_mode && self.switched_on && kind == "stateless/powerpc64-hash").then_some(MODE_MOVES)
+    }
+
     fn explains(&self, violation: &Violation, event: &Event, kind: &str) -> Option<&'static str> {
         use Invariant::{I3, I4, I5, I8, I9, I14, I15};
         let about = match event.what {
@@ -122,9 +166,15 @@ impl Past {
             I15 => {
                 let What::Complaint(_, site) = event.what else { return None };
                 let text = site.text();
-                let warned = !self.overwritten.is_empty() && WARNERS.iter().any(|warner| text.contains(warner));
-                warned.then_some(SET_OVER_LIVE)
+                let is_of = |warners: &[&str]| warners.iter().any(|warner| text.contains(warner));
+                if !self.overwritten.is_empty() && is_of(&WARNERS) {
+                    return Some(SET_OVER_LIVE);
+                }
+                let alone =
+                    kind.starts_with("stateless/") && self.entered.get(&event.task).is_some_and(|&(_, was)| was);
+                (alone && is_of(&PREEMPT_WARNERS)).then_some(LEAVE_ALONE)
             }
+            I5 if kind.ends_with("/none") => Some(NO_MODE),
             I5 if xen && self.exchanges && self.at_once => Some(TRAPPED_EXCHANGE),
             I3 | I4 | I8 | I9 | I14 if xen && is_in(&self.passed) => Some(TRAPPED_EXCHANGE),
             I3 | I4 | I9 | I14 if hash && is_in(&self.overwritten) => Some(SET_OVER_LIVE),

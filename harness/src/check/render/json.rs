@@ -34,7 +34,7 @@ impl Json {
 
     fn document(&mut self, event: &Event<'_>) -> Value {
         match *event {
-            Event::Begin { profile, seed, tests } => {
+            Event::Begin { profile, seed, tests, .. } => {
                 let profile = format!("{profile:?}").to_lowercase();
                 json!({"schema": SCHEMA, "kind": "begin", "profile": profile, "seed": seed, "tests": tests})
             }
@@ -109,5 +109,7 @@ fn of(kind: Kind) -> &'static str {
         Kind::Target => "target",
         Kind::Silent => "silent",
         Kind::Suite => "suite",
+        Kind::Subject => "subject",
+        Kind::Patch => "patch",
     }
 }

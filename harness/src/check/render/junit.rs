@@ -25,6 +25,11 @@ impl Junit {
         Junit { sink, report: Report::new("lazymmu"), open: Vec::new() }
     }
 
+    /// The name of a group or skip with those of the open groups before it.
+    fn whole(&self, name: &str) -> String {
+        self.open.last().map_or_else(|| name.to_owned(), |parent| format!("{}.{name}", parent.name.as_str()))
+    }
+
     fn case(&mut self, case: &Case) {
         let status = if case.holds() {
             TestCaseStatus::success()
@@ -69,18 +74,15 @@ impl Renderer for Junit {
         match *event {
             Event::Begin { .. } => {}
             Event::Group { name, .. } => {
-                let whole = self
-                    .open
-                    .last()
-                    .map_or_else(|| name.to_owned(), |parent| format!("{}.{name}", parent.name.as_str()));
-                self.open.push(TestSuite::new(whole));
+                let suite = TestSuite::new(self.whole(name));
+                self.open.push(suite);
             }
             Event::Case(case) => self.case(case),
             Event::Skip { name, missing } => {
                 let mut status = TestCaseStatus::skipped();
                 status.set_message(format!("{missing}: {}", missing.why));
                 status.set_description(format!("to do: {}", missing.remedy));
-                let mut suite = TestSuite::new(name);
+                let mut suite = TestSuite::new(self.whole(name));
                 suite.add_test_case(TestCase::new("set-up", status));
                 self.report.add_test_suite(suite);
             }

@@ -95,9 +95,9 @@ impl Ktap {
 impl Renderer for Ktap {
     fn event(&mut self, event: &Event<'_>) -> Result<()> {
         match *event {
-            Event::Begin { profile, seed, tests } => {
+            Event::Begin { command, profile, seed, tests } => {
                 self.begin("", tests)?;
-                self.diagnostics(0, &format!("lazymmu check, profile {profile:?}, seed {seed}"))
+                self.diagnostics(0, &format!("lazymmu {command}, profile {profile:?}, seed {seed}"))
             }
             Event::Group { name, tests, .. } => self.begin(name, tests),
             Event::Case(case) => self.case(case),

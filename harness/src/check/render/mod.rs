@@ -3,7 +3,7 @@
 //! [`human`] is the matrix that a person reads, at the end; [`json`] a line for each event; [`junit`] what CI services show;
 //! [`ktap`] what a kernel's CI collects. The last two of these lines appear as things are done.
 //!
-//! What it is not: nothing is judged here. Called by `lazymmu check`.
+//! What it is not: nothing is judged here. Called by `lazymmu check`; `judge` uses the forms, their places, JUnit and KTAP.
 
 pub mod human;
 pub mod json;
@@ -31,16 +31,23 @@ pub enum Format {
     Ktap,
 }
 
-/// The reports that were asked for, for people in full if that is wanted: one on standard output, or that one in a file and the human one on standard output.
+/// The reports that were asked for, for people in full if that is wanted, each with its place ([`sinks`]).
 ///
 /// # Errors
 /// The file cannot be made.
 pub fn reports(format: Format, file: Option<&Path>, verbose: bool) -> Result<Vec<Box<dyn Renderer + Send>>> {
+    Ok(sinks(format, file)?.into_iter().map(|(format, sink)| renderer(format, sink, verbose)).collect())
+}
+
+/// Where the reports go that were asked for: one to standard output, or that one to a file and the human one to standard
+/// output.
+///
+/// # Errors
+/// The file cannot be made.
+pub fn sinks(format: Format, file: Option<&Path>) -> Result<Vec<(Format, Sink)>> {
     Ok(match file {
-        None => vec![renderer(format, Sink::Stdout, verbose)],
-        Some(path) => {
-            vec![renderer(format, Sink::create(path)?, verbose), renderer(Format::Human, Sink::Stdout, verbose)]
-        }
+        None => vec![(format, Sink::Stdout)],
+        Some(path) => vec![(format, Sink::create(path)?), (Format::Human, Sink::Stdout)],
     })
 }
 

@@ -9,6 +9,12 @@ lz_u64 lazymmu_machine(lz_u64 what, lz_u64 a, lz_u64 b, lz_u64 c, lz_u64 d)
 	return 0;
 }
 
+/* The thunks of powerpc64 and sparc64 call it; no signal comes here. */
+void lazymmu_signalled(int signal, void *info, void *context)
+{
+	(void)signal, (void)info, (void)context;
+}
+
 int lazymmu_main(int argc, char **argv)
 {
 	(void)argc, (void)argv;

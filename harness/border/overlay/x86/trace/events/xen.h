@@ -6,6 +6,10 @@
 #include <lz_kernel.h>
 void lz_trace(int note, unsigned long a, unsigned long b);
 #define trace_xen_mc_flush(entries, bytes, callbacks) lz_trace(LZ_NOTE_MC_FLUSH, entries, bytes)
-/* Before 7.2 the first argument is the mode, in which the buffer is left alone. */
+/* Before 7.2 the argument is the mode in which the buffer is left alone, since then whether it goes out. */
+#ifdef LZ_XEN_MODE
+#define trace_xen_mc_issue(mode) lz_trace(LZ_NOTE_MC_ISSUE, !(xen_get_lazy_mode() & (mode)), 0)
+#else
 #define trace_xen_mc_issue(how, ...) lz_trace(LZ_NOTE_MC_ISSUE, how, 0)
+#endif
 #endif
