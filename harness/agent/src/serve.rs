@@ -119,7 +119,8 @@ impl<I: Read, O: Write> Agent<'_, I, O> {
         | Frame::Generate { subject, port: 0, .. }
         | Frame::Examine { subject, .. }
         | Frame::Reduce { subject, .. }
-        | Frame::Costs { subject, .. }) = request
+        | Frame::Costs { subject, .. }
+        | Frame::Listings { subject, .. }) = request
         else {
             return None;
         };

@@ -11,7 +11,7 @@ use crate::costs::Costs;
 use crate::examine::{Examined, Fault};
 
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -101,6 +101,15 @@ pub enum Frame {
     },
     /// From the agent: the costs of each, in order.
     Counted(Vec<Costs>),
+    /// To the agent: run programs on a kernel tree's subject; answered by [`Frame::Texts`], their traces as they are compared.
+    Listings {
+        /// The subject's number.
+        subject: u8,
+        /// Programs as bytes.
+        programs: Vec<Vec<u8>>,
+    },
+    /// From the agent: a text for each, in order.
+    Texts(Vec<String>),
     /// To the agent: a recorded kernel trace begins; its name.
     Replay(String),
     /// To the agent: bytes of it.
@@ -221,10 +230,7 @@ impl Payload {
                 to.u8(0).u16(*version).bytes(arch.as_bytes()).u64(*subjects);
             }
             Frame::Batch { subject, port, programs } => {
-                to.u8(1).u8(*subject).u8(*port).u32(programs.len() as u32);
-                programs.iter().for_each(|program| {
-                    to.bytes(program);
-                });
+                to.u8(1).u8(*subject).u8(*port).list(programs);
             }
             Frame::Results(results) => {
                 to.u8(2).u32(results.len() as u32);
@@ -287,10 +293,13 @@ impl Payload {
                 to.u8(17).bytes(program);
             }
             Frame::Costs { subject, programs } => {
-                to.u8(18).u8(*subject).u32(programs.len() as u32);
-                programs.iter().for_each(|program| {
-                    to.bytes(program);
-                });
+                to.u8(18).u8(*subject).list(programs);
+            }
+            Frame::Listings { subject, programs } => {
+                to.u8(20).u8(*subject).list(programs);
+            }
+            Frame::Texts(texts) => {
+                to.u8(21).list(texts);
             }
             Frame::Counted(costs) => {
                 to.u8(19).u32(costs.len() as u32);
@@ -331,6 +340,11 @@ impl Payload {
         self
     }
 
+    fn list<T: AsRef<[u8]>>(&mut self, items: &[T]) -> &mut Self {
+        self.u32(items.len() as u32);
+        items.iter().fold(self, |to, item| to.bytes(item.as_ref()))
+    }
+
     fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.u32(bytes.len() as u32);
         self.0.extend(bytes);
@@ -344,14 +358,7 @@ impl Reader<'_> {
     fn frame(&mut self) -> Result<Frame, WireError> {
         Ok(match self.u8()? {
             0 => Frame::Hello { version: self.u16()?, arch: self.text()?, subjects: self.u64()? },
-            1 => Frame::Batch {
-                subject: self.u8()?,
-                port: self.u8()?,
-                programs: {
-                    let count = self.count(4)?;
-                    (0..count).map(|_| self.bytes()).collect::<Result<_, _>>()?
-                },
-            },
+            1 => Frame::Batch { subject: self.u8()?, port: self.u8()?, programs: self.list(Self::bytes)? },
             2 => {
                 let count = self.count(36)?;
                 Frame::Results((0..count).map(|_| self.summary()).collect::<Result<_, _>>()?)
@@ -384,13 +391,9 @@ impl Reader<'_> {
                 Frame::Reduce { subject: self.u8()?, program: self.bytes()?, invariant: self.u8()?, op: self.text()? }
             }
             17 => Frame::Reduced(self.bytes()?),
-            18 => Frame::Costs {
-                subject: self.u8()?,
-                programs: {
-                    let count = self.count(4)?;
-                    (0..count).map(|_| self.bytes()).collect::<Result<_, _>>()?
-                },
-            },
+            18 => Frame::Costs { subject: self.u8()?, programs: self.list(Self::bytes)? },
+            20 => Frame::Listings { subject: self.u8()?, programs: self.list(Self::bytes)? },
+            21 => Frame::Texts(self.list(Self::text)?),
             19 => {
                 let count = self.count(8 * Costs::NAMES.len())?;
                 Frame::Counted((0..count).map(|_| self.costs()).collect::<Result<_, _>>()?)
@@ -484,6 +487,11 @@ impl Reader<'_> {
         Ok(self.take(length)?.to_vec())
     }
 
+    fn list<T>(&mut self, item: fn(&mut Self) -> Result<T, WireError>) -> Result<Vec<T>, WireError> {
+        let count = self.count(4)?;
+        (0..count).map(|_| item(self)).collect()
+    }
+
     fn text(&mut self) -> Result<String, WireError> {
         String::from_utf8(self.bytes()?).map_err(|_| WireError::Garbled("text that is not UTF-8"))
     }
@@ -525,6 +533,8 @@ mod tests {
             Frame::Reduce { subject: 40, program: vec![3], invariant: 2, op: "disable".into() },
             Frame::Reduced(vec![9, 9]),
             Frame::Costs { subject: 41, programs: vec![vec![], vec![5]] },
+            Frame::Listings { subject: 42, programs: vec![vec![], vec![5]] },
+            Frame::Texts(vec![String::new(), "a trace".into()]),
             Frame::Counted(vec![Costs::from_values([1, 2, 3, 4, 5, 6, u64::MAX]), Costs::default()]),
             Frame::Panicked { program: 9, message: "index out of bounds".into() },
             Frame::Bye,

@@ -45,10 +45,10 @@ pub struct Judge {
     /// The first seed of the generated programs
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Exit 1 for known findings and for generic events that differ from our Rust's, too
+    /// Exit 1 for known findings and for unexplained differences from our Rust, too
     #[arg(long)]
     strict: bool,
-    /// Show every kind of difference between the tree's events and our Rust's, with its program
+    /// Show every kind of difference between the tree's events and our Rust's, explained or not
     #[arg(long)]
     verbose: bool,
 }

@@ -11,7 +11,7 @@ use lazy_mmu_engine::trace::counted;
 use lazy_mmu_snapshots::known::KNOWN;
 use lazy_mmu_snapshots::known::tree::OF_TREES;
 
-use super::differences::Difference;
+use super::differences::{Difference, explained};
 use super::findings::Finding;
 use super::material::Item;
 use super::run::{Found, Result};
@@ -83,7 +83,7 @@ impl Report {
     /// What the command ends with. A finding outweighs a target that could not run, and that is no success.
     #[must_use]
     pub fn exit(&self, is_strict: bool, is_old: impl Fn(&Finding) -> bool) -> Exit {
-        let differs = || self.differences.iter().any(|difference| difference.is_generic);
+        let differs = || self.differences.iter().any(|difference| difference.row.is_none());
         let new = self.findings.iter().any(|finding| is_strict || !is_old(finding));
         if new || is_strict && (!self.known.is_empty() || differs()) {
             return Exit::Broke;
@@ -198,27 +198,31 @@ impl Report {
                 without_twin.join(", ")
             );
         }
-        if self.differences.is_empty() {
+        self.unexplained(text, is_verbose);
+        text.push_str(&explained_text(&self.differences, is_verbose));
+    }
+
+    fn unexplained(&self, text: &mut String, is_verbose: bool) {
+        let unexplained: Vec<&Difference> = self.differences.iter().filter(|kind| kind.row.is_none()).collect();
+        if unexplained.is_empty() {
             return;
         }
-        let kinds = counted(self.differences.len() as u64, ["kind", "kinds"]);
-        let _ = writeln!(text, "\nour Rust does something else, in {kinds} (no verdict rests on it; docs/judge.md):");
+        let kinds = counted(unexplained.len() as u64, ["kind", "kinds"]);
+        let _ = writeln!(text, "\nour Rust does something else, unexplained, in {kinds} (docs/judge.md):");
         let shown = if is_verbose { usize::MAX } else { SHOWN };
-        for difference in self.differences.iter().take(shown) {
-            let Difference { is_generic, ours, theirs, subjects, runs, program, place } = difference;
+        for difference in unexplained.iter().take(shown) {
+            let Difference { is_generic, behind, ours, theirs, subjects, runs, program, place, .. } = difference;
             let class = if *is_generic { "generic" } else { "architecture" };
             let runs = counted(*runs, ["run", "runs"]);
-            let _ = writeln!(text, "  {class}, {runs} on {}: ours `{ours}`, the tree's `{theirs}`", names(subjects));
-            if is_verbose {
-                let _ = writeln!(text, "{}", indented(&format!("{program}\n{place}")));
-            }
-        }
-        if self.differences.len() > SHOWN && !is_verbose {
+            let _ = writeln!(text, "  {class}, {runs} on {}, at `{behind}`:", names(subjects));
             let _ = writeln!(
                 text,
-                "  and {} more kinds; --verbose shows all, with programs",
-                self.differences.len() - SHOWN
+                "    ours:   {ours}\n    theirs: {theirs}\n{}",
+                indented(&format!("{program}\n{place}"))
             );
+        }
+        if let Some(more) = unexplained.len().checked_sub(shown).filter(|&more| more > 0) {
+            let _ = writeln!(text, "  and {more} more kinds; --verbose shows all");
         }
     }
 
@@ -247,6 +251,32 @@ impl Report {
     }
 }
 
+/// Explained differences, a line for each row of the table.
+fn explained_text(differences: &[Difference], is_verbose: bool) -> String {
+    let mut rows: BTreeMap<&str, (&explained::Row, Vec<&Difference>)> = BTreeMap::new();
+    for difference in differences {
+        if let Some(row) = difference.row {
+            rows.entry(row.name).or_insert((row, Vec::new())).1.push(difference);
+        }
+    }
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text.push_str("\nour Rust does something else, explained (no verdict rests on it; docs/judge.md):\n");
+    }
+    for (row, kinds) in rows.values() {
+        let subjects: BTreeSet<_> = kinds.iter().flat_map(|kind| kind.subjects.iter().cloned()).collect();
+        let runs = kinds.iter().map(|kind| kind.runs).max().unwrap_or_default();
+        let (runs, many) = (counted(runs, ["run", "runs"]), counted(kinds.len() as u64, ["kind", "kinds"]));
+        let explained::Row { name, class, reason, source, .. } = row;
+        let _ = writeln!(text, "  {name} ({}): {many}, in {runs} and more, on {}", class.name(), names(&subjects));
+        let _ = writeln!(text, "    {reason}\n    {source}");
+        for Difference { behind, ours, theirs, runs, .. } in kinds.iter().filter(|_| is_verbose) {
+            let _ = writeln!(text, "    {runs} at `{behind}`\n      ours:   {ours}\n      theirs: {theirs}");
+        }
+    }
+    text
+}
+
 /// Why a known finding, or a cause that only trees have, breaks the contract; empty for no known name.
 #[must_use]
 pub fn why(name: &str) -> &'static str {
@@ -260,10 +290,11 @@ fn line(target: &str, judged: &Judged) -> Vec<String> {
         failed => format!("{failed} of {} FAILED", counts.ran),
     };
     let total = judged.total();
-    let twin = match (judged.form.twin, total.other_generic, total.other_events) {
+    let twin = match (judged.form.twin, judged.unexplained, total.other_generic + total.other_events) {
         (None, ..) => "none".to_owned(),
         (_, 0, 0) => "same".to_owned(),
-        (_, generic, events) => format!("{generic}+{events} differ"),
+        (_, 0, _) => "explained".to_owned(),
+        (_, unexplained, _) => format!("{unexplained} unexplained"),
     };
     let state = match (total.failed, total.known) {
         (0, 0) => "ok".to_owned(),

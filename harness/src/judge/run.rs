@@ -143,14 +143,27 @@ impl Asked<'_> {
         }
     }
 
-    /// The events of a run, a line each; none where the code crashes.
+    /// The events of runs as they are compared with our Rust's, a line each; none where the code crashes.
     ///
     /// # Errors
     /// The agent does not answer.
-    pub fn listing(&mut self, subject: u8, program: &[u8]) -> std::result::Result<Option<String>, AgentError> {
-        match self.agent.ask(&Frame::Show { subject, port: 0, program: program.to_vec() })? {
-            Frame::Text(text) => Ok(Some(text)),
-            Frame::Panicked { .. } => Ok(None),
+    pub fn listings(
+        &mut self,
+        subject: u8,
+        programs: &[Vec<u8>],
+    ) -> std::result::Result<Vec<Option<String>>, AgentError> {
+        if programs.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.agent.ask(&Frame::Listings { subject, programs: programs.to_vec() })? {
+            Frame::Texts(texts) if texts.len() == programs.len() => Ok(texts.into_iter().map(Some).collect()),
+            Frame::Panicked { program, .. } if (program as usize) < programs.len() => {
+                let (before, rest) = programs.split_at(program as usize);
+                let mut listings = self.listings(subject, before)?;
+                listings.push(None);
+                listings.extend(self.listings(subject, &rest[1..])?);
+                Ok(listings)
+            }
             other => Err(garbled(&other)),
         }
     }
@@ -203,7 +216,7 @@ pub fn form(
             }
         }
     }
-    Ok((Judged { form: form.clone(), counts, took: begin.elapsed() }, broke, differ))
+    Ok((Judged { form: form.clone(), counts, unexplained: 0, took: begin.elapsed() }, broke, differ))
 }
 
 /// Counts one run.
@@ -234,13 +247,15 @@ pub fn target(
 ) -> std::result::Result<Result, AgentError> {
     let mut result = Result::default();
     for form in forms {
-        let (judged, broke, differ) = self::form(agent, form, items, twins)?;
+        let (mut judged, broke, differ) = self::form(agent, form, items, twins)?;
         let asked = &mut Asked { agent };
         result.findings.extend(findings::of_form(asked, target, form, items, &broke)?);
         for (name, found) in findings::known(asked, form, items, &broke)? {
             result.known.entry(name).or_insert(found);
         }
-        result.differences.extend(super::differences::of_form(asked, target, form, items, &differ)?);
+        let differences = super::differences::of_form(asked, target, form, items, &differ)?;
+        judged.unexplained = differences.iter().filter(|kind| kind.row.is_none()).count() as u64;
+        result.differences.extend(differences);
         if wants_costs {
             let workloads = items.iter().filter(|item| item.suite == Suite::Workloads);
             let programs = workloads.map(|item| item.bytes.clone()).collect();

@@ -32,6 +32,8 @@ pub fn look(tree: &Tree) {
     let now = enter(entry::DEFERRED, cpu.into(), 0, 0);
     let Some(held) = tree.batch.held.get(usize::from(cpu)) else { return };
     if held.replace(now) < now {
+        // The entry was stored before it joined.
+        tree.settle();
         tree.env().note(Note::BatchAdd(now as u16));
     }
 }
