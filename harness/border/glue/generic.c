@@ -91,7 +91,7 @@ void preempt_count_add(int val)
 void preempt_count_sub(int val)
 {
 	if (val > preempt_count())
-		lz_warn(__FILE__, __LINE__, __func__, "val > preempt_count()");
+		lz_warn("kernel/sched/core.c", 0, "preempt_count_sub", "val > preempt_count()");
 	__preempt_count_sub(val);
 	if (val == PREEMPT_OFFSET)
 		lazymmu_upcall(LZ_UP_PREEMPT, (lz_u64)-1, 0, 0, 0);

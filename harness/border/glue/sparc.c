@@ -196,8 +196,26 @@ void __flush_tlb_pending(unsigned long context, unsigned long n, unsigned long *
 	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_FLUSH_PENDING, context, (lz_u64)vaddrs, n);
 }
 
+/*
+ * The page of the linear map that __kernel_map_pages() changes. The kernel's linear map may be executed; a program's entries
+ * of it may not, so the machine is not told so. What is left of an entry is the address, which says nothing.
+ */
+static pte_t *lz_linear;
+
+static void lz_linear_stored(void)
+{
+	unsigned long address = lz_linear ? pte_val(pfn_pte(lz_linear - &lz_small[0][LZ_LINEAR_PAGE], __pgprot(0))) : 0;
+
+	if (!lz_linear)
+		return;
+	pte_val(*lz_linear) &= ~(tlb_type == hypervisor ? _PAGE_EXEC_4V : _PAGE_EXEC_4U);
+	if (!(pte_val(*lz_linear) & ~address))
+		*lz_linear = __pte(0);
+}
+
 void __flush_tlb_kernel_range(unsigned long start, unsigned long end)
 {
+	lz_linear_stored();
 	lz_tell_tsb();
 	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_FLUSH_KERNEL, start, end, 0);
 }
@@ -507,13 +525,11 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 	if (page->number || page->page < LZ_LINEAR_PAGE || page->page >= LZ_LINEAR_PAGE + PTRS_PER_PTE)
 		return;
 	lz_fill_tsb(page->address, page->address + PAGE_SIZE);
+	lz_linear = page->place;
 	__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
+	lz_linear_stored();
+	lz_linear = NULL;
 	lz_tell_tsb();
-	/* The kernel's linear map may be executed; a program's entries of it may not, so the machine is not told so. */
-	pte_val(*(pte_t *)page->place) &= ~(tlb_type == hypervisor ? _PAGE_EXEC_4V : _PAGE_EXEC_4U);
-	/* What is left of an entry is the address, which says nothing. */
-	if (!word && !(pte_val(*(pte_t *)page->place) & ~pte_val(pfn_pte(page->page - LZ_LINEAR_PAGE, __pgprot(0)))))
-		*(pte_t *)page->place = __pte(0);
 #endif
 }
 

@@ -41,6 +41,8 @@ pub struct Report {
     pub known: BTreeMap<String, Found>,
     /// Where events are not our Rust's.
     pub differences: Vec<Difference>,
+    /// Corrections of our Rust that matter, by name: on which forms, in how many programs of each.
+    pub corrected: BTreeMap<&'static str, Vec<(String, u64)>>,
 }
 
 impl Report {
@@ -48,9 +50,15 @@ impl Report {
     #[must_use]
     pub fn new(source: &Source, path: String, rows: Vec<Row>, results: Vec<Result>) -> Report {
         let (mut findings, mut known, mut differences) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut corrected = BTreeMap::new();
         for result in results {
             findings.extend(result.findings);
-            differences.extend(result.differences);
+            for (form, found) in result.differences {
+                differences.extend(found.kinds);
+                for (name, runs) in found.corrected {
+                    corrected.entry(name).or_insert_with(Vec::new).push((form.clone(), runs));
+                }
+            }
             for (name, found) in result.known {
                 known.entry(name).or_insert(found);
             }
@@ -63,6 +71,7 @@ impl Report {
             findings: super::findings::merged(findings),
             known,
             differences: super::differences::merged(differences),
+            corrected,
         }
     }
 
@@ -199,7 +208,7 @@ impl Report {
             );
         }
         self.unexplained(text, is_verbose);
-        text.push_str(&explained_text(&self.differences, is_verbose));
+        self.explained(text, is_verbose);
     }
 
     fn unexplained(&self, text: &mut String, is_verbose: bool) {
@@ -226,6 +235,40 @@ impl Report {
         }
     }
 
+    /// Explained differences: each row of the table that was met.
+    fn explained(&self, text: &mut String, is_verbose: bool) {
+        let mut lines = String::new();
+        for row in self.corrected.keys().filter_map(|name| explained::of_correction(name)) {
+            let forms = self.corrected[row.name].iter().map(|(form, runs)| format!("{runs} runs on {form}"));
+            let _ = write!(
+                lines,
+                "{}",
+                entry(row, &format!("{}; corrected in our Rust", forms.collect::<Vec<_>>().join(", ")))
+            );
+        }
+        let mut rows: BTreeMap<&str, (&explained::Row, Vec<&Difference>)> = BTreeMap::new();
+        for difference in &self.differences {
+            if let Some(row) = difference.row {
+                rows.entry(row.name).or_insert((row, Vec::new())).1.push(difference);
+            }
+        }
+        for (row, kinds) in rows.values() {
+            let subjects: BTreeSet<_> = kinds.iter().flat_map(|kind| kind.subjects.iter().cloned()).collect();
+            let runs = counted(kinds.iter().map(|kind| kind.runs).sum::<u64>(), ["run", "runs"]);
+            let many = counted(kinds.len() as u64, ["kind", "kinds"]);
+            let _ = write!(lines, "{}", entry(row, &format!("{many} in {runs} on {}", names(&subjects))));
+            for Difference { behind, ours, theirs, runs, .. } in kinds.iter().filter(|_| is_verbose) {
+                let _ = writeln!(lines, "    {runs} at `{behind}`\n      ours:   {ours}\n      theirs: {theirs}");
+            }
+        }
+        if !lines.is_empty() {
+            let _ = write!(
+                text,
+                "\nour Rust does something else, explained (no verdict rests on it; docs/judge.md):\n{lines}"
+            );
+        }
+    }
+
     /// The line for a commit message.
     #[must_use]
     pub fn conclusion(&self, exit: Exit) -> String {
@@ -249,32 +292,6 @@ impl Report {
         let release = &self.release;
         format!("lazymmu judge: {targets}: {verdict} ({release}, {programs} programs{known}, lazymmu {version})")
     }
-}
-
-/// Explained differences, a line for each row of the table.
-fn explained_text(differences: &[Difference], is_verbose: bool) -> String {
-    let mut rows: BTreeMap<&str, (&explained::Row, Vec<&Difference>)> = BTreeMap::new();
-    for difference in differences {
-        if let Some(row) = difference.row {
-            rows.entry(row.name).or_insert((row, Vec::new())).1.push(difference);
-        }
-    }
-    let mut text = String::new();
-    if !rows.is_empty() {
-        text.push_str("\nour Rust does something else, explained (no verdict rests on it; docs/judge.md):\n");
-    }
-    for (row, kinds) in rows.values() {
-        let subjects: BTreeSet<_> = kinds.iter().flat_map(|kind| kind.subjects.iter().cloned()).collect();
-        let runs = kinds.iter().map(|kind| kind.runs).max().unwrap_or_default();
-        let (runs, many) = (counted(runs, ["run", "runs"]), counted(kinds.len() as u64, ["kind", "kinds"]));
-        let explained::Row { name, class, reason, source, .. } = row;
-        let _ = writeln!(text, "  {name} ({}): {many}, in {runs} and more, on {}", class.name(), names(&subjects));
-        let _ = writeln!(text, "    {reason}\n    {source}");
-        for Difference { behind, ours, theirs, runs, .. } in kinds.iter().filter(|_| is_verbose) {
-            let _ = writeln!(text, "    {runs} at `{behind}`\n      ours:   {ours}\n      theirs: {theirs}");
-        }
-    }
-    text
 }
 
 /// Why a known finding, or a cause that only trees have, breaks the contract; empty for no known name.
@@ -308,6 +325,12 @@ fn line(target: &str, judged: &Judged) -> Vec<String> {
 fn without(target: &str, state: &str) -> Vec<String> {
     let cells = Suite::ALL.map(|_| "-".to_owned());
     [target.to_owned(), "-".to_owned()].into_iter().chain(cells).chain(["-".to_owned(), state.to_owned()]).collect()
+}
+
+/// A row of the table that was met.
+fn entry(row: &explained::Row, runs: &str) -> String {
+    let explained::Row { name, class, reason, source, .. } = row;
+    format!("  {name} ({}): {runs}\n    {reason}\n    {source}\n", class.name())
 }
 
 fn names(subjects: &BTreeSet<(Target, String)>) -> String {

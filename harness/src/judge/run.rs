@@ -14,7 +14,7 @@ use lazy_mmu_engine::runner::{CUT, MISUSED};
 use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
-use super::differences::Difference;
+use super::differences::Differences;
 use super::findings::{self, Broke, Finding};
 use super::material::{Item, Twins};
 use super::{Cause, Counts, Form, Judged, Suite};
@@ -44,8 +44,8 @@ pub struct Result {
     pub findings: Vec<Finding>,
     /// What is known and was met, by name.
     pub known: BTreeMap<String, Found>,
-    /// Where events are not our Rust's.
-    pub differences: Vec<Difference>,
+    /// Where events are not our Rust's, form by form.
+    pub differences: Vec<(String, Differences)>,
     /// What each workload costs on each form, where that was asked for.
     pub costs: Vec<(String, Vec<Costs>)>,
 }
@@ -254,8 +254,8 @@ pub fn target(
             result.known.entry(name).or_insert(found);
         }
         let differences = super::differences::of_form(asked, target, form, items, &differ)?;
-        judged.unexplained = differences.iter().filter(|kind| kind.row.is_none()).count() as u64;
-        result.differences.extend(differences);
+        judged.unexplained = differences.kinds.iter().filter(|kind| kind.row.is_none()).count() as u64;
+        result.differences.push((form.name.clone(), differences));
         if wants_costs {
             let workloads = items.iter().filter(|item| item.suite == Suite::Workloads);
             let programs = workloads.map(|item| item.bytes.clone()).collect();

@@ -40,6 +40,8 @@ pub fn look(tree: &Tree) {
 
 /// `entries` go out, or with 0 one that is in no batch.
 pub fn flushes(tree: &Tree, entries: u64) {
+    // The entry at hand was stored before its flush.
+    tree.settle();
     if entries == 0 {
         tree.env().note(Note::FlushImmediate);
         return;

@@ -60,7 +60,7 @@ pub struct Open {
     /// The hook that was called last in it.
     pub hook: Option<Hook>,
     /// The preempt_disable() depth that it began with.
-    pub depth: u64,
+    pub depth: i64,
 }
 
 impl Open {
@@ -101,7 +101,7 @@ pub struct Tree {
     /// The words of its entries as they were loaded or last told.
     known: Box<[Cell<u64>]>,
     /// The preempt_disable() depth that the machine knows of.
-    told: Cell<u64>,
+    told: Cell<i64>,
     /// Entries that this run has loaded, each once: as `LZ_AT`.
     used: RefCell<Vec<u64>>,
     is_used: Box<[Cell<bool>]>,
@@ -134,6 +134,13 @@ fn place_index(at: PteRef) -> usize {
     (usize::from(at.mm.0) * 3 + at.size as usize) * usize::from(PAGES) + usize::from(at.page % PAGES)
 }
 
+/// A preempt_disable() depth as the 8 bits of it in preempt_count say it. The machine counts to 200 ([`Env::depths`]), so
+/// what is above is below 0: a leave came without its enter.
+fn signed_depth(bits: u64) -> i64 {
+    let depth = bits as i64;
+    if depth > 200 { depth - 256 } else { depth }
+}
+
 /// The entry as the border names it.
 pub fn packed(at: PteRef) -> u64 {
     numbers::at(at.mm.0, at.page % PAGES, at.size as u8)
@@ -147,7 +154,7 @@ pub fn unpacked(at: u64) -> Option<PteRef> {
 
 impl Tree {
     /// The preempt_disable() depth that the machine knows of.
-    pub fn told(&self) -> u64 {
+    pub fn told(&self) -> i64 {
         self.told.get()
     }
 
@@ -254,7 +261,7 @@ impl Tree {
 
     /// preempt_count alone: no instruction and nobody else looks at memory here.
     pub fn settle_depth(&self) {
-        let now = enter(entry::PREEMPT_DEPTH, 0, 0, 0);
+        let now = signed_depth(enter(entry::PREEMPT_DEPTH, 0, 0, 0));
         while self.told.get() < now {
             self.told.set(self.told.get() + 1);
             self.env().preempt_disable();

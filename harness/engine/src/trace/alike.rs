@@ -1,11 +1,16 @@
 //! A trace in the form in which a kernel tree's events and our Rust's are compared.
 //!
-//! Two subjects of one machine write the same page-table entry with other software bits, keep what they defer in
-//! memory of another shape, and of the two only a kernel tree names the source line of a warning. None of that is what
-//! the subject did. So here a stored word is what it means (frame, size, flags, each by its own subject's codec), a
-//! digest of deferred work is left out of the count of that work, and the place of a warning that is an event by itself
-//! is left out. A kernel tree's code stores into memory that is looked at now and then, so a store of what is there already
-//! is seen of our Rust alone: it changes nothing, and is left out too. Every other event stays as it is: each store, instruction, operand, hook, note, and their order.
+//! Some of what two subjects of one machine do cannot be equal and is not what they did. Here
+//!
+//! - a stored word is what it means: frame, size if it is valid, flags, each by its own subject's codec; other software
+//!   bits are each side's own;
+//! - a store of what the entry holds already is left out: it changes nothing, and the adapter of a kernel tree, which looks at
+//!   memory now and then, does not see it;
+//! - of deferred work the digest is left out, not its count: it is of addresses in each side's layout;
+//! - a hypercall's arguments have no place: each side has them in its own buffer;
+//! - the place of a warning that is an event by itself is left out: of our Rust there is none.
+//!
+//! Every other event stays as it is: each store, instruction, operand, hook, note, warning, and their order.
 //!
 //! Not here: which differences are explained. Called where a kernel tree's code runs and by whoever judges it.
 
@@ -13,7 +18,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use lazy_mmu_arches::backend::Deferred;
-use lazy_mmu_arches::page::PteFlags;
+use lazy_mmu_arches::insn::{Insn, Op};
+use lazy_mmu_arches::page::{PteFlags, PteRef, Size};
 
 use super::{Complaint, Event, What, digests, line, place};
 use crate::machine::touched;
@@ -27,8 +33,12 @@ fn meaning(subject: &dyn Subject, word: u64) -> u64 {
     let PteFlags { valid, write, user, exec, accessed, dirty } = subject.pte_flags(word);
     let flags = [valid, write, user, exec, accessed, dirty].into_iter().rev();
     let flags = flags.fold(0, |bits, on| bits << 1 | u64::from(on));
-    u64::from(subject.pte_frame(word)) << 16 | (subject.pte_size(word) as u64) << 8 | flags
+    let size = if valid { subject.pte_size(word) as u64 } else { NO_SIZE };
+    u64::from(subject.pte_frame(word)) << 16 | size << 8 | flags
 }
+
+/// The size of an entry that is not valid: it maps nothing.
+const NO_SIZE: u64 = 3;
 
 /// What the word 0 means.
 const EMPTY: u64 = u64::MAX;
@@ -55,7 +65,7 @@ impl Reading<'_> {
                 if self.held.insert((at.mm.0, at.page), word).unwrap_or(0) == word {
                     return None;
                 }
-                What::Store(at, meaning(self.subject, word))
+                What::Store(PteRef { size: Size::Small, ..at }, meaning(self.subject, word))
             }
             What::Walk(at, walked) => {
                 if let (Some(word), true) = (self.held.get_mut(&(at.mm.0, at.page)), walked.found.is_some()) {
@@ -65,6 +75,9 @@ impl Reading<'_> {
             }
             What::Held(held) => What::Held(counted(held)),
             What::Left(held) => What::Left(counted(held)),
+            What::Insn(insn) if matches!(insn.op, Op::HcMmuUpdate | Op::HcMmuextOp) => {
+                What::Insn(Insn { a: 0, ..insn })
+            }
             other => other,
         };
         Some(Event { what, ..*event })
@@ -107,13 +120,13 @@ pub fn listing(subject: &dyn Subject, events: &[Event]) -> String {
 fn words(meaning: u64) -> String {
     let flags: String =
         (0..).zip(LETTERS).map(|(n, letter)| if meaning >> n & 1 == 1 { letter } else { '-' }).collect();
-    let size = ["small", "large", "huge"].get((meaning >> 8 & 0xff) as usize).copied().unwrap_or_default();
+    let size = ["small", "large", "huge", "not valid"].get((meaning >> 8 & 0xff) as usize).copied().unwrap_or_default();
     format!("frame {} {size} {flags}", meaning >> 16)
 }
 
 #[cfg(test)]
 mod tests {
-    use lazy_mmu_arches::page::{Mm, PteRef, Size};
+    use lazy_mmu_arches::page::Mm;
 
     use super::super::{Translation, Walked};
     use super::*;

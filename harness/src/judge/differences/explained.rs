@@ -1,8 +1,9 @@
 //! Differences between our Rust and a kernel tree that are looked into: a table, each row with its class and its reason.
 //!
-//! A row explains kinds exactly as the report prints them, on the subjects it names: what the report shows as unexplained
-//! can be pasted here. A kind that follows from a row's cause alone is explained only in a run where the cause has come
-//! before. Not here: the differences. Called by [`super`] and the report; `docs/judge.md` shows the table.
+//! A row explains in one of two ways. A difference that changes what is held back, and so what follows, is taken away from our
+//! Rust ([`lazy_mmu_engine::corrected`]): then the events must be the tree's. Any other is a list of kinds, written as the
+//! report prints them: what it shows as unexplained can be pasted here. Not here: the differences. Called by [`super`] and
+//! the report; `docs/judge.md` shows the table.
 
 use super::table::ROWS;
 
@@ -38,7 +39,16 @@ pub struct Kind {
     pub theirs: &'static str,
 }
 
-/// What is known of some kinds.
+/// How a row explains.
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    /// With this correction of the engine's, our Rust does what the tree does.
+    Correction(&'static str),
+    /// These kinds.
+    Kinds(&'static [Kind]),
+}
+
+/// What is known of a difference.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Its name.
@@ -47,38 +57,32 @@ pub struct Row {
     pub on: &'static [&'static str],
     /// Why.
     pub class: Class,
-    /// The kinds that are the difference itself.
-    pub causes: &'static [Kind],
-    /// The kinds that follow from it, in the same run.
-    pub effects: &'static [Kind],
+    /// How.
+    pub by: By,
     /// The reason.
     pub reason: &'static str,
-    /// The kernel's file and function.
+    /// The kernel's file and function, or ours.
     pub source: &'static str,
 }
 
-/// Which rows explain the kinds of one run, in their order.
-#[derive(Debug, Default)]
-pub struct Run {
-    caused: Vec<&'static str>,
+/// The row whose kinds explain a kind on a subject.
+#[must_use]
+pub fn explain(subject: &str, behind: &str, ours: &str, theirs: &str) -> Option<&'static Row> {
+    let subject = subject.trim_start_matches("tree/");
+    let is = |kind: &Kind| {
+        let texts = [(kind.behind, behind), (kind.ours, ours), (kind.theirs, theirs)];
+        texts.iter().all(|(pattern, text)| fits(pattern, text))
+    };
+    ROWS.iter().find(|row| {
+        let By::Kinds(kinds) = row.by else { return false };
+        row.on.contains(&subject) && kinds.iter().any(is)
+    })
 }
 
-impl Run {
-    /// The row that explains a kind; a cause is remembered for its effects.
-    pub fn explain(&mut self, subject: &str, behind: &str, ours: &str, theirs: &str) -> Option<&'static Row> {
-        let subject = subject.trim_start_matches("tree/");
-        let is = |kind: &&Kind| {
-            [(kind.behind, behind), (kind.ours, ours), (kind.theirs, theirs)]
-                .iter()
-                .all(|(pattern, text)| fits(pattern, text))
-        };
-        let here = || ROWS.iter().filter(|row| row.on.contains(&subject));
-        if let Some(row) = here().find(|row| row.causes.iter().any(|kind| is(&kind))) {
-            self.caused.push(row.name);
-            return Some(row);
-        }
-        here().find(|row| self.caused.contains(&row.name) && row.effects.iter().any(|kind| is(&kind)))
-    }
+/// The row of a correction.
+#[must_use]
+pub fn of_correction(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| matches!(row.by, By::Correction(of) if of == name))
 }
 
 /// Whether a text is of a pattern, in which `*` stands for any text.
@@ -97,6 +101,8 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use lazy_mmu_engine::corrected::{CORRECTIONS, Correction};
+
     use super::*;
 
     #[test]
@@ -120,10 +126,24 @@ mod tests {
     fn names_are_given_once_and_no_pattern_fits_everything() {
         for (n, row) in ROWS.iter().enumerate() {
             assert!(ROWS[..n].iter().all(|other| other.name != row.name), "{}", row.name);
-            assert!(!row.causes.is_empty() && !row.on.is_empty() && !row.source.is_empty(), "{}", row.name);
-            for kind in row.causes.iter().chain(row.effects) {
-                assert!(kind.ours != "*" || kind.theirs != "*", "{}: a kind that hides everything", row.name);
+            assert!(!row.on.is_empty() && !row.reason.is_empty() && !row.source.is_empty(), "{}", row.name);
+            let By::Kinds(kinds) = row.by else { continue };
+            assert!(!kinds.is_empty(), "{}", row.name);
+            for Kind { behind, ours, theirs } in kinds {
+                assert!(!ours.contains('*') || !theirs.contains('*'), "{}: `{ours}` against `{theirs}`", row.name);
+                assert!(*behind != "*" || !theirs.ends_with("(other operands)"), "{}: operands anywhere", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_correction_has_a_row_and_every_row_a_correction() {
+        for Correction { name, .. } in CORRECTIONS {
+            assert!(of_correction(name).is_some(), "{name}");
+        }
+        for row in ROWS {
+            let By::Correction(name) = row.by else { continue };
+            assert!(CORRECTIONS.iter().any(|one| one.name == name), "{name}");
         }
     }
 }

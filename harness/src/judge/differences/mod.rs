@@ -1,20 +1,22 @@
 //! Where the events of a tree's C are not those of our Rust of its generation: by kind, each with the smallest program.
 //!
 //! A difference is no verdict: our Rust is wrong until shown otherwise, and the contract judges the tree's own events.
-//! Every program that differs is looked at to its end ([`aligned`]); a kind that the table has is *explained*
-//! ([`explained`]), any other is shown first. Not here: which events are compared (`trace::alike` of the engine). Called by
+//! Every program that differs is looked at to its end ([`aligned`]), beside our Rust with its known differences corrected; a kind
+//! that the table has is *explained* ([`explained`]), any other is shown first. Not here: which events are compared (`trace::alike` of the engine). Called by
 //! [`super::run`] and the report.
 
 pub mod aligned;
 pub mod explained;
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use lazy_mmu_engine::contract::Rules;
+use lazy_mmu_engine::corrected::{self, CORRECTIONS};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::alike;
 
 use self::explained::Row;
@@ -47,7 +49,16 @@ pub struct Difference {
     pub place: String,
 }
 
-/// The kinds of one form; `differ` has the programs whose generic events differ, then those whose other events do.
+/// What a form's differences come to.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// The kinds that are left when corrections are made.
+    pub kinds: Vec<Difference>,
+    /// Corrections that matter, by name: in how many programs.
+    pub corrected: BTreeMap<&'static str, u64>,
+}
+
+/// The differences of one form; `differ` has the programs whose generic events differ, then those whose other events do.
 ///
 /// # Errors
 /// The agent does not answer.
@@ -57,36 +68,65 @@ pub fn of_form(
     form: &Form,
     items: &[Item],
     differ: &[Vec<usize>; 2],
-) -> Result<Vec<Difference>, AgentError> {
-    let Some(twin) = form.twin else { return Ok(Vec::new()) };
-    let (mut runner, subject) = (Runner::new(), SUBJECTS[twin].make(Port::Model));
-    let mut kinds: Vec<Difference> = Vec::new();
+) -> Result<Differences, AgentError> {
+    let Some(twin) = form.twin else { return Ok(Differences::default()) };
+    let mut ours = Ours::new(twin);
+    let mut found = Differences::default();
     let differ: Vec<usize> = differ.iter().flatten().copied().collect();
     for chunk in differ.chunks(AT_ONCE) {
         let programs: Vec<Vec<u8>> = chunk.iter().map(|&at| items[at].bytes.clone()).collect();
         for (&at, theirs) in chunk.iter().zip(asked.listings(form.index, &programs)?) {
             let Some(theirs) = theirs else { continue };
             let program = &items[at].program;
-            let ours = alike::listing(&*subject, runner.run_on(&*subject, SUBJECTS[twin].rules(), program).0);
+            let (listing, corrected) = ours.listing(program);
             if let Ok(dir) = std::env::var("LZ_DUMP") {
                 let name = format!("{dir}/{}-{at}", form.name.replace('/', "-"));
-                std::fs::write(format!("{name}.ours"), &ours).ok();
+                std::fs::write(format!("{name}.ours"), &listing).ok();
                 std::fs::write(format!("{name}.theirs"), &theirs).ok();
                 std::fs::write(format!("{name}.lmm"), program.to_string()).ok();
             }
-            of_run((target, form), program, [&ours, &theirs]).into_iter().for_each(|found| add(&mut kinds, found));
+            corrected.iter().for_each(|name| *found.corrected.entry(name).or_default() += 1);
+            let of_run = of_run((target, form), program, [&listing, &theirs]);
+            of_run.into_iter().for_each(|kind| add(&mut found.kinds, kind));
         }
     }
-    Ok(kinds)
+    Ok(found)
+}
+
+/// Our Rust as a tree is compared with it: with every correction, and with each of them left out.
+struct Ours {
+    runner: Runner,
+    rules: Rules,
+    subject: Box<dyn Subject>,
+    without: Vec<(&'static str, Box<dyn Subject>)>,
+}
+
+impl Ours {
+    fn new(twin: usize) -> Ours {
+        let descriptor = &SUBJECTS[twin];
+        let subject = corrected::make(descriptor.name, None).unwrap_or_else(|| descriptor.make(Port::Model));
+        let without = CORRECTIONS.iter().filter(|one| one.of == descriptor.name);
+        let without = without.filter_map(|&one| Some((one.name, corrected::make(one.of, Some(one))?))).collect();
+        Ours { runner: Runner::new(), rules: descriptor.rules(), subject, without }
+    }
+
+    /// The events, and the corrections without which they are others.
+    fn listing(&mut self, program: &Program) -> (String, Vec<&'static str>) {
+        let Ours { runner, rules, subject, without } = self;
+        let mut run = |subject: &dyn Subject| alike::listing(subject, runner.run_on(subject, *rules, program).0);
+        let listing = run(&**subject);
+        let mattering = without.iter().filter(|(_, other)| run(&**other) != listing).map(|(name, _)| *name).collect();
+        (listing, mattering)
+    }
 }
 
 /// The kinds of one run, each once.
 fn of_run((target, form): (Target, &Form), program: &Program, [ours, theirs]: [&str; 2]) -> Vec<Difference> {
-    let (mut kinds, mut run) = (Vec::new(), explained::Run::default());
+    let mut kinds = Vec::new();
     for piece in aligned::differing(ours, theirs) {
         let behind = aligned::plain(piece.behind);
         for (ours, theirs) in piece.kinds() {
-            let row = run.explain(&form.name, &behind, &ours, &theirs).filter(|_| !piece.is_generic);
+            let row = explained::explain(&form.name, &behind, &ours, &theirs).filter(|_| !piece.is_generic);
             let found = Difference {
                 is_generic: piece.is_generic,
                 behind: behind.clone(),
