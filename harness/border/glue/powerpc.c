@@ -526,6 +526,9 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 		if (!lz_hpte_is_of(&lz_htab[pte_get_hash_gslot(vpn, mmu_psize_defs[lz_psize(size)].shift, ssize, rpte, 0)],
 				   vpn, lz_psize(size), ssize))
 			lz_hash_fault(&page, size, word);
+		else if (size == LZ_SMALL)
+			/* An old entry of the same page, which a set over a live one left: the machine's fault put in its like. */
+			*ptep = __pte(word | H_PAGE_COMBO);
 	}
 }
 

@@ -134,7 +134,7 @@ static lz_u64 lz_page_at(unsigned mm, unsigned long address)
 #define LZ_TSB_ENTRIES 512
 static struct tsb lz_tsbs[LAZYMMU_MMS][MM_NUM_TSBS][LZ_TSB_ENTRIES] __lz_table;
 struct tsb swapper_tsb[KERNEL_TSB_NENTRIES] __lz_table;
-static unsigned long lz_filled_from, lz_filled_to;
+static unsigned long lz_filled_from, lz_filled_to, lz_filled_end;
 
 static struct tsb *lz_kernel_tsb(unsigned long address)
 {
@@ -147,18 +147,39 @@ static void lz_fill_tsb(unsigned long from, unsigned long to)
 
 	lz_filled_from = from;
 	lz_filled_to = from + min(to - from, KERNEL_TSB_NENTRIES * PAGE_SIZE);
+	lz_filled_end = to;
 	for (v = from; v != lz_filled_to; v += PAGE_SIZE)
 		lz_kernel_tsb(v)->tag = v >> 22;
 }
 
-static void lz_tell_tsb(void)
+/* Whether any of what was filled in went. */
+static bool lz_tell_part(void)
 {
 	unsigned long v = lz_filled_from, to = lz_filled_to;
+	bool any = false;
 
 	lz_filled_from = lz_filled_to = 0;
 	for (; v != to; v += PAGE_SIZE)
-		if (lz_kernel_tsb(v)->tag != v >> 22)
+		if (lz_kernel_tsb(v)->tag != v >> 22) {
+			any = true;
 			lazymmu_upcall(LZ_UP_INSN, LZ_INSN_TSB_FLUSH, v, PAGE_SHIFT, lz_page_at(0, v));
+		}
+	return any;
+}
+
+/*
+ * The table has fewer entries than a long range has pages: what it had no room for goes through the tree's function in
+ * further parts, if the tree has used it for the first.
+ */
+static void lz_tell_tsb(void)
+{
+	unsigned long from = lz_filled_to, to = lz_filled_end;
+
+	while (lz_tell_part() && from != to) {
+		lz_fill_tsb(from, to);
+		flush_tsb_kernel_range(from, to);
+		from = lz_filled_to;
+	}
 }
 
 /* kernel/tsb.S: a compare and swap of the tag. Which table, and so which address, says the entry's place. */

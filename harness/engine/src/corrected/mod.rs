@@ -7,7 +7,10 @@
 //! `lazymmu judge`.
 
 mod powerpc64;
+mod sparc64;
 mod xen;
+
+use lazy_mmu_arches::sparc64::{Sparc64, Sun4v};
 
 use crate::subject::Subject;
 
@@ -35,6 +38,8 @@ pub const CORRECTIONS: &[Correction] = &[
     correction("hash-set-over-live", "counted/powerpc64-hash", powerpc64::SET_OVER_LIVE),
     correction("hash-linear-insert", "counted/powerpc64-hash", powerpc64::LINEAR_INSERT),
     correction("radix-flush", "counted/powerpc64-radix", powerpc64::RADIX_FLUSH),
+    correction("sparc-linear-word", "counted/sparc64", sparc64::LINEAR_WORD),
+    correction("sparc-linear-word", "counted/sparc64-sun4v", sparc64::LINEAR_WORD),
 ];
 
 /// A subject of the registry with all its corrections, or with all but one; none where it has no such correction.
@@ -48,6 +53,8 @@ pub fn make(subject: &str, without: Option<Correction>) -> Option<Box<dyn Subjec
         "counted/x86_64-xen" => Some(xen::make(mask)),
         "counted/powerpc64-hash" => Some(powerpc64::hash(mask)),
         "counted/powerpc64-radix" => Some(powerpc64::radix(mask)),
+        "counted/sparc64" => Some(sparc64::make::<Sparc64>(mask)),
+        "counted/sparc64-sun4v" => Some(sparc64::make::<Sun4v>(mask)),
         _ => None,
     }
 }

@@ -52,7 +52,11 @@ impl<const MASK: u8> Hooked for HashAs<MASK> {
         let Some(word) = word.filter(|_| MASK & LINEAR_INSERT != 0) else {
             return Hash::map_linear_page(cx, at, word);
         };
+        let is_known = cx.pte_load(at) & pte::HASHPTE != 0;
         cx.pte_store(at, pte::hash_touched(word));
+        if is_known {
+            return;
+        }
         cx.op(Op::Eieio);
         cx.op(Op::Ptesync);
     }
@@ -64,6 +68,8 @@ enum RadixAs<const MASK: u8> {}
 const TABLE_PAGES: u16 = 32;
 /// `tlb_local_single_page_flush_ceiling`: `POWER9_TLB_SETS_RADIX * 2`.
 const LOCAL_SINGLE_PAGES: u16 = 256;
+/// `POWER9_TLB_SETS_RADIX`
+const TLB_SETS: u16 = 128;
 /// `RIC_FLUSH_PWC`, in the instruction.
 const RIC_PWC: u64 = 1 << 18;
 
@@ -94,16 +100,25 @@ fn flush<C: At<Radix>>(cx: &mut C, range: Range, of_process: u64) {
     let is_local = cx.is_thread_local(first.mm);
     let op = if is_local { Op::Tlbiel } else { Op::Tlbie };
     let form = |ric: u64| decode::radix_b(first.mm.0.into(), decode::R | decode::PRS | ric);
+    let process = |cx: &mut C, ric: u64| cx.execute(Insn { op, a: decode::IS_PID, b: form(ric) });
+    let page = |cx: &mut C, page: u16, size: Size| {
+        let rb = decode::radix_rb(virtual_address(first.step(page)), size);
+        cx.execute(Insn { op, a: rb, b: form(0) });
+    };
     cx.op(Op::Ptesync);
     if pages > if is_local { LOCAL_SINGLE_PAGES } else { SINGLE_PAGES } {
-        cx.execute(Insn { op, a: decode::IS_PID, b: form(of_process) });
+        process(cx, of_process);
+        // By itself a CPU goes through its sets one by one.
+        for _ in 1..if is_local { TLB_SETS } else { 1 } {
+            process(cx, 0);
+        }
     } else {
         if of_process != 0 && pages >= TABLE_PAGES {
-            cx.execute(Insn { op, a: decode::IS_PID, b: form(RIC_PWC) });
+            process(cx, RIC_PWC);
         }
-        for page in 0..pages {
-            let at = first.step(page);
-            cx.execute(Insn { op, a: decode::radix_rb(virtual_address(at), at.size), b: form(0) });
+        (0..pages).for_each(|n| page(cx, n, first.size));
+        if of_process != 0 {
+            tables(first, pages).for_each(|n| page(cx, n, Size::Huge));
         }
     }
     if !is_local {
@@ -111,4 +126,10 @@ fn flush<C: At<Radix>>(cx: &mut C, range: Range, of_process: u64) {
         cx.op(Op::Tlbsync);
     }
     cx.op(Op::Ptesync);
+}
+
+/// Of a range of base pages those that begin a whole table: a huge page may have been there.
+fn tables(first: PteRef, pages: u16) -> impl Iterator<Item = u16> {
+    let whole = move |n: &u16| (first.page + n).is_multiple_of(TABLE_PAGES) && n + TABLE_PAGES <= pages;
+    (0..pages).filter(whole)
 }

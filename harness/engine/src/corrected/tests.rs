@@ -24,6 +24,8 @@ fn each_correction_changes_its_own_case_and_no_generic_event() {
         ("hash-set-over-live", "set U 0; access U 0; enable; set U 0; disable"),
         ("hash-linear-insert", "alloc 0 debug; free 0 debug"),
         ("radix-flush", "set U 0; access U 0; clear U 0; tlb_flush U 0"),
+        ("sparc-linear-word", "alloc 0 debug"),
+        ("sparc-linear-word", "alloc 0 debug"),
     ];
     let mut runner = Runner::new();
     assert_eq!(cases.map(|(name, _)| name).to_vec(), CORRECTIONS.iter().map(|one| one.name).collect::<Vec<_>>());

@@ -56,13 +56,20 @@ struct Reading<'s> {
 }
 
 impl Reading<'_> {
+    /// Whether two words mean the same, and both or neither are marked by a use.
+    fn is_same(&self, a: u64, b: u64) -> bool {
+        let [a, b] = [a, b].map(|word| (meaning(self.subject, word), touched(self.subject.mmu(), word) == word));
+        a == b
+    }
+
     /// The event as it is compared; none if it is not.
     fn alike(&mut self, event: &Event) -> Option<Event> {
         let counted = |held: Deferred| Deferred { digest: 0, ..held };
         let what = match event.what {
             What::Complaint(Complaint::Place, _) => return None,
             What::Store(at, word) => {
-                if self.held.insert((at.mm.0, at.page), word).unwrap_or(0) == word {
+                let held = self.held.insert((at.mm.0, at.page), word).unwrap_or(0);
+                if self.is_same(held, word) {
                     return None;
                 }
                 What::Store(PteRef { size: Size::Small, ..at }, meaning(self.subject, word))

@@ -27,8 +27,8 @@ impl Class {
     }
 }
 
-/// One kind: the generic event before it, then the architecture's events of each side, as the report prints them. A `*`
-/// stands for any text.
+/// One kind: the generic event before it, then the architecture's events of each side, as the report prints them. A `…`
+/// stands for any text within one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// The generic event.
@@ -85,9 +85,18 @@ pub fn of_correction(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| matches!(row.by, By::Correction(of) if of == name))
 }
 
-/// Whether a text is of a pattern, in which `*` stands for any text.
+/// Between two events of a side.
+const BETWEEN: &str = "; ";
+
+/// Whether a text is of a pattern, event by event.
 fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
+    let events = pattern.split(BETWEEN).count() == text.split(BETWEEN).count();
+    events && pattern.split(BETWEEN).zip(text.split(BETWEEN)).all(|(pattern, text)| event_fits(pattern, text))
+}
+
+/// Whether an event is of a pattern, in which `*` stands for any text.
+fn event_fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split(ANY);
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
     let parts: Vec<&str> = parts.collect();
@@ -99,6 +108,9 @@ fn fits(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Any text in a pattern. The events themselves have `*`: `*ptep`, and a repeated block.
+const ANY: &str = "\u{2026}";
+
 #[cfg(test)]
 mod tests {
     use lazy_mmu_engine::corrected::{CORRECTIONS, Correction};
@@ -106,16 +118,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_is_any_text() {
+    fn a_pattern_has_any_text_within_an_event() {
         let rows = [
             ("a", "a", true),
             ("a", "ab", false),
-            ("a*", "ab", true),
-            ("*b", "ab", true),
-            ("a*c*e", "abcde", true),
-            ("a*c*e", "abde", false),
-            ("*", "", true),
-            ("a*a", "a", false),
+            ("a…", "ab", true),
+            ("…b", "ab", true),
+            ("a…c…e", "abcde", true),
+            ("a…c…e", "abde", false),
+            ("…", "", true),
+            ("a…", "ab; c", false),
+            ("a…; c", "ab; c", true),
+            ("a…a", "a", false),
         ];
         for (pattern, text, expected) in rows {
             assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
@@ -130,8 +144,8 @@ mod tests {
             let By::Kinds(kinds) = row.by else { continue };
             assert!(!kinds.is_empty(), "{}", row.name);
             for Kind { behind, ours, theirs } in kinds {
-                assert!(!ours.contains('*') || !theirs.contains('*'), "{}: `{ours}` against `{theirs}`", row.name);
-                assert!(*behind != "*" || !theirs.ends_with("(other operands)"), "{}: operands anywhere", row.name);
+                assert!(!ours.contains(ANY) || !theirs.contains(ANY), "{}: `{ours}` against `{theirs}`", row.name);
+                assert!(*behind != ANY || !theirs.ends_with("(other operands)"), "{}: operands anywhere", row.name);
             }
         }
     }

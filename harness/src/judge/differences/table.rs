@@ -69,24 +69,80 @@ pub const ROWS: &[Row] = &[
         source: "arch/powerpc/mm/book3s64/radix_tlb.c: __radix__flush_tlb_range()",
     },
     Row {
+        name: "sparc-linear-word",
+        on: &["sparc64", "sparc64-sun4v"],
+        class: Class::Ours,
+        by: By::Correction("sparc-linear-word"),
+        reason: "DEBUG_PAGEALLOC maps with PAGE_KERNEL, which is accessed and dirty; our Rust stores the word it is given",
+        source: "arch/sparc/mm/init_64.c: __kernel_map_pages()",
+    },
+    Row {
         name: "set-over-live-warns",
         on: &["aarch64", "powerpc64-hash", "powerpc64-radix"],
         class: Class::Ours,
-        by: By::Kinds(&[kind(
-            "*",
-            "",
-            "WARN arch/powerpc/mm/pgtable.c:N, set_ptes(): pte_hw_valid(*ptep) && !pte_protnone(*ptep)",
-        )]),
+        by: By::Kinds(&[
+            kind("set …", "", ARM_YOUNG_AND_FRAME),
+            kind("set …", "", ARM_YOUNG_AND_CHANGE),
+            kind("set …", "", POWERPC_LIVE),
+            kind("fault N", "", POWERPC_LIVE),
+            kind("set …", "", POWERPC_LIVE_HUGE),
+        ]),
         reason: "a set over a live entry warns under DEBUG_VM; our Rust does not",
         source: "arch/arm64/include/asm/pgtable.h: __check_safe_pte_update(); arch/powerpc/mm/pgtable.c: set_ptes()",
+    },
+    Row {
+        name: "set-over-live-size",
+        on: &["sparc64", "sparc64-sun4v"],
+        class: Class::Ours,
+        by: By::Kinds(&[]),
+        reason: "a small page set over a live huge one removes the TSB and TLB entry of a small page; our Rust removes the \
+                 huge page's",
+        source: "arch/sparc/include/asm/pgtable_64.h: __set_pte_at()",
     },
     Row {
         name: "debug-preempt",
         on: &["powerpc64-hash", "sparc64", "sparc64-sun4v"],
         class: Class::Ours,
-        by: By::Kinds(&[kind("hook *", "", "WARN lib/smp_processor_id.c:N, smp_processor_id(): preemptible()")]),
-        reason: "where a program has ended more sections than it began, a hook runs with preemption on: DEBUG_PREEMPT warns of \
-                 per-CPU data used so; our Rust says that by events of its own",
-        source: "lib/smp_processor_id.c: check_preemption_disabled()",
+        by: By::Kinds(&[
+            kind("hook …", "", PREEMPTIBLE),
+            kind("hook …", "", UNDERFLOW),
+            kind(
+                "hook …",
+                "",
+                "WARN lib/smp_processor_id.c:N, smp_processor_id(): preemptible(); WARN kernel/sched/core.c:N, preempt_count_sub(): val > preempt_count()",
+            ),
+        ]),
+        reason: "where a program has ended more sections than it began, a hook runs with preemption on and counts below 0: \
+                 DEBUG_PREEMPT warns; our Rust has no such checks, and the machine tells both by events of its own",
+        source: "lib/smp_processor_id.c: check_preemption_disabled(); kernel/sched/core.c: preempt_count_sub()",
+    },
+    Row {
+        name: "count-below-zero",
+        on: &["sparc64", "sparc64-sun4v"],
+        class: Class::Modelled,
+        by: By::Kinds(&[kind("set …", "`tsb_flush` with preemption on", "")]),
+        reason: "the border carries no preempt_count below 0: a tree's code sees 0 there, so its next preempt_disable() counts \
+                 to 1",
+        source: "harness/border/glue/generic.c: run()",
+    },
+    Row {
+        name: "same-word",
+        on: &["aarch64", "sparc64", "sparc64-sun4v"],
+        class: Class::Modelled,
+        by: By::Kinds(&[
+            kind("alloc …", "went out: N updates", "went out: N updates, none was needed"),
+            kind("alloc …", "not in effect: K[N]: no barrier made the store visible to walkers", ""),
+        ]),
+        reason: "the adapter does not see a store of the word that is there already, so the machine has nothing that waits for \
+                 a barrier",
+        source: "harness/tree-agent/src/tree.rs: settle_stores()",
     },
 ];
+
+const ARM_YOUNG_AND_FRAME: &str = "WARN arch/armN/include/asm/pgtable.h:N, __check_safe_pte_update(): !(!!(((pte).pte) & …; WARN arch/armN/include/asm/pgtable.h:N, __check_safe_pte_update(): (!!(((old_pte).pte) & …";
+const ARM_YOUNG_AND_CHANGE: &str = "WARN arch/armN/include/asm/pgtable.h:N, __check_safe_pte_update(): !(!!(((pte).pte) & …; WARN arch/armN/include/asm/pgtable.h:N, __check_safe_pte_update(): !pgattr_change_is_safe(…";
+const POWERPC_LIVE: &str = "WARN arch/powerpc/mm/pgtable.c:N, set_ptes(): pte_hw_valid(*ptep) && !pte_protnone(*ptep)";
+const POWERPC_LIVE_HUGE: &str =
+    "WARN arch/powerpc/mm/pgtable.c:N, set_huge_pte_at(): pte_hw_valid(*ptep) && !pte_protnone(*ptep)";
+const PREEMPTIBLE: &str = "WARN lib/smp_processor_id.c:N, smp_processor_id(): preemptible()";
+const UNDERFLOW: &str = "WARN kernel/sched/core.c:N, preempt_count_sub(): val > preempt_count()";
