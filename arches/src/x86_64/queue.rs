@@ -230,8 +230,9 @@ impl<const CALLS: u8, const BYTES: u16> PerCpuOf<CALLS, BYTES> {
         self.failed.set(self.failed.get() + failed as u32);
     }
 
+    /// Writes argument words at an offset that [`new_entry`] gave.
     #[inline(always)]
-    fn write_arguments<const N: usize>(&self, offset: u16, words: [u64; N]) {
+    pub fn write_arguments<const N: usize>(&self, offset: u16, words: [u64; N]) {
         let first = usize::from(offset) / 8;
         if let Some(cells) = self.arguments.get(first..first + N) {
             for (cell, word) in cells.iter().zip(words) {
@@ -245,7 +246,7 @@ impl<const CALLS: u8, const BYTES: u16> PerCpuOf<CALLS, BYTES> {
 ///
 /// Source: `__xen_mc_entry()`.
 #[inline]
-fn new_entry<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, op: Hypercall, size: u16) -> u16
+pub fn new_entry<const CALLS: u8, const BYTES: u16, C>(cx: &mut C, op: Hypercall, size: u16) -> u16
 where
     C: Context<PerCpu = PerCpuOf<CALLS, BYTES>>,
 {

@@ -121,7 +121,8 @@ impl<I: Read, O: Write> Agent<'_, I, O> {
         | Frame::Examine { subject, .. }
         | Frame::Reduce { subject, .. }
         | Frame::Costs { subject, .. }
-        | Frame::Expand { subject, .. }) = request
+        | Frame::Expand { subject, .. }
+        | Frame::Listings { subject, .. }) = request
         else {
             return None;
         };

@@ -29,6 +29,8 @@ static bool lz_radix;
 static struct cpu_spec lz_cpu;
 /* No instruction of a hash fault is told: the machine's own access stands for it. */
 static bool lz_faulting;
+/* The linear map's entries go past the batch, whatever the mode: no note says so. */
+static bool lz_linear;
 
 /* Set by boot code that is not linked; weak, because with more of the tree's objects the tree has them. */
 unsigned long __per_cpu_offset[NR_CPUS] __weak;
@@ -194,7 +196,8 @@ static void lz_hpte_invalidate(unsigned long slot, unsigned long vpn, int bpsize
 	if (!lz_faulting) {
 		struct ppc64_tlb_batch *batch = this_cpu_ptr(&ppc64_tlb_batch);
 
-		lz_note_flush(batch->index == 1 && batch->vpn[0] == vpn);
+		if (!lz_linear)
+			lz_note_flush(batch->index == 1 && batch->vpn[0] == vpn);
 		lz_doomed_local = !!local;
 		lz_doom(vpn, &lz_htab[slot], bpsize, ssize);
 	}
@@ -526,6 +529,9 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 		if (!lz_hpte_is_of(&lz_htab[pte_get_hash_gslot(vpn, mmu_psize_defs[lz_psize(size)].shift, ssize, rpte, 0)],
 				   vpn, lz_psize(size), ssize))
 			lz_hash_fault(&page, size, word);
+		else if (size == LZ_SMALL)
+			/* An old entry of the same page, which a set over a live one left: the machine's fault put in its like. */
+			*ptep = __pte(word | H_PAGE_COMBO);
 	}
 }
 
@@ -624,6 +630,9 @@ void lz_arch_gather_flush(const struct lz_page *first, unsigned n)
 {
 	static struct mmu_gather tlb;
 
+	/* Nobody gathers the kernel's pages: as its other flush. */
+	if (lz_radix && !first->number)
+		return lz_arch_flush(first, n);
 	memset(&tlb, 0, sizeof tlb);
 	tlb.mm = first->mm;
 	tlb.start = first->address;
@@ -702,7 +711,9 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 	/* The tree turns interrupts off there, in the paca, which the machine does not see. */
 	if (!lz_radix && page->page >= LZ_LINEAR_PAGE) {
 		lazymmu_upcall(LZ_UP_IRQ, 1, 0, 0, 0);
+		lz_linear = true;
 		hash__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
+		lz_linear = false;
 		lazymmu_upcall(LZ_UP_IRQ, 0, 0, 0, 0);
 	}
 #endif

@@ -134,7 +134,7 @@ static lz_u64 lz_page_at(unsigned mm, unsigned long address)
 #define LZ_TSB_ENTRIES 512
 static struct tsb lz_tsbs[LAZYMMU_MMS][MM_NUM_TSBS][LZ_TSB_ENTRIES] __lz_table;
 struct tsb swapper_tsb[KERNEL_TSB_NENTRIES] __lz_table;
-static unsigned long lz_filled_from, lz_filled_to;
+static unsigned long lz_filled_from, lz_filled_to, lz_filled_end;
 
 static struct tsb *lz_kernel_tsb(unsigned long address)
 {
@@ -147,18 +147,39 @@ static void lz_fill_tsb(unsigned long from, unsigned long to)
 
 	lz_filled_from = from;
 	lz_filled_to = from + min(to - from, KERNEL_TSB_NENTRIES * PAGE_SIZE);
+	lz_filled_end = to;
 	for (v = from; v != lz_filled_to; v += PAGE_SIZE)
 		lz_kernel_tsb(v)->tag = v >> 22;
 }
 
-static void lz_tell_tsb(void)
+/* Whether any of what was filled in went. */
+static bool lz_tell_part(void)
 {
 	unsigned long v = lz_filled_from, to = lz_filled_to;
+	bool any = false;
 
 	lz_filled_from = lz_filled_to = 0;
 	for (; v != to; v += PAGE_SIZE)
-		if (lz_kernel_tsb(v)->tag != v >> 22)
+		if (lz_kernel_tsb(v)->tag != v >> 22) {
+			any = true;
 			lazymmu_upcall(LZ_UP_INSN, LZ_INSN_TSB_FLUSH, v, PAGE_SHIFT, lz_page_at(0, v));
+		}
+	return any;
+}
+
+/*
+ * The table has fewer entries than a long range has pages: what it had no room for goes through the tree's function in
+ * further parts, if the tree has used it for the first.
+ */
+static void lz_tell_tsb(void)
+{
+	unsigned long from = lz_filled_to, to = lz_filled_end;
+
+	while (lz_tell_part() && from != to) {
+		lz_fill_tsb(from, to);
+		flush_tsb_kernel_range(from, to);
+		from = lz_filled_to;
+	}
 }
 
 /* kernel/tsb.S: a compare and swap of the tag. Which table, and so which address, says the entry's place. */
@@ -196,8 +217,26 @@ void __flush_tlb_pending(unsigned long context, unsigned long n, unsigned long *
 	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_FLUSH_PENDING, context, (lz_u64)vaddrs, n);
 }
 
+/*
+ * The page of the linear map that __kernel_map_pages() changes. The kernel's linear map may be executed; a program's entries
+ * of it may not, so the machine is not told so. What is left of an entry is the address, which says nothing.
+ */
+static pte_t *lz_linear;
+
+static void lz_linear_stored(void)
+{
+	unsigned long address = lz_linear ? pte_val(pfn_pte(lz_linear - &lz_small[0][LZ_LINEAR_PAGE], __pgprot(0))) : 0;
+
+	if (!lz_linear)
+		return;
+	pte_val(*lz_linear) &= ~(tlb_type == hypervisor ? _PAGE_EXEC_4V : _PAGE_EXEC_4U);
+	if (!(pte_val(*lz_linear) & ~address))
+		*lz_linear = __pte(0);
+}
+
 void __flush_tlb_kernel_range(unsigned long start, unsigned long end)
 {
+	lz_linear_stored();
 	lz_tell_tsb();
 	lazymmu_upcall(LZ_UP_INSN, LZ_INSN_FLUSH_KERNEL, start, end, 0);
 }
@@ -507,13 +546,11 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 	if (page->number || page->page < LZ_LINEAR_PAGE || page->page >= LZ_LINEAR_PAGE + PTRS_PER_PTE)
 		return;
 	lz_fill_tsb(page->address, page->address + PAGE_SIZE);
+	lz_linear = page->place;
 	__kernel_map_pages(vmemmap + (page->page - LZ_LINEAR_PAGE), 1, word != 0);
+	lz_linear_stored();
+	lz_linear = NULL;
 	lz_tell_tsb();
-	/* The kernel's linear map may be executed; a program's entries of it may not, so the machine is not told so. */
-	pte_val(*(pte_t *)page->place) &= ~(tlb_type == hypervisor ? _PAGE_EXEC_4V : _PAGE_EXEC_4U);
-	/* What is left of an entry is the address, which says nothing. */
-	if (!word && !(pte_val(*(pte_t *)page->place) & ~pte_val(pfn_pte(page->page - LZ_LINEAR_PAGE, __pgprot(0)))))
-		*(pte_t *)page->place = __pte(0);
 #endif
 }
 

@@ -314,12 +314,17 @@ void lz_arch_gather_flush(const struct lz_page *first, unsigned n)
 	tlb_flush(&tlb);
 }
 
+bool lz_issue_is_flush;
+
 /* What __kernel_map_pages() does for one page: set_memory.c's walk to the entry is left out, its store and flush are here. */
 void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 {
 	set_pte(page->place, native_make_pte(word));
 	preempt_disable();
+	/* What is issued from here on is no update. */
+	lz_issue_is_flush = true;
 	__flush_tlb_all();
+	lz_issue_is_flush = false;
 	preempt_enable();
 }
 

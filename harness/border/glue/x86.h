@@ -14,6 +14,9 @@ void lz_xen_boot_mmu(void);
 void lz_xen_boot_cpu(void);
 #endif
 
+/* The flush of DEBUG_PAGEALLOC is in progress: what it issues is no update. */
+extern bool lz_issue_is_flush;
+
 /* The per-CPU TLB state is the tree's mm/tlb.c's. */
 void lz_tlb_loaded(unsigned cpu, struct mm_struct *mm);
 /* Runs a function as another CPU, as an interrupt there would, and comes back. */

@@ -3,7 +3,11 @@
 #include "arch/x86/xen/multicalls.c"
 #include "x86.h"
 
-void lz_trace(int note, unsigned long a, unsigned long b) { lazymmu_upcall(LZ_UP_NOTE, note, a, b, 0); }
+void lz_trace(int note, unsigned long a, unsigned long b)
+{
+	if (note != LZ_NOTE_MC_ISSUE || !lz_issue_is_flush)
+		lazymmu_upcall(LZ_UP_NOTE, note, a, b, 0);
+}
 
 unsigned lz_xen_entries_used(unsigned cpu) { return per_cpu(mc_buffer, cpu).mcidx; }
 

@@ -11,7 +11,7 @@ use crate::program::Program;
 use crate::program::minimise::within;
 use crate::runner::{Runner, summarise};
 use crate::subject::Subject;
-use crate::trace::{Complaint, Event, What, timeline};
+use crate::trace::{Complaint, Event, What, alike, timeline};
 use crate::wire::Summary;
 
 /// One violation of a run.
@@ -57,10 +57,11 @@ pub struct Examiner<'s> {
 const WORK: u64 = 400_000;
 
 impl Examiner<'_> {
-    /// Runs a program and sums the run up; `left` has the invariants whose violations nothing explains.
+    /// Runs a program and sums the run up; `left` has the invariants whose violations nothing explains, and `all` is of
+    /// the events as subjects' are compared ([`alike`]).
     pub fn summary(&self, runner: &mut Runner, program: &Program) -> Summary {
         let (events, verdict) = runner.run_on(self.subject, self.rules, program);
-        let summary = summarise(events, &verdict);
+        let summary = Summary { all: alike::digest(self.subject, events), ..summarise(events, &verdict) };
         if verdict.faults().next().is_none() {
             return Summary { left: 0, ..summary };
         }

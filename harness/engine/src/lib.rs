@@ -8,6 +8,7 @@
 //! | [`trace`] | the events of one run, and their printed forms |
 //! | [`contract`] | the oracles: invariants, and the reference model of the counted generation |
 //! | [`zoo`] | subjects with one thing bent, which the oracles must catch |
+//! | [`corrected`] | subjects of ours with a known difference from the kernel taken away |
 //! | [`finding`] | what makes two failures one, and the artefacts of one |
 //! | [`replay`] | recorded kernel traces, checked call by call |
 //! | [`fuzz`] | what the fuzz targets do with their input |
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod contract;
+pub mod corrected;
 pub mod costs;
 pub mod examine;
 pub mod exercise;

@@ -5,6 +5,7 @@
 //! deferrals, instructions, stores, what a walker saw. Written by the machine, read by the oracles; [`digests`] and
 //! [`line()`] are its two printed forms. The timeline is `crate::trace::timeline`.
 
+pub mod alike;
 mod digest;
 mod memory;
 mod site;

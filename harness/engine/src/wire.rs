@@ -114,6 +114,15 @@ pub enum Frame {
     },
     /// From the agent.
     Expanded(Box<Expanded>),
+    /// To the agent: run programs on a kernel tree's subject; answered by [`Frame::Texts`], their traces as they are compared.
+    Listings {
+        /// The subject's number.
+        subject: u8,
+        /// Programs as bytes.
+        programs: Vec<Vec<u8>>,
+    },
+    /// From the agent: a text for each, in order.
+    Texts(Vec<String>),
     /// To the agent: a recorded kernel trace begins; its name.
     Replay(String),
     /// To the agent: bytes of it.
@@ -299,6 +308,12 @@ impl Payload {
             Frame::Costs { subject, programs } => {
                 to.u8(18).u8(*subject).list(programs);
             }
+            Frame::Listings { subject, programs } => {
+                to.u8(22).u8(*subject).list(programs);
+            }
+            Frame::Texts(texts) => {
+                to.u8(23).list(texts);
+            }
             Frame::Counted(costs) => {
                 to.u8(19).u32(costs.len() as u32);
                 costs.iter().flat_map(Costs::values).for_each(|value| {
@@ -363,9 +378,9 @@ impl Payload {
         self
     }
 
-    fn list(&mut self, items: &[Vec<u8>]) -> &mut Self {
+    fn list<T: AsRef<[u8]>>(&mut self, items: &[T]) -> &mut Self {
         self.u32(items.len() as u32);
-        items.iter().fold(self, |to, item| to.bytes(item))
+        items.iter().fold(self, |to, item| to.bytes(item.as_ref()))
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
@@ -381,7 +396,7 @@ impl Reader<'_> {
     fn frame(&mut self) -> Result<Frame, WireError> {
         Ok(match self.u8()? {
             0 => Frame::Hello { version: self.u16()?, arch: self.text()?, subjects: self.u64()? },
-            1 => Frame::Batch { subject: self.u8()?, port: self.u8()?, programs: self.list()? },
+            1 => Frame::Batch { subject: self.u8()?, port: self.u8()?, programs: self.list(Self::bytes)? },
             2 => {
                 let count = self.count(36)?;
                 Frame::Results((0..count).map(|_| self.summary()).collect::<Result<_, _>>()?)
@@ -414,12 +429,14 @@ impl Reader<'_> {
                 Frame::Reduce { subject: self.u8()?, program: self.bytes()?, invariant: self.u8()?, op: self.text()? }
             }
             17 => Frame::Reduced(self.bytes()?),
-            18 => Frame::Costs { subject: self.u8()?, programs: self.list()? },
+            18 => Frame::Costs { subject: self.u8()?, programs: self.list(Self::bytes)? },
+            22 => Frame::Listings { subject: self.u8()?, programs: self.list(Self::bytes)? },
+            23 => Frame::Texts(self.list(Self::text)?),
             19 => {
                 let count = self.count(8 * Costs::NAMES.len())?;
                 Frame::Counted((0..count).map(|_| self.costs()).collect::<Result<_, _>>()?)
             }
-            20 => Frame::Expand { subject: self.u8()?, steps: self.list()?, paths: self.list()? },
+            20 => Frame::Expand { subject: self.u8()?, steps: self.list(Self::bytes)?, paths: self.list(Self::bytes)? },
             21 => Frame::Expanded(Box::new(self.expanded()?)),
             _ => return Err(WireError::Garbled("an unknown kind of frame")),
         })
@@ -485,11 +502,6 @@ impl Reader<'_> {
         Ok(Costs::from_values(values))
     }
 
-    fn list(&mut self) -> Result<Vec<Vec<u8>>, WireError> {
-        let count = self.count(4)?;
-        (0..count).map(|_| self.bytes()).collect()
-    }
-
     /// A count of items of at least `size` bytes: never more than the payload can hold.
     fn count(&mut self, size: usize) -> Result<usize, WireError> {
         let count = self.u32()? as usize;
@@ -539,6 +551,11 @@ impl Reader<'_> {
     fn bytes(&mut self) -> Result<Vec<u8>, WireError> {
         let length = self.u32()? as usize;
         Ok(self.take(length)?.to_vec())
+    }
+
+    fn list<T>(&mut self, item: fn(&mut Self) -> Result<T, WireError>) -> Result<Vec<T>, WireError> {
+        let count = self.count(4)?;
+        (0..count).map(|_| item(self)).collect()
     }
 
     fn text(&mut self) -> Result<String, WireError> {

@@ -49,7 +49,7 @@ pub struct Judge {
     /// Compile the tree by clang instead of gcc
     #[arg(long)]
     llvm: bool,
-    /// Exit 1 for known findings and for generic events that differ from our Rust's, too
+    /// Exit 1 for known findings and for unexplained differences from our Rust, too
     #[arg(long)]
     strict: bool,
     /// The form of the report
@@ -58,7 +58,7 @@ pub struct Judge {
     /// Write that report to a file; standard output gets the human one
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Show every kind of difference between the tree's events and our Rust's, with its program
+    /// Show every kind of difference between the tree's events and our Rust's, explained or not
     #[arg(long)]
     verbose: bool,
 }

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::program::{Program, generate};
@@ -88,8 +89,10 @@ impl<'m> Twins<'m> {
     /// What the subject at `at` of the registry makes of each program.
     pub fn of(&self, at: usize) -> &[Summary] {
         self.of[at].get_or_init(|| {
-            let mut runner = Runner::new();
-            self.items.iter().map(|item| runner.summary(at, Port::Model, &item.program)).collect()
+            let (mut runner, subject) = (Runner::new(), SUBJECTS[at].make(Port::Model));
+            let rules = SUBJECTS[at].rules();
+            let examiner = Examiner { subject: &*subject, rules, kind: "", explain: |_, _, _| Vec::new() };
+            self.items.iter().map(|item| examiner.summary(&mut runner, &item.program)).collect()
         })
     }
 }

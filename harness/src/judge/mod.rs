@@ -136,6 +136,8 @@ pub struct Judged {
     pub form: Form,
     /// Counts by suite, in the order of [`Suite::ALL`].
     pub counts: [Counts; 4],
+    /// Kinds of difference from our Rust that nothing explains.
+    pub unexplained: u64,
     /// How long it ran.
     pub took: Duration,
 }

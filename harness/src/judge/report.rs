@@ -11,7 +11,7 @@ use lazy_mmu_engine::trace::counted;
 use lazy_mmu_snapshots::known::KNOWN;
 use lazy_mmu_snapshots::known::tree::OF_TREES;
 
-use super::differences::Difference;
+use super::differences::{Difference, explained};
 use super::findings::{Finding, names};
 use super::material::Item;
 use super::run::{Found, Result};
@@ -44,6 +44,8 @@ pub struct Report {
     pub known: BTreeMap<String, Found>,
     /// Where events are not our Rust's.
     pub differences: Vec<Difference>,
+    /// Corrections of our Rust that matter, by name: on which forms, in how many programs of each.
+    pub corrected: BTreeMap<&'static str, Vec<(String, u64)>>,
 }
 
 impl Report {
@@ -52,9 +54,15 @@ impl Report {
     pub fn new(source: &Source, path: String, compiler: Compiler, done: (Vec<Row>, Vec<Result>)) -> Report {
         let (rows, results) = done;
         let (mut findings, mut known, mut differences) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut corrected = BTreeMap::new();
         for result in results {
             findings.extend(result.findings);
-            differences.extend(result.differences);
+            for (form, found) in result.differences {
+                differences.extend(found.kinds);
+                for (name, runs) in found.corrected {
+                    corrected.entry(name).or_insert_with(Vec::new).push((form.clone(), runs));
+                }
+            }
             for (name, found) in result.known {
                 known.entry(name).or_insert(found);
             }
@@ -68,6 +76,7 @@ impl Report {
             findings: super::findings::merged(findings),
             known,
             differences: super::differences::merged(differences),
+            corrected,
         }
     }
 
@@ -89,7 +98,7 @@ impl Report {
     /// of these two is success.
     #[must_use]
     pub fn exit(&self, is_strict: bool, is_old: impl Fn(&Finding) -> bool) -> Exit {
-        let differs = || self.differences.iter().any(|difference| difference.is_generic);
+        let differs = || self.differences.iter().any(|difference| difference.row.is_none());
         let new = self.findings.iter().any(|finding| is_strict || !is_old(finding));
         if new || is_strict && (!self.known.is_empty() || differs()) {
             return Exit::Broke;
@@ -223,26 +232,64 @@ impl Report {
                 without_twin.join(", ")
             );
         }
-        if self.differences.is_empty() {
+        self.unexplained(text, is_verbose);
+        self.explained(text, is_verbose);
+    }
+
+    fn unexplained(&self, text: &mut String, is_verbose: bool) {
+        let unexplained: Vec<&Difference> = self.differences.iter().filter(|kind| kind.row.is_none()).collect();
+        if unexplained.is_empty() {
             return;
         }
-        let kinds = counted(self.differences.len() as u64, ["kind", "kinds"]);
-        let _ = writeln!(text, "\nour Rust does something else, in {kinds} (no verdict rests on it; docs/judge.md):");
+        let kinds = counted(unexplained.len() as u64, ["kind", "kinds"]);
+        let _ = writeln!(text, "\nour Rust does something else, unexplained, in {kinds} (docs/judge.md):");
         let shown = if is_verbose { usize::MAX } else { SHOWN };
-        for difference in self.differences.iter().take(shown) {
-            let Difference { is_generic, ours, theirs, subjects, runs, program, place } = difference;
+        for difference in unexplained.iter().take(shown) {
+            let Difference { is_generic, behind, ours, theirs, subjects, runs, program, place, .. } = difference;
             let class = if *is_generic { "generic" } else { "architecture" };
             let runs = counted(*runs, ["run", "runs"]);
-            let _ = writeln!(text, "  {class}, {runs} on {}: ours `{ours}`, the tree's `{theirs}`", names(subjects));
-            if is_verbose {
-                let _ = writeln!(text, "{}", indented(&format!("{program}\n{place}")));
-            }
-        }
-        if self.differences.len() > SHOWN && !is_verbose {
+            let _ = writeln!(text, "  {class}, {runs} on {}, at `{behind}`:", names(subjects));
             let _ = writeln!(
                 text,
-                "  and {} more kinds; --verbose shows all, with programs",
-                self.differences.len() - SHOWN
+                "    ours:   {ours}\n    theirs: {theirs}\n{}",
+                indented(&format!("{program}\n{place}"))
+            );
+        }
+        if let Some(more) = unexplained.len().checked_sub(shown).filter(|&more| more > 0) {
+            let _ = writeln!(text, "  and {more} more kinds; --verbose shows all");
+        }
+    }
+
+    /// Explained differences: each row of the table that was met.
+    fn explained(&self, text: &mut String, is_verbose: bool) {
+        let mut lines = String::new();
+        for row in self.corrected.keys().filter_map(|name| explained::of_correction(name)) {
+            let forms = self.corrected[row.name].iter().map(|(form, runs)| format!("{runs} runs on {form}"));
+            let _ = write!(
+                lines,
+                "{}",
+                entry(row, &format!("{}; corrected in our Rust", forms.collect::<Vec<_>>().join(", ")))
+            );
+        }
+        let mut rows: BTreeMap<&str, (&explained::Row, Vec<&Difference>)> = BTreeMap::new();
+        for difference in &self.differences {
+            if let Some(row) = difference.row {
+                rows.entry(row.name).or_insert((row, Vec::new())).1.push(difference);
+            }
+        }
+        for (row, kinds) in rows.values() {
+            let subjects: BTreeSet<_> = kinds.iter().flat_map(|kind| kind.subjects.iter().cloned()).collect();
+            let runs = counted(kinds.iter().map(|kind| kind.runs).sum::<u64>(), ["run", "runs"]);
+            let many = counted(kinds.len() as u64, ["kind", "kinds"]);
+            let _ = write!(lines, "{}", entry(row, &format!("{many} in {runs} on {}", names(&subjects))));
+            for Difference { behind, ours, theirs, runs, .. } in kinds.iter().filter(|_| is_verbose) {
+                let _ = writeln!(lines, "    {runs} at `{behind}`\n      ours:   {ours}\n      theirs: {theirs}");
+            }
+        }
+        if !lines.is_empty() {
+            let _ = write!(
+                text,
+                "\nour Rust does something else, explained (no verdict rests on it; docs/judge.md):\n{lines}"
             );
         }
     }
@@ -306,10 +353,11 @@ fn line(target: &str, judged: &Judged) -> Vec<String> {
         failed => format!("{failed} of {} FAILED", counts.ran),
     };
     let total = judged.total();
-    let twin = match (judged.form.twin, total.other_generic, total.other_events) {
+    let twin = match (judged.form.twin, judged.unexplained, total.other_generic + total.other_events) {
         (None, ..) => "none".to_owned(),
         (_, 0, 0) => "same".to_owned(),
-        (_, generic, events) => format!("{generic}+{events} differ"),
+        (_, 0, _) => "explained".to_owned(),
+        (_, unexplained, _) => format!("{unexplained} unexplained"),
     };
     let state = match (state(judged), total.known) {
         ("ok", 0) => "ok".to_owned(),
@@ -333,6 +381,12 @@ fn unknown(judged: &Judged) -> String {
 fn without(target: &str, state: &str) -> Vec<String> {
     let cells = Suite::ALL.map(|_| "-".to_owned());
     [target.to_owned(), "-".to_owned()].into_iter().chain(cells).chain(["-".to_owned(), state.to_owned()]).collect()
+}
+
+/// A row of the table that was met.
+fn entry(row: &explained::Row, runs: &str) -> String {
+    let explained::Row { name, class, reason, source, .. } = row;
+    format!("  {name} ({}): {runs}\n    {reason}\n    {source}\n", class.name())
 }
 
 fn indented(text: &str) -> String {

@@ -14,7 +14,7 @@ use lazy_mmu_engine::runner::{CUT, MISUSED};
 use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
-use super::differences::Difference;
+use super::differences::Differences;
 use super::findings::{self, Broke, Finding};
 use super::material::{Item, Twins};
 use super::{Cause, Counts, Form, Judged, Suite};
@@ -50,8 +50,8 @@ pub struct Result {
     pub findings: Vec<Finding>,
     /// What is known and was met, by name.
     pub known: BTreeMap<String, Found>,
-    /// Where events are not our Rust's.
-    pub differences: Vec<Difference>,
+    /// Where events are not our Rust's, form by form.
+    pub differences: Vec<(String, Differences)>,
     /// What each workload costs on each form, where that was asked for.
     pub costs: Vec<(String, Vec<Costs>)>,
 }
@@ -154,14 +154,27 @@ impl Asked<'_> {
         }
     }
 
-    /// The events of a run, a line each; none where the code crashes.
+    /// The events of runs as they are compared with our Rust's, a line each; none where the code crashes.
     ///
     /// # Errors
     /// The agent does not answer.
-    pub fn listing(&mut self, subject: u8, program: &[u8]) -> std::result::Result<Option<String>, AgentError> {
-        match self.agent.ask(&Frame::Show { subject, port: 0, program: program.to_vec() })? {
-            Frame::Text(text) => Ok(Some(text)),
-            Frame::Panicked { .. } => Ok(None),
+    pub fn listings(
+        &mut self,
+        subject: u8,
+        programs: &[Vec<u8>],
+    ) -> std::result::Result<Vec<Option<String>>, AgentError> {
+        if programs.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.agent.ask(&Frame::Listings { subject, programs: programs.to_vec() })? {
+            Frame::Texts(texts) if texts.len() == programs.len() => Ok(texts.into_iter().map(Some).collect()),
+            Frame::Panicked { program, .. } if (program as usize) < programs.len() => {
+                let (before, rest) = programs.split_at(program as usize);
+                let mut listings = self.listings(subject, before)?;
+                listings.push(None);
+                listings.extend(self.listings(subject, &rest[1..])?);
+                Ok(listings)
+            }
             other => Err(garbled(&other)),
         }
     }
@@ -225,7 +238,7 @@ pub fn form(
             }
         }
     }
-    Ok((Judged { form, counts, took: begin.elapsed() }, broke, differ))
+    Ok((Judged { form, counts, unexplained: 0, took: begin.elapsed() }, broke, differ))
 }
 
 /// Counts one run.
@@ -256,13 +269,15 @@ pub fn target(
 ) -> std::result::Result<Result, AgentError> {
     let mut result = Result::default();
     for form in forms {
-        let (judged, broke, differ) = self::form(agent, form, items, twins)?;
+        let (mut judged, broke, differ) = self::form(agent, form, items, twins)?;
         let asked = &mut Asked { agent };
         result.findings.extend(findings::of_form(asked, target, form, items, &broke, &BTreeSet::new())?);
         for (name, found) in findings::known(asked, form, items, &broke)? {
             result.known.entry(name).or_insert(found);
         }
-        result.differences.extend(super::differences::of_form(asked, target, form, items, &differ)?);
+        let differences = super::differences::of_form(asked, target, form, items, &differ)?;
+        judged.unexplained = differences.kinds.iter().filter(|kind| kind.row.is_none()).count() as u64;
+        result.differences.push((form.name.clone(), differences));
         if wants_costs {
             let workloads = items.iter().filter(|item| item.suite == Suite::Workloads);
             let programs = workloads.map(|item| item.bytes.clone()).collect();

@@ -21,7 +21,12 @@ fn judged(name: &str, failed: u64, is_proven: bool) -> Judged {
     let unproven = if is_proven { Vec::new() } else { vec![MESSAGE.to_owned()] };
     let form = Form { index: 0, name: name.to_owned(), twin: None, same_mmu: false, unproven };
     let counts = Counts { ran: 10, failed, ..Counts::default() };
-    Judged { form, counts: [counts, Counts::default(), Counts::default(), Counts::default()], took: Duration::ZERO }
+    Judged {
+        form,
+        counts: [counts, Counts::default(), Counts::default(), Counts::default()],
+        unexplained: 0,
+        took: Duration::ZERO,
+    }
 }
 
 fn finding(name: &str) -> Finding {
@@ -46,6 +51,7 @@ fn report(forms: Vec<Judged>, findings: Vec<Finding>) -> Report {
         rows: vec![Row { target: Target::X86_64, outcome: Outcome::Ran(forms, "natively".to_owned()) }],
         findings,
         known: BTreeMap::new(),
+        corrected: BTreeMap::new(),
         differences: Vec::new(),
     }
 }

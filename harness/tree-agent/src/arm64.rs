@@ -95,6 +95,8 @@ pub fn after_set(tree: &Tree) {
     if tree.form.isa != Isa::Aarch64 || !tree.open.get().updating {
         return;
     }
+    // The stores were made before they were deferred.
+    tree.settle();
     let task = tree.env().current();
     let queued = tree.open.get().at.is_some_and(|at| at.mm.is_kernel()) && tree.set_is_valid();
     let is_pending = || enter(entry::DEFERRED, tree.env().cpu().into(), task.into(), 1) != 0;

@@ -32,12 +32,16 @@ pub fn look(tree: &Tree) {
     let now = enter(entry::DEFERRED, cpu.into(), 0, 0);
     let Some(held) = tree.batch.held.get(usize::from(cpu)) else { return };
     if held.replace(now) < now {
+        // The entry was stored before it joined.
+        tree.settle();
         tree.env().note(Note::BatchAdd(now as u16));
     }
 }
 
 /// `entries` go out, or with 0 one that is in no batch.
 pub fn flushes(tree: &Tree, entries: u64) {
+    // The entry at hand was stored before its flush.
+    tree.settle();
     if entries == 0 {
         tree.env().note(Note::FlushImmediate);
         return;

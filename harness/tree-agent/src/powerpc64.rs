@@ -59,8 +59,14 @@ fn radix(tree: &Tree, op: Op, at: Option<PteRef>, rb: u64, c: u64) -> Insn {
     if rb & decode::IS_PID != 0 {
         return Insn { op, a: decode::IS_PID, b };
     }
+    let flushed = tree.open.get().flushing.map(|range| range.first.size);
+    // A range of base pages is flushed by huge ones, too: there the address is a base page's.
+    if at.is_some_and(|at| at.size == Size::Huge) && flushed.is_some_and(|size| size != Size::Huge) {
+        let mm = lazy_mmu_arches::page::Mm((c >> 32) as u8);
+        let address = tree.page_in(mm, rb & !0xfff).map_or(0, |(at, into)| virtual_address(at) + into);
+        return Insn { op, a: decode::radix_rb(address, Size::Huge), b };
+    }
     let a = at.map_or(0, |at| {
-        let flushed = tree.open.get().flushing.map(|range| range.first.size);
         let size = if at.size == Size::Huge { at.size } else { flushed.unwrap_or(at.size) };
         decode::radix_rb(virtual_address(at), size)
     });

@@ -13,7 +13,7 @@ use lazy_mmu_engine::program::{generate, text};
 use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summarise};
 use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
-use lazy_mmu_engine::trace::{listing, timeline};
+use lazy_mmu_engine::trace::{alike, listing, timeline};
 use lazy_mmu_engine::wire::{self, Frame, Summary};
 use lazy_mmu_snapshots::known;
 
@@ -157,6 +157,13 @@ impl Forms {
                 };
                 let program = decode(program);
                 Frame::Reduced(encode(&examiner.reduce(runner, &program, invariant, op)))
+            }
+            Frame::Listings { programs, .. } => {
+                let texts = programs.iter().zip(0..).map(|(program, n)| {
+                    guard::program_begins(n);
+                    alike::listing(tree, runner.run_on(tree, tree.rules(), &decode(program)).0)
+                });
+                Frame::Texts(texts.collect())
             }
             Frame::Costs { programs, .. } => {
                 let costs = programs.iter().zip(0..).map(|(program, n)| {
@@ -318,7 +325,7 @@ fn compare(tree: &Tree, twin: &dyn Subject, runner: &mut Runner, count: u64, len
         let run = (0..count).map(|seed| {
             guard::program_begins(seed as u32);
             let (events, verdict) = runner.run_on(subject, tree.rules(), &generate::legal(seed, length));
-            summarise(events, &verdict)
+            Summary { all: alike::digest(subject, events), ..summarise(events, &verdict) }
         });
         let summaries: Vec<Summary> = run.collect();
         (summaries, (processor_time() - start) * 1e6 / count as f64)

@@ -243,7 +243,10 @@ impl Tree {
         let packed = packed.iter().rev().fold(0, |packed, &depth| packed << 8 | u64::from(depth));
         enter(entry::RUN, env.cpu().into(), env.current().into(), packed);
         self.told.set(depths.preempt.into());
-        if let Some(mm) = self.open.get().about() {
+        // A batch that goes out may be of any address space.
+        let batches = matches!(self.form.mmu, Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v);
+        let about = self.open.get().about();
+        for mm in (1..=2).map(Mm).filter(|&mm| batches || about == Some(mm)) {
             let all = (1 << env.cpus()) - 1;
             let mask = if env.is_thread_local(mm) { 1 << env.cpu() } else { all };
             enter(entry::MM_ON, mm.0.into(), mask, 1);

@@ -20,6 +20,7 @@ mod schedule;
 use crate::program::{CPUS, LOCKS, MAX_OPS, Program, TASKS};
 use crate::subject::Subject;
 use crate::trace::{Counters, Event, Late, What};
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::Mm;
 use memory::Memory;
 pub use mutant::Mutant;
@@ -330,6 +331,12 @@ impl Run<'_> {
         };
         self.machine.events.push(event);
     }
+}
+
+/// What an entry of an MMU says once its translation has been used.
+#[must_use]
+pub fn touched(mmu: Mmu, word: u64) -> u64 {
+    codec::Format::of(mmu).touched(word)
 }
 
 #[cfg(test)]

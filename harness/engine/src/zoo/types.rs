@@ -2,7 +2,7 @@
 //!
 //! For what never crosses the object's boundary: which hook a call runs, what the one question answers, what a hook or a
 //! PTE operation does to the batch. A specimen implements [`Counting`] or [`Hooked`] and overrides one method; the rest is
-//! the faithful code's. Not here: what is bent (the families). Used by the families alone.
+//! the faithful code's. Not here: what is bent (the families). Used by the families, and by [`crate::corrected`].
 
 use std::marker::PhantomData;
 
@@ -119,6 +119,26 @@ pub trait Hooked {
         Self::Base::clear_pte(cx, at)
     }
 
+    /// [`Backend::wrprotect_pte`]
+    fn wrprotect_pte<C: At<Self::Base>>(cx: &mut C, at: PteRef) {
+        Self::Base::wrprotect_pte(cx, at);
+    }
+
+    /// [`Backend::gather_flush`]
+    fn gather_flush<C: At<Self::Base>>(cx: &mut C, range: Range) {
+        Self::Base::gather_flush(cx, range);
+    }
+
+    /// [`Backend::map_linear_page`]
+    fn map_linear_page<C: At<Self::Base>>(cx: &mut C, at: PteRef, word: Option<u64>) {
+        Self::Base::map_linear_page(cx, at, word);
+    }
+
+    /// [`Backend::guest_load`]
+    fn guest_load(cpu: &<Self::Base as Backend>::PerCpu, address: u64) -> u64 {
+        Self::Base::guest_load(cpu, address)
+    }
+
     /// [`Backend::flush_tlb_range`]
     fn flush_tlb_range<C: At<Self::Base>>(cx: &mut C, range: Range) {
         Self::Base::flush_tlb_range(cx, range);
@@ -181,7 +201,7 @@ impl<W: Hooked> Backend for Form<W> {
     }
 
     fn wrprotect_pte<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, at: PteRef) {
-        W::Base::wrprotect_pte(cx, at);
+        W::wrprotect_pte(cx, at);
     }
 
     fn get_pte<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, at: PteRef) -> u64 {
@@ -193,7 +213,7 @@ impl<W: Hooked> Backend for Form<W> {
     }
 
     fn gather_flush<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, range: Range) {
-        W::Base::gather_flush(cx, range);
+        W::gather_flush(cx, range);
     }
 
     fn map_linear_page<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(
@@ -201,7 +221,7 @@ impl<W: Hooked> Backend for Form<W> {
         at: PteRef,
         word: Option<u64>,
     ) {
-        W::Base::map_linear_page(cx, at, word);
+        W::map_linear_page(cx, at, word);
     }
 
     fn start_context_switch<C: Context<PerCpu = Self::PerCpu, Thread = Self::Thread>>(cx: &mut C, prev: C::Task) {
@@ -225,7 +245,7 @@ impl<W: Hooked> Backend for Form<W> {
     }
 
     fn guest_load(cpu: &Self::PerCpu, address: u64) -> u64 {
-        W::Base::guest_load(cpu, address)
+        W::guest_load(cpu, address)
     }
 
     fn guest_store(cpu: &Self::PerCpu, address: u64, value: u64) {

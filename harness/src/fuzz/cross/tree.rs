@@ -113,7 +113,7 @@ impl Compare for Run<'_> {
             let [generic, _] = differ;
             let kinds = differences::of_form(asked, self.target, &form, &items, &[generic, Vec::new()])?;
             let found = findings::of_form(asked, self.target, &form, &items, &broke, &self.met)?;
-            self.kinds = differences::merged(std::mem::take(&mut self.kinds).into_iter().chain(kinds).collect());
+            self.kinds = differences::merged(std::mem::take(&mut self.kinds).into_iter().chain(kinds.kinds).collect());
             for finding in found {
                 self.met.extend(finding.what.iter().cloned());
                 // The receiver goes last.

@@ -143,6 +143,7 @@ fn subject(judged: &Judged) -> Value {
         "twin": judged.form.twin.map(|at| SUBJECTS[at].name),
         "state": state(judged),
         "unproven": judged.form.unproven,
+        "unexplained": judged.unexplained,
         "seconds": judged.took.as_secs_f64(),
         "suites": Suite::ALL.into_iter().zip(&judged.counts).map(suite).collect::<Vec<_>>(),
     })
@@ -197,9 +198,11 @@ fn known(judgement: &Judgement<'_>) -> Vec<Value> {
 }
 
 fn difference(difference: &Difference) -> Value {
-    let Difference { is_generic, ours, theirs, subjects, runs, program, place } = difference;
+    let Difference { is_generic, behind, ours, theirs, row, subjects, runs, program, place } = difference;
     json!({
         "generic": is_generic,
+        "explained": row.map(|row| row.name),
+        "behind": behind,
         "ours": ours,
         "theirs": theirs,
         "subjects": names(subjects),

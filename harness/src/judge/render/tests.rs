@@ -38,6 +38,7 @@ fn judged(name: &str, twin: Option<usize>, failed: u64, known: u64) -> Judged {
     Judged {
         form: Form { index: 0, name: name.to_owned(), twin, same_mmu: true, unproven: Vec::new() },
         counts,
+        unexplained: u64::from(twin.is_some()),
         took: Duration::from_millis(1500),
     }
 }
@@ -59,7 +60,17 @@ fn finding(op: &str, place: Option<&str>) -> Finding {
 fn difference() -> Difference {
     let subjects = BTreeSet::from([(Target::X86_64, "tree/native".to_owned())]);
     let (ours, theirs, place) = ("hook enter".to_owned(), String::new(), "- hook enter\n".to_owned());
-    Difference { is_generic: true, ours, theirs, subjects, runs: 3, program: program("enable"), place }
+    Difference {
+        is_generic: true,
+        behind: "enable".to_owned(),
+        row: None,
+        ours,
+        theirs,
+        subjects,
+        runs: 3,
+        program: program("enable"),
+        place,
+    }
 }
 
 /// Every kind of outcome once, and findings: a warning with its place, and a crash.
@@ -89,6 +100,7 @@ fn report(findings: Vec<Finding>) -> Report {
         rows: rows.into_iter().map(|(target, outcome)| Row { target, outcome }).collect(),
         findings,
         known: BTreeMap::from([("xen-new-task".to_owned(), found)]),
+        corrected: BTreeMap::new(),
         differences: vec![difference()],
     }
 }

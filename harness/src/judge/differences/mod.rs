@@ -1,0 +1,185 @@
+//! Where the events of a tree's C are not those of our Rust of its generation: by kind, each with the smallest program.
+//!
+//! A difference is no verdict: our Rust is wrong until shown otherwise, and the contract judges the tree's own events.
+//! Every program that differs is looked at to its end ([`aligned`]), beside our Rust with its known differences corrected; a kind
+//! that the table has is *explained* ([`explained`]), any other is shown first. Not here: which events are compared (`trace::alike` of the engine). Called by
+//! [`super::run`] and the report.
+
+pub mod aligned;
+pub mod explained;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lazy_mmu_engine::contract::Rules;
+use lazy_mmu_engine::corrected::{self, CORRECTIONS};
+use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::runner::Runner;
+use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::subject::{Port, Subject};
+use lazy_mmu_engine::trace::alike;
+
+use self::explained::Row;
+use super::Form;
+use super::material::Item;
+use super::run::Asked;
+use crate::agent::AgentError;
+use crate::target::Target;
+
+/// One kind of difference.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// Whether generic events differ; else only the architecture's.
+    pub is_generic: bool,
+    /// The generic event before it, numbers left out.
+    pub behind: String,
+    /// Our Rust's events, numbers left out.
+    pub ours: String,
+    /// The tree's.
+    pub theirs: String,
+    /// The row that explains it.
+    pub row: Option<&'static Row>,
+    /// The subjects that show it.
+    pub subjects: BTreeSet<(Target, String)>,
+    /// How many programs show it, each once.
+    pub runs: u64,
+    /// The smallest of them.
+    pub program: Program,
+    /// The events of both sides behind that generic event.
+    pub place: String,
+}
+
+/// What a form's differences come to.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// The kinds that are left when corrections are made.
+    pub kinds: Vec<Difference>,
+    /// Corrections that matter, by name: in how many programs.
+    pub corrected: BTreeMap<&'static str, u64>,
+}
+
+/// The differences of one form; `differ` has the programs whose generic events differ, then those whose other events do.
+///
+/// # Errors
+/// The agent does not answer.
+pub fn of_form(
+    asked: &mut Asked<'_>,
+    target: Target,
+    form: &Form,
+    items: &[Item],
+    differ: &[Vec<usize>; 2],
+) -> Result<Differences, AgentError> {
+    let Some(twin) = form.twin else { return Ok(Differences::default()) };
+    let mut ours = Ours::new(twin);
+    let mut found = Differences::default();
+    let differ: Vec<usize> = differ.iter().flatten().copied().collect();
+    for chunk in differ.chunks(AT_ONCE) {
+        let programs: Vec<Vec<u8>> = chunk.iter().map(|&at| items[at].bytes.clone()).collect();
+        for (&at, theirs) in chunk.iter().zip(asked.listings(form.index, &programs)?) {
+            let Some(theirs) = theirs else { continue };
+            let program = &items[at].program;
+            let (listing, corrected) = ours.listing(program);
+            corrected.iter().for_each(|name| *found.corrected.entry(name).or_default() += 1);
+            let of_run = of_run((target, form), program, [&listing, &theirs]);
+            of_run.into_iter().for_each(|kind| add(&mut found.kinds, kind));
+        }
+    }
+    Ok(found)
+}
+
+/// Our Rust as a tree is compared with it: with every correction, and with each of them left out.
+struct Ours {
+    runner: Runner,
+    rules: Rules,
+    subject: Box<dyn Subject>,
+    without: Vec<(&'static str, Box<dyn Subject>)>,
+}
+
+impl Ours {
+    fn new(twin: usize) -> Ours {
+        let descriptor = &SUBJECTS[twin];
+        let subject = corrected::make(descriptor.name, None).unwrap_or_else(|| descriptor.make(Port::Model));
+        let without = CORRECTIONS.iter().filter(|one| one.of == descriptor.name);
+        let without = without.filter_map(|&one| Some((one.name, corrected::make(one.of, Some(one))?))).collect();
+        Ours { runner: Runner::new(), rules: descriptor.rules(), subject, without }
+    }
+
+    /// The events, and the corrections without which they are others.
+    fn listing(&mut self, program: &Program) -> (String, Vec<&'static str>) {
+        let Ours { runner, rules, subject, without } = self;
+        let mut run = |subject: &dyn Subject| alike::listing(subject, runner.run_on(subject, *rules, program).0);
+        let listing = run(&**subject);
+        let mattering = without.iter().filter(|(_, other)| run(&**other) != listing).map(|(name, _)| *name).collect();
+        (listing, mattering)
+    }
+}
+
+/// The kinds of one run, each once.
+fn of_run((target, form): (Target, &Form), program: &Program, [ours, theirs]: [&str; 2]) -> Vec<Difference> {
+    let mut kinds = Vec::new();
+    for piece in aligned::differing(ours, theirs) {
+        let behind = aligned::plain(piece.behind);
+        for (ours, theirs) in piece.kinds() {
+            let row = explained::explain(&form.name, &behind, &ours, &theirs).filter(|_| !piece.is_generic);
+            let found = Difference {
+                is_generic: piece.is_generic,
+                behind: behind.clone(),
+                ours,
+                theirs,
+                row,
+                subjects: BTreeSet::from([(target, form.name.clone())]),
+                runs: 1,
+                program: program.clone(),
+                place: place(&piece),
+            };
+            add(&mut kinds, found);
+        }
+    }
+    kinds.into_iter().map(|kind| Difference { runs: 1, ..kind }).collect()
+}
+
+/// How many programs' events are asked for at once.
+const AT_ONCE: usize = 64;
+
+/// How many events of a side are shown.
+const SHOWN: usize = 24;
+
+fn place(piece: &aligned::Piece<'_>) -> String {
+    let mut text = format!("  {}\n", piece.behind);
+    for (lines, mark) in [(&piece.ours, '-'), (&piece.theirs, '+')] {
+        lines.iter().take(SHOWN).for_each(|line| text.push_str(&format!("{mark} {line}\n")));
+        if lines.len() > SHOWN {
+            text.push_str(&format!("{mark} ... {} more\n", lines.len() - SHOWN));
+        }
+    }
+    text
+}
+
+/// Adds a difference to the kinds: a kind that is there counts it.
+fn add(kinds: &mut Vec<Difference>, found: Difference) {
+    let of =
+        |kind: &Difference| (kind.row.map(|row| row.name), kind.behind.clone(), kind.ours.clone(), kind.theirs.clone());
+    let wanted = of(&found);
+    match kinds.iter_mut().find(|kind| of(kind) == wanted) {
+        Some(kind) => {
+            kind.runs += found.runs;
+            kind.subjects.extend(found.subjects);
+            if found.program.ops().len() < kind.program.ops().len() {
+                kind.program = found.program;
+                kind.place = found.place;
+            }
+        }
+        None => kinds.push(found),
+    }
+}
+
+/// The kinds of all targets together: generic ones first, then unexplained ones, then the most frequent.
+#[must_use]
+pub fn merged(all: Vec<Difference>) -> Vec<Difference> {
+    let mut kinds = Vec::new();
+    all.into_iter().for_each(|found| add(&mut kinds, found));
+    kinds.sort_by_key(|kind| {
+        (!kind.is_generic, kind.row.is_some(), std::cmp::Reverse(kind.runs), kind.program.ops().len())
+    });
+    kinds
+}
