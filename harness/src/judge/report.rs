@@ -11,7 +11,7 @@ use lazy_mmu_engine::trace::counted;
 use lazy_mmu_snapshots::known::KNOWN;
 use lazy_mmu_snapshots::known::tree::OF_TREES;
 
-use super::differences::{Difference, explained};
+use super::differences::{Difference, OFTEN, explained};
 use super::findings::{Finding, names};
 use super::material::Item;
 use super::run::{Found, Result};
@@ -264,7 +264,11 @@ impl Report {
     fn explained(&self, text: &mut String, is_verbose: bool) {
         let mut lines = String::new();
         for row in self.corrected.keys().filter_map(|name| explained::of_correction(name)) {
-            let forms = self.corrected[row.name].iter().map(|(form, runs)| format!("{runs} runs on {form}"));
+            let counted = |(form, runs): &(String, u64)| match *runs {
+                OFTEN.. => format!("{OFTEN} runs or more on {form}"),
+                runs => format!("{} on {form}", counted(runs, ["run", "runs"])),
+            };
+            let forms = self.corrected[row.name].iter().map(counted);
             let _ = write!(
                 lines,
                 "{}",

@@ -49,12 +49,15 @@ pub struct Difference {
     pub place: String,
 }
 
+/// In so many programs a correction is shown to matter; more of them would cost runs and say nothing new.
+pub const OFTEN: u64 = 20;
+
 /// What a form's differences come to.
 #[derive(Debug, Default)]
 pub struct Differences {
     /// The kinds that are left when corrections are made.
     pub kinds: Vec<Difference>,
-    /// Corrections that matter, by name: in how many programs.
+    /// Corrections that matter, by name: in how many programs, up to [`OFTEN`].
     pub corrected: BTreeMap<&'static str, u64>,
 }
 
@@ -78,7 +81,7 @@ pub fn of_form(
         for (&at, theirs) in chunk.iter().zip(asked.listings(form.index, &programs)?) {
             let Some(theirs) = theirs else { continue };
             let program = &items[at].program;
-            let (listing, corrected) = ours.listing(program);
+            let (listing, corrected) = ours.listing(program, &found.corrected);
             corrected.iter().for_each(|name| *found.corrected.entry(name).or_default() += 1);
             let of_run = of_run((target, form), program, [&listing, &theirs]);
             of_run.into_iter().for_each(|kind| add(&mut found.kinds, kind));
@@ -104,12 +107,13 @@ impl Ours {
         Ours { runner: Runner::new(), rules: descriptor.rules(), subject, without }
     }
 
-    /// The events, and the corrections without which they are others.
-    fn listing(&mut self, program: &Program) -> (String, Vec<&'static str>) {
+    /// The events, and the corrections without which they are others. What has been `seen` often enough is not asked again.
+    fn listing(&mut self, program: &Program, seen: &BTreeMap<&'static str, u64>) -> (String, Vec<&'static str>) {
         let Ours { runner, rules, subject, without } = self;
         let mut run = |subject: &dyn Subject| alike::listing(subject, runner.run_on(subject, *rules, program).0);
         let listing = run(&**subject);
-        let mattering = without.iter().filter(|(_, other)| run(&**other) != listing).map(|(name, _)| *name).collect();
+        let asked = without.iter().filter(|(name, _)| seen.get(name).is_none_or(|&seen| seen < OFTEN));
+        let mattering = asked.filter(|(_, other)| run(&**other) != listing).map(|(name, _)| *name).collect();
         (listing, mattering)
     }
 }
