@@ -96,8 +96,8 @@ impl Examiner<'_> {
     /// The smallest program with an unexplained violation of this invariant at this operation.
     pub fn reduce(&self, runner: &mut Runner, program: &Program, invariant: Invariant, op: &str) -> Program {
         within(program, WORK, |candidate| {
-            let broken = self.summary(runner, candidate).left;
-            broken >> invariant as u32 & 1 == 1 && self.unknown(runner, candidate, invariant, op)
+            let breaks = runner.run_on(self.subject, self.rules, candidate).1.faults().next().is_some();
+            breaks && self.unknown(runner, candidate, invariant, op)
         })
     }
 
@@ -118,12 +118,16 @@ impl Examiner<'_> {
     /// The subject's faults in the last run, in the order of their events, each with the finding that explains it.
     fn explained(&self, runner: &mut Runner) -> (Vec<Violation>, Vec<Option<&'static str>>) {
         let every: Vec<Violation> = runner.judge_every(self.rules, false).faults().cloned().collect();
-        let explained = if self.kind.is_empty() {
-            vec![None; every.len()]
-        } else {
-            (self.explain)(self.kind, runner.events(), &every)
-        };
+        let explained = self.names(runner.events(), &every);
         (every, explained)
+    }
+
+    /// The finding that explains each of a run's violations, which are in the order of their events.
+    pub fn names(&self, events: &[Event], violations: &[Violation]) -> Vec<Option<&'static str>> {
+        if self.kind.is_empty() {
+            return vec![None; violations.len()];
+        }
+        (self.explain)(self.kind, events, violations)
     }
 }
 
@@ -163,7 +167,7 @@ mod tests {
         let there = Some("mm/lazy.c:7, f(): x".to_owned());
         assert_eq!(of(&[warned], 0), there);
         assert_eq!(of(&[ours, told], 0), there);
-        // A complaint of another event is none of this one.
+        // A complaint of another event does not belong to this event.
         assert_eq!(of(&[ours, warned], 0), None);
         assert_eq!(of(&[ours], 1), None);
     }

@@ -3,18 +3,17 @@
 //! Two paths are one node when machine, subject and oracles are in the same state, by fingerprints of 64 bits. A step from
 //! a node is the path and one more step, run again from boot: programs are short, and nothing needs copying. It runs where
 //! the subject runs: in the host command, or in the agent with a kernel tree's code, which [`Space::expand`] answers for.
-//! Not here: the search, the alphabets, what is printed, the known findings (handed in as [`Explain`]). Called by the
+//! Not here: the search, the alphabets, what is printed, the known findings (the [`Examiner`]'s). Called by the
 //! exploration, by the zoo's exhaustive search and by the tree's agent.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use crate::contract::{Invariant, Judge, Prefix, Rules, Verdict, Violation};
+use crate::contract::{Invariant, Judge, Prefix, Verdict, Violation};
+use crate::examine::Examiner;
 use crate::exercise::{Exercised, KINDS};
-use crate::fuzz::Explain;
 use crate::machine::Machine;
 use crate::program::{Op, Program};
-use crate::subject::Subject;
 use crate::trace::Event;
 
 /// Steps that an alphabet may have.
@@ -86,31 +85,13 @@ impl Hash for Node {
 
 /// What is explored.
 pub struct Space<'s> {
-    subject: &'s dyn Subject,
-    rules: Rules,
-    /// The name of the faithful subject, whose known findings are known here; empty: nothing is known.
-    faithful: &'static str,
-    explain: Explain,
+    of: Examiner<'s>,
     steps: Vec<Vec<Op>>,
     /// Whether equal states are one node.
     merge: bool,
     machine: Machine,
     judge: Judge,
     boot: Option<u64>,
-}
-
-/// What a subject is to a space.
-#[derive(Clone, Copy)]
-pub struct Judged<'s> {
-    /// It.
-    pub subject: &'s dyn Subject,
-    /// What its oracles expect.
-    pub rules: Rules,
-    /// The registry's name of it, of the subject that a specimen wraps, or of our Rust of a tree's kind; empty where there
-    /// is none.
-    pub faithful: &'static str,
-    /// What is known.
-    pub explain: Explain,
 }
 
 /// How often each invariant was judged, in the order of [`Invariant::ALL`].
@@ -158,10 +139,8 @@ pub struct Expanded {
 impl<'s> Space<'s> {
     /// A space of which nothing has been explored.
     #[must_use]
-    pub fn new(judged: Judged<'s>, steps: Vec<Vec<Op>>, merge: bool) -> Space<'s> {
-        let Judged { subject, rules, faithful, explain } = judged;
-        let (machine, judge) = (Machine::new(), Judge::default());
-        Space { subject, rules, faithful, explain, steps, merge, machine, judge, boot: None }
+    pub fn new(of: Examiner<'s>, steps: Vec<Vec<Op>>, merge: bool) -> Space<'s> {
+        Space { of, steps, merge, machine: Machine::new(), judge: Judge::default(), boot: None }
     }
 
     /// How many steps the alphabet has.
@@ -173,7 +152,7 @@ impl<'s> Space<'s> {
     /// With how many entries the subject's batches are full.
     #[must_use]
     pub fn full(&self) -> u16 {
-        self.rules.room.batch
+        self.of.rules.room.batch
     }
 
     /// A path as a program.
@@ -213,12 +192,12 @@ impl<'s> Space<'s> {
     /// Runs a program, of which the operations from `new` on are looked at for the first time; the fingerprint of what it
     /// leads to, and what the oracles say.
     pub fn run(&mut self, program: &Program, new: usize) -> (u64, Prefix) {
-        self.machine.run(self.subject, program);
+        self.machine.run(self.of.subject, program);
         let events = self.machine.events();
         let mut state = DefaultHasher::new();
-        let prefix = self.judge.prefix(events, self.since(new), self.rules, &mut state);
+        let prefix = self.judge.prefix(events, self.since(new), self.of.rules, &mut state);
         self.machine.fingerprint(&mut state);
-        self.subject.fingerprint().hash(&mut state);
+        self.of.subject.fingerprint().hash(&mut state);
         (state.finish(), prefix)
     }
 
@@ -267,15 +246,11 @@ impl<'s> Space<'s> {
         };
         // Of a run that may go on its end is not looked at.
         let end = if ended == 0 { self.machine.program_events() } else { self.machine.events().len() };
-        let every = self.judge.judge_every(&self.machine.events()[..end], self.rules, true);
+        let every = self.judge.judge_every(&self.machine.events()[..end], self.of.rules, true);
         let blames = |violation: &&Violation| verdict.since.is_none_or(|at| violation.event < at);
         let goes_on = |violation: &&Violation| ended != 0 || violation.event < end;
         let faults: Vec<_> = every.violations.iter().filter(blames).filter(goes_on).cloned().collect();
-        let explained = if self.faithful.is_empty() {
-            vec![None; faults.len()]
-        } else {
-            (self.explain)(self.faithful, self.events(), &faults)
-        };
+        let explained = self.of.names(self.events(), &faults);
         if explained.iter().all(Option::is_some) {
             let mut names: Vec<_> = explained.into_iter().flatten().collect();
             names.sort_unstable();
@@ -285,7 +260,7 @@ impl<'s> Space<'s> {
         let unknown =
             faults.iter().zip(&explained).filter(|(_, finding)| finding.is_none()).map(|(unknown, _)| unknown);
         let first = unknown.min_by_key(|violation| violation.event)?.clone();
-        let every = self.judge.judge_every(&self.machine.events()[..end], self.rules, false).violations;
+        let every = self.judge.judge_every(&self.machine.events()[..end], self.of.rules, false).violations;
         let first = every.into_iter().find(|one| (one.event, one.invariant) == (first.event, first.invariant))?;
         let op = self.events().get(first.event).map_or(program.ops().len() as u32, |event| event.op);
         Some(Reached::Broken(Broken { invariant: first.invariant, text: first.text, op }))

@@ -43,7 +43,7 @@ pub struct Bench {
     /// The kernel tree of `judge`
     #[arg(value_name = "TREE", required_if_eq("what", "judge"))]
     tree: Option<PathBuf>,
-    /// With `judge`: measure preparing a tree too, in a cache of its own
+    /// With `judge`: measure preparing a tree too, in an empty cache
     #[arg(long)]
     cold: bool,
     /// A target, by short name or triple; may be repeated [default: all four]

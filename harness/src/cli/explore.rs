@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lazy_mmu_arches::mmu::Mmu;
-use lazy_mmu_engine::space::{Judged, MAX_DEPTH, Space};
+use lazy_mmu_engine::examine::Examiner;
+use lazy_mmu_engine::space::{MAX_DEPTH, Space};
 use lazy_mmu_engine::subject::registry::Descriptor;
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_snapshots::known;
@@ -151,7 +152,7 @@ impl Explore {
         Ok(explored.end)
     }
 
-    fn close(&self, named: Named, judged: Judged<'_>) -> Result<Exit> {
+    fn close(&self, named: Named, judged: Examiner<'_>) -> Result<Exit> {
         let plain = named.descriptor();
         if !(judged.rules.counted && judged.rules.mmu == Mmu::Plain) {
             return Err(Error::Input {
@@ -175,7 +176,7 @@ impl Explore {
 
     /// Prints the failing path, if there is one, and writes it where it was asked for. What cannot be written is printed
     /// all the same.
-    fn failed(&self, found: Option<&Failure>, judged: Judged<'_>, plain: &Descriptor, name: &str) -> Result<()> {
+    fn failed(&self, found: Option<&Failure>, judged: Examiner<'_>, plain: &Descriptor, name: &str) -> Result<()> {
         let Some(found) = found else { return Ok(()) };
         let written = self.out.as_ref().map(|path| write(path, found, name));
         let file = written.as_ref().and_then(|written| written.as_ref().ok());
@@ -185,8 +186,8 @@ impl Explore {
     }
 }
 
-fn judged<'s>(subject: &'s dyn Subject, plain: &Descriptor) -> Judged<'s> {
-    Judged { subject, rules: plain.rules(), faithful: plain.faithful(), explain: known::names }
+fn judged<'s>(subject: &'s dyn Subject, plain: &Descriptor) -> Examiner<'s> {
+    Examiner { subject, rules: plain.rules(), kind: plain.faithful(), explain: known::names }
 }
 
 /// With how many updates a batch of the subject is full, if it keeps one.

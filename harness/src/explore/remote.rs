@@ -121,8 +121,9 @@ impl Steps for Remote<'_> {
 mod tests {
     use std::ops::ControlFlow;
 
+    use lazy_mmu_engine::examine::Examiner;
     use lazy_mmu_engine::program::bytes::decode;
-    use lazy_mmu_engine::space::{Judged, Space};
+    use lazy_mmu_engine::space::Space;
     use lazy_mmu_engine::subject::Port;
     use lazy_mmu_engine::subject::registry::{self, Descriptor, SUBJECTS};
     use lazy_mmu_engine::zoo;
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     /// What an agent does, on a subject of our Rust. The step whose program has this text kills its process.
-    fn answer(question: &Frame, judged: Judged<'_>, kills: &str) -> Frame {
+    fn answer(question: &Frame, judged: Examiner<'_>, kills: &str) -> Frame {
         let Frame::Expand { steps, paths, .. } = question else { panic!("{question:?}") };
         let steps: Vec<Vec<Op>> = steps.iter().map(|step| decode(step).ops().to_vec()).collect();
         let paths: Vec<Path> = paths.iter().map(|path| Path::of(path).expect("a path")).collect();
@@ -150,7 +151,7 @@ mod tests {
         SUBJECTS.iter().find(|subject| subject.name == name).expect("it is in the registry")
     }
 
-    fn explored(judged: Judged<'_>, depth: u8, states: usize, kills: &str) -> Explored {
+    fn explored(judged: Examiner<'_>, depth: u8, states: usize, kills: &str) -> Explored {
         let mut ask = |question: &Frame| Ok(answer(question, judged, kills));
         let mut remote = Remote::new(&mut ask, 77, Alphabet::Full.steps(192));
         explore(&mut remote, Bounds { depth, states }, |_| ControlFlow::Continue(()))
@@ -170,8 +171,7 @@ mod tests {
         for (subject, plain, depth) in
             [(faithful.make(Port::Model), faithful, 3), (bent.make(Port::Model), bent.base(), 4)]
         {
-            let judged =
-                Judged { subject: &*subject, rules: plain.rules(), faithful: plain.name, explain: known::names };
+            let judged = Examiner { subject: &*subject, rules: plain.rules(), kind: plain.name, explain: known::names };
             let mut space = Space::new(judged, Alphabet::Full.steps(192), true);
             let here = explore(&mut space, Bounds { depth, states: 1_000_000 }, |_| ControlFlow::Continue(()));
             let there = explored(judged, depth, 1_000_000, "");
@@ -184,7 +184,7 @@ mod tests {
     fn code_that_crashes_is_named_by_its_program_and_a_bound_is_kept() {
         let plain = descriptor("counted/aarch64");
         let made = plain.make(Port::Model);
-        let judged = Judged { subject: &*made, rules: plain.rules(), faithful: plain.name, explain: known::names };
+        let judged = Examiner { subject: &*made, rules: plain.rules(), kind: plain.name, explain: known::names };
         let crashed = explored(judged, 4, 1_000_000, "enable\npause\nset K 1\n");
         let failure = crashed.failure.expect("a crash");
         assert_eq!((crashed.end, failure.invariant, failure.steps, failure.op), (End::Broken, None, 3, 3));
@@ -201,7 +201,7 @@ mod tests {
         let died = || AgentError::Died { status: "signal 9".to_owned(), said: String::new() };
         let plain = descriptor("counted/aarch64");
         let made = plain.make(Port::Model);
-        let judged = Judged { subject: &*made, rules: plain.rules(), faithful: plain.name, explain: known::names };
+        let judged = Examiner { subject: &*made, rules: plain.rules(), kind: plain.name, explain: known::names };
         let mut ask = |question: &Frame| match question {
             Frame::Expand { paths, .. } if paths.iter().any(|path| path[..] == [0]) => Err(died()),
             _ => Ok(answer(question, judged, "")),

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use lazy_mmu_engine::contract::Invariant;
+use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::space::{Counts, Judged};
+use lazy_mmu_engine::space::Counts;
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::subject::registry::Descriptor;
 use lazy_mmu_engine::trace::timeline;
@@ -130,7 +131,7 @@ pub fn failure(failure: &Failure, shown: &str, on: &str, file: Option<&str>) -> 
 
 /// The timeline and the verdict of the failing path on our Rust.
 #[must_use]
-pub fn shown(program: &Program, judged: Judged<'_>, plain: &Descriptor) -> String {
+pub fn shown(program: &Program, judged: Examiner<'_>, plain: &Descriptor) -> String {
     let mut runner = Runner::new();
     let (events, verdict) = runner.run_on(judged.subject, judged.rules, program);
     let timeline = timeline::render(program, &*plain.make(Port::Model), events, &verdict);

@@ -12,7 +12,9 @@ use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{Event, What};
 use lazy_mmu_engine::zoo;
 
-use lazy_mmu_engine::space::{self, Judged, Node};
+use lazy_mmu_engine::examine::Examiner;
+
+use lazy_mmu_engine::space::{self, Node};
 use lazy_mmu_snapshots::known;
 use pathfinding::directed::bfs::bfs_reach;
 
@@ -44,8 +46,8 @@ fn alphabet_of(specimen: &zoo::Specimen) -> Option<Alphabet> {
     Alphabet::value_variants().iter().copied().find(|alphabet| line.starts_with(&format!("{} ", alphabet.name())))
 }
 
-fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Judged<'s> {
-    Judged { subject, rules: base.rules(), faithful: base.name, explain: known::names }
+fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Examiner<'s> {
+    Examiner { subject, rules: base.rules(), kind: base.name, explain: known::names }
 }
 
 /// What follows a program: events with operations counted from its end, what they broke that was whole before, and
@@ -134,7 +136,7 @@ fn programs_with_one_fingerprint_go_on_alike() {
 }
 
 /// What any path of a few steps comes to: what broke, and what the paths end with otherwise, each by its last step.
-fn comes_to(judged: Judged<'_>, alphabet: Alphabet, depth: u8, merge: bool) -> (BTreeSet<String>, usize) {
+fn comes_to(judged: Examiner<'_>, alphabet: Alphabet, depth: u8, merge: bool) -> (BTreeSet<String>, usize) {
     let mut space = Space::new(judged, alphabet.steps(FULL), merge);
     let root = space.root();
     let mut found = BTreeSet::new();
@@ -231,7 +233,7 @@ fn what_is_seeded_is_found() {
 
 /// A subject with small batches, explored by the alphabet `batch` to its own depth.
 fn batches(subject: &dyn Subject, base: &Descriptor) -> Explored {
-    let judged = Judged { subject, rules: base.rules(), faithful: base.faithful(), explain: known::names };
+    let judged = Examiner { subject, rules: base.rules(), kind: base.faithful(), explain: known::names };
     let full = base.rules().room.updates(base.mmu).expect("a batch");
     let mut space = Space::new(judged, Alphabet::Batch.steps(full), true);
     let bounds = Bounds { depth: Alphabet::Batch.depth(), states: 5_000_000 };

@@ -75,7 +75,7 @@ impl Plan<'_> {
 
     /// Every alphabet on one subject, until one is not complete.
     fn form(&self, agent: &mut Agent, form: &Form, target: Target, out: &mut Option<&Path>) -> Result<Exit> {
-        let updates = Room::default().updates(start::mmu_of(form));
+        let updates = Room::default().updates(form.mmu);
         let alphabets = match (self.alphabet, updates) {
             (Some(alphabet), _) => vec![alphabet],
             (None, Some(_)) => vec![Alphabet::Full, Alphabet::Batch],

@@ -31,6 +31,7 @@ mod tests;
 
 use std::time::Duration;
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_engine::contract::Invariant;
 
 pub use crate::check::Profile;
@@ -91,8 +92,8 @@ pub struct Form {
     pub name: String,
     /// Our Rust of the same generation and backend, by place in the registry; none: the contract alone judges.
     pub twin: Option<usize>,
-    /// Whether that drives the same MMU: else only its generic events can be the tree's.
-    pub same_mmu: bool,
+    /// What it drives.
+    pub mmu: Mmu,
     /// What the form was to show at its start and did not, and what its programs used that nobody models. A form with such
     /// a message never holds: a violation is a finding, and without one the verdict is "unknown".
     pub unproven: Vec<String>,

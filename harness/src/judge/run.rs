@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::costs::Costs;
 use lazy_mmu_engine::examine::Examined;
@@ -85,8 +86,8 @@ pub struct FormFacts {
 impl From<&FormFacts> for Form {
     fn from(facts: &FormFacts) -> Form {
         let twin = SUBJECTS.iter().position(|subject| subject.name == facts.twin);
-        let same_mmu = twin.is_some_and(|twin| SUBJECTS[twin].mmu.name() == facts.mmu);
-        Form { index: facts.index, name: facts.name.clone(), twin, same_mmu, unproven: facts.unproven.clone() }
+        let mmu = Mmu::ALL.into_iter().find(|mmu| mmu.name() == facts.mmu).unwrap_or_default();
+        Form { index: facts.index, name: facts.name.clone(), twin, mmu, unproven: facts.unproven.clone() }
     }
 }
 
@@ -196,6 +197,8 @@ pub fn form(
 ) -> std::result::Result<(Judged, Broke, [Vec<usize>; 2]), AgentError> {
     let begin = Instant::now();
     let twin = form.twin.map(|twin| twins.of(twin));
+    // Of a twin on another MMU only the generic events can be the tree's.
+    let same_mmu = form.twin.is_some_and(|twin| SUBJECTS[twin].mmu == form.mmu);
     let mut form = form.clone();
     let mut counts = [Counts::default(); 4];
     let mut broke = Broke::default();
@@ -215,7 +218,7 @@ pub fn form(
                         if summary.generic != ours.generic {
                             counts.other_generic += 1;
                             differ[0].push(at);
-                        } else if form.same_mmu && summary.all != ours.all {
+                        } else if same_mmu && summary.all != ours.all {
                             counts.other_events += 1;
                             differ[1].push(at);
                         }

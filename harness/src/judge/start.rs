@@ -5,8 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use lazy_mmu_arches::mmu::Mmu;
-
 use super::Form;
 use super::run::Asked;
 use crate::agent::{Agent, AgentError};
@@ -16,15 +14,15 @@ use crate::setup::{Missing, Ready};
 use crate::target::Target;
 use crate::tree::{self, Session, Source, agent};
 
-/// The subjects that a tree may have, each with its target and what it drives.
-const FORMS: [(&str, Target, Mmu); 7] = [
-    ("tree/aarch64", Target::Aarch64, Mmu::Aarch64),
-    ("tree/powerpc64-hash", Target::Powerpc64, Mmu::Hash),
-    ("tree/powerpc64-radix", Target::Powerpc64, Mmu::Radix),
-    ("tree/sparc64", Target::Sparc64, Mmu::Sun4u),
-    ("tree/sparc64-sun4v", Target::Sparc64, Mmu::Sun4v),
-    ("tree/native", Target::X86_64, Mmu::Native),
-    ("tree/xen", Target::X86_64, Mmu::Xen),
+/// The subjects that a tree may have, each with its target.
+const FORMS: [(&str, Target); 7] = [
+    ("tree/aarch64", Target::Aarch64),
+    ("tree/powerpc64-hash", Target::Powerpc64),
+    ("tree/powerpc64-radix", Target::Powerpc64),
+    ("tree/sparc64", Target::Sparc64),
+    ("tree/sparc64-sun4v", Target::Sparc64),
+    ("tree/native", Target::X86_64),
+    ("tree/xen", Target::X86_64),
 ];
 
 /// The target of a tree's subject.
@@ -32,18 +30,12 @@ const FORMS: [(&str, Target, Mmu); 7] = [
 /// # Errors
 /// No tree has such a subject.
 pub fn target_of(subject: &str) -> Result<Target> {
-    let found = FORMS.iter().find(|(name, ..)| *name == subject);
-    found.map(|(_, target, _)| *target).ok_or_else(|| Error::Input {
+    let found = FORMS.iter().find(|(name, _)| *name == subject);
+    found.map(|(_, target)| *target).ok_or_else(|| Error::Input {
         what: format!("a tree has no subject {subject}"),
         place: "--subject".to_owned(),
-        remedy: format!("give one of {}", FORMS.map(|(name, ..)| name).join(", ")),
+        remedy: format!("give one of {}", FORMS.map(|(name, _)| name).join(", ")),
     })
-}
-
-/// What a tree's subject drives.
-#[must_use]
-pub fn mmu_of(form: &Form) -> Mmu {
-    FORMS.iter().find(|(name, ..)| *name == form.name).map_or(Mmu::Plain, |(.., mmu)| *mmu)
 }
 
 /// A tree's C of one target, built.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::program::text::parse;
 
@@ -19,7 +20,7 @@ const MESSAGE: &str = "`enable; disable`: no enter hook; look at pgtable.h";
 /// A form on which so many programs of 10 failed.
 fn judged(name: &str, failed: u64, is_proven: bool) -> Judged {
     let unproven = if is_proven { Vec::new() } else { vec![MESSAGE.to_owned()] };
-    let form = Form { index: 0, name: name.to_owned(), twin: None, same_mmu: false, unproven };
+    let form = Form { index: 0, name: name.to_owned(), twin: None, mmu: Mmu::Xen, unproven };
     let counts = Counts { ran: 10, failed, ..Counts::default() };
     Judged {
         form,

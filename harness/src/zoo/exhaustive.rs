@@ -5,8 +5,9 @@
 
 use std::cell::Cell;
 
+use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::exercise::Exercised;
-use lazy_mmu_engine::space::{Counts, Judged, MAX_DEPTH, Node, Reached, Space};
+use lazy_mmu_engine::space::{Counts, MAX_DEPTH, Node, Reached, Space};
 use lazy_mmu_engine::subject::Port;
 use lazy_mmu_snapshots::known;
 use pathfinding::directed::bfs::bfs_reach;
@@ -18,7 +19,7 @@ use crate::explore::alphabet::Alphabet;
 pub fn search(search: &mut Search, hunt: &Hunt) {
     let made = hunt.specimen.make(Port::Model);
     let plain = hunt.specimen.base();
-    let judged = Judged { subject: &*made, rules: hunt.specimen.rules(), faithful: plain.name, explain: known::names };
+    let judged = Examiner { subject: &*made, rules: hunt.specimen.rules(), kind: plain.name, explain: known::names };
     // What a caller makes of a program is judged as a whole: two programs that lead to one state are two for it.
     let of_caller = hunt.specimen.is_caller();
     let mut space = Space::new(judged, Alphabet::Full.steps(hunt.specimen.rules().room.batch), !of_caller);

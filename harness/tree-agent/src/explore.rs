@@ -6,17 +6,16 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::runner::decode;
-use lazy_mmu_engine::space::{Judged, MAX_STEPS, Path, Space};
+use lazy_mmu_engine::space::{MAX_STEPS, Path, Space};
 use lazy_mmu_engine::wire::Frame;
-use lazy_mmu_snapshots::known;
 
 use crate::guard;
 use crate::serve::panicked;
-use crate::tree::Tree;
 
-/// Takes every step of an alphabet from where each path leads. `kind` is our Rust of the tree's kind, if there is one.
-pub fn expand(tree: &Tree, kind: &'static str, steps: &[Vec<u8>], paths: &[Vec<u8>]) -> Frame {
+/// Takes every step of an alphabet from where each path leads.
+pub fn expand(of: Examiner<'_>, steps: &[Vec<u8>], paths: &[Vec<u8>]) -> Frame {
     let is_step = |&step: &u8| usize::from(step) < steps.len();
     let known: Option<Vec<Path>> =
         paths.iter().map(|path| Path::of(path).filter(|_| path.iter().all(is_step))).collect();
@@ -24,14 +23,13 @@ pub fn expand(tree: &Tree, kind: &'static str, steps: &[Vec<u8>], paths: &[Vec<u
         return Frame::Panicked { program: 0, message: "a path that no alphabet has".to_owned() };
     };
     let steps = steps.iter().map(|step| decode(step).ops().to_vec()).collect();
-    let judged = Judged { subject: tree, rules: tree.rules(), faithful: kind, explain: known::tree::names_of_tree };
     let current = Cell::new(0);
     let begins = |step| {
         current.set(step);
         guard::program_begins(step);
     };
     begins(0);
-    match catch_unwind(AssertUnwindSafe(|| Space::new(judged, steps, true).expand(&paths, begins))) {
+    match catch_unwind(AssertUnwindSafe(|| Space::new(of, steps, true).expand(&paths, begins))) {
         Ok(expanded) => Frame::Expanded(Box::new(expanded)),
         Err(panic) => panicked(current.get(), &*panic),
     }

@@ -172,7 +172,7 @@ impl Forms {
                 });
                 Frame::Counted(costs.collect())
             }
-            Frame::Expand { steps, paths, .. } => explore::expand(tree, self.twin(tree.form), steps, paths),
+            Frame::Expand { steps, paths, .. } => explore::expand(examiner, steps, paths),
             _ => Frame::Text(String::new()),
         }
     }

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 
 use lazy_mmu_arches::page::Mm;
 use lazy_mmu_border::numbers::{self, at_parts, call, entry, fact, form, hook, pte_flag, upcall};
+use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
@@ -149,7 +150,8 @@ fn a_reset_forgets_what_a_run_has_touched_and_nothing_else() {
 fn steps_of_an_exploration_are_taken() {
     let tree = tree();
     let steps = ["enable", "query"].map(|text| encode(&parse(text).expect("a program")));
-    let ask = |paths: &[Vec<u8>]| crate::explore::expand(tree, "", &steps, paths);
+    let of = Examiner { subject: tree, rules: tree.rules(), kind: "", explain: |_, _, _| Vec::new() };
+    let ask = |paths: &[Vec<u8>]| crate::explore::expand(of, &steps, paths);
     let Frame::Expanded(expanded) = ask(&[vec![], vec![1]]) else { panic!("no answer") };
     let [opened, asked, again, asked_twice] = &expanded.reached[..] else { panic!("{expanded:?}") };
     let boot = Reached::State(expanded.boot);

@@ -8,7 +8,7 @@
 //!   memory now and then, does not see it;
 //! - of deferred work the digest is left out, not its count: it is of addresses in each side's layout;
 //! - a hypercall's arguments have no place: each side has them in its own buffer;
-//! - the place of a warning that is an event by itself is left out: of our Rust there is none.
+//! - the place of a warning that is an event by itself is left out: our Rust tells no place.
 //!
 //! Every other event stays as it is: each store, instruction, operand, hook, note, warning, and their order.
 //!

@@ -16,13 +16,12 @@ use super::rate;
 use crate::agent::{Agent, AgentError, Batch};
 use crate::check::build;
 use crate::error::{Error, Exit, Result};
-use crate::judge::Form;
-use crate::judge::run::Asked;
+use crate::judge::start::{self, Built};
 use crate::setup::{self, Options, Ready};
 use crate::table;
 use crate::target::Target;
 use crate::tree::farm::{self, Plan};
-use crate::tree::{self, Built, Session, Source, Store, agent};
+use crate::tree::{self, Session, Source, Store, agent};
 
 /// What the tree's C may take of its Rust twin's time.
 const TIMES_RUST: f64 = 4.0;
@@ -64,11 +63,10 @@ pub(super) fn bench(tree: &Path, targets: &[Target], cold: bool, root: &Path) ->
     ];
     let mut caches = vec![["target", "prepared", "at most", "met"].map(str::to_owned).to_vec()];
     for (target, ready) in &prepared {
-        let (target, library) = (*target, agent::library(ready, root)?);
-        let recipe = tree::usual(&[target])[0];
-        let built = tree::build(&source, recipe, &[library], &Session::new(&store, 1))?;
+        let target = *target;
+        let built = start::build(&source, target, Ok(ready.clone()), &Session::new(&store, 1), root)?;
         speeds.extend(forms(target, ready, &built, root)?);
-        let bytes = prepared_bytes(&source.place().join(recipe.name));
+        let bytes = prepared_bytes(&source.place().join(tree::usual(&[target])[0].name));
         caches.push(vec![
             target.to_string(),
             format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
@@ -111,13 +109,11 @@ fn failed(target: Target, error: &AgentError) -> Error {
 /// A row for each form of the tree's code on a target: native, and under qemu.
 fn forms(target: Target, ready: &Ready, built: &Built, root: &Path) -> Result<Vec<Vec<String>>> {
     let programs: Vec<_> = (0..BATCH).map(|seed| encode(&generate::legal(seed, LENGTH))).collect();
-    let (of_tree, subject) = (ready.clone(), built.subject.clone());
-    let mut theirs = Agent::new(move || build::command(&of_tree, &subject));
-    let mut ours = build::start(ready, root)?;
     let error = |error: AgentError| failed(target, &error);
-    let facts = Asked { agent: &mut theirs }.facts().map_err(error)?;
+    let (mut theirs, forms) = built.start().map_err(error)?;
+    let mut ours = build::start(ready, root)?;
     let mut rows = Vec::new();
-    for form in facts.subjects.iter().map(Form::from) {
+    for form in forms {
         let speed = |agent: &mut Agent, subject: u8| per_second(agent, Batch { subject, port: 0, programs: &programs });
         let c = speed(&mut theirs, form.index).map_err(error)?;
         let rust = match form.twin.and_then(|twin| u8::try_from(twin).ok()) {
@@ -160,7 +156,7 @@ fn resident(id: u32) -> u64 {
     super::peak_of(&format!("/proc/{id}/status"))
 }
 
-/// The bytes of the folder that was prepared for a tree, as the disk counts them not: what its files hold.
+/// The bytes that the files of the folder prepared for a tree hold.
 fn prepared_bytes(place: &Path) -> u64 {
     let folder = fs::read_to_string(place.join("prepared.at")).unwrap_or_default();
     bytes_below(Path::new(&folder))
@@ -176,7 +172,7 @@ fn bytes_below(path: &Path) -> u64 {
     entries.map(of).sum()
 }
 
-/// Edits a header and a source in a farm, and has each judged by this command in a process of its own.
+/// Edits a header and a source in a farm, and runs this command on each edit.
 fn edits(source: &Source, targets: &[Target], store: &Store) -> Result<Vec<Vec<String>>> {
     let scratch = store.scratch("bench-judge")?;
     let farm = scratch.path().join("linux");

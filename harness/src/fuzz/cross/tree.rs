@@ -164,6 +164,7 @@ mod tests {
     use std::fs;
     use std::sync::mpsc;
 
+    use lazy_mmu_arches::mmu::Mmu;
     use lazy_mmu_engine::contract::Invariant;
     use lazy_mmu_engine::fuzz;
     use lazy_mmu_engine::program::Program;
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn what_crashes_is_kept_once() {
         let folder = Folder::new("cross tree");
-        let form = Form { index: 40, name: "tree/xen".to_owned(), twin: None, same_mmu: false, unproven: Vec::new() };
+        let form = Form { index: 40, name: "tree/xen".to_owned(), twin: None, mmu: Mmu::Xen, unproven: Vec::new() };
         let agent = pretender(MORTAL).with_patience(std::time::Duration::from_secs(60));
         let mut tree = Tree { agent, forms: vec![form], path: "'a tree'".to_owned(), release: "7.2.13".to_owned() };
         let target = fuzz::find("contract").expect("a target");
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_finding_has_a_folders_name() {
-        let form = Form { index: 0, name: "tree/xen".to_owned(), twin: None, same_mmu: false, unproven: Vec::new() };
+        let form = Form { index: 0, name: "tree/xen".to_owned(), twin: None, mmu: Mmu::Xen, unproven: Vec::new() };
         let cause = Cause { invariant: Invariant::I3, op: "disable".to_owned() };
         let crash = "signal 11 at address 0x0: a wild access, in set_ptes";
         for (what, name) in [

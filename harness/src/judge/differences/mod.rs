@@ -1,9 +1,9 @@
 //! Where the events of a tree's C are not those of our Rust of its generation: by kind, each with the smallest program.
 //!
 //! A difference is no verdict: our Rust is wrong until shown otherwise, and the contract judges the tree's own events.
-//! Every program that differs is looked at to its end ([`aligned`]), beside our Rust with its known differences corrected; a kind
-//! that the table has is *explained* ([`explained`]), any other is shown first. Not here: which events are compared (`trace::alike` of the engine). Called by
-//! [`super::run`] and the report.
+//! Every program that differs is looked at to its end ([`aligned`]), beside our Rust with its known differences corrected; a
+//! kind that the table has is *explained* ([`explained`]), any other is shown first. Not here: which events are compared
+//! (`trace::alike` of the engine). Called by [`super::run`] and the report.
 
 pub mod aligned;
 pub mod explained;
@@ -161,10 +161,12 @@ fn place(piece: &aligned::Piece<'_>) -> String {
 
 /// Adds a difference to the kinds: a kind that is there counts it.
 fn add(kinds: &mut Vec<Difference>, found: Difference) {
-    let of =
-        |kind: &Difference| (kind.row.map(|row| row.name), kind.behind.clone(), kind.ours.clone(), kind.theirs.clone());
-    let wanted = of(&found);
-    match kinds.iter_mut().find(|kind| of(kind) == wanted) {
+    let row = |kind: &Difference| kind.row.map(|row| row.name);
+    let is_same = |kind: &&mut Difference| {
+        row(kind) == row(&found)
+            && (&kind.behind, &kind.ours, &kind.theirs) == (&found.behind, &found.ours, &found.theirs)
+    };
+    match kinds.iter_mut().find(is_same) {
         Some(kind) => {
             kind.runs += found.runs;
             kind.subjects.extend(found.subjects);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::text::parse;
@@ -36,7 +37,7 @@ fn judged(name: &str, twin: Option<usize>, failed: u64, known: u64) -> Judged {
     counts[0] = Counts { ran: 273, failed, known, in_part: 2, misused: 1, other_generic: 3, other_events: 4 };
     counts[3].failed = failed;
     Judged {
-        form: Form { index: 0, name: name.to_owned(), twin, same_mmu: true, unproven: Vec::new() },
+        form: Form { index: 0, name: name.to_owned(), twin, mmu: Mmu::Xen, unproven: Vec::new() },
         counts,
         unexplained: u64::from(twin.is_some()),
         took: Duration::from_millis(1500),
