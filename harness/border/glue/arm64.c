@@ -317,3 +317,6 @@ lz_u64 lz_arch_frame(lz_u64 word)
 }
 
 lz_u64 lz_arch_touched(lz_u64 at, lz_u64 word) { return word; }
+
+/* One object with the entries: each object reads the kernel's headers anew, which is most of its time. */
+#include "generic.c"

@@ -535,28 +535,33 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 	}
 }
 
+/* The hash entry of a page, in whichever slot of its two groups: it outlives the PTE. */
+static void lz_forget_hashed(struct mm_struct *mm, unsigned long address, int psize)
+{
+	int ssize = lz_ssize(address);
+	unsigned long vpn = hpt_vpn(address, lz_vsid(mm, address, ssize), ssize);
+	unsigned long hash = hpt_hash(vpn, mmu_psize_defs[psize].shift, ssize), slot, i;
+
+	for (i = 0; i < 2 * HPTES_PER_GROUP; i++) {
+		slot = ((i < HPTES_PER_GROUP ? hash : ~hash) & htab_hash_mask) * HPTES_PER_GROUP;
+		slot += i % HPTES_PER_GROUP;
+		if (lz_hpte_is_of(&lz_htab[slot], vpn, psize, ssize))
+			lz_htab[slot].v = 0;
+	}
+}
+
 void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size)
 {
-	unsigned long address = lz_arch_base(mm, size) + ((unsigned long)page << lz_arch_shift(size)), vpn;
+	unsigned long address = lz_arch_base(mm, size) + ((unsigned long)page << lz_arch_shift(size));
 	pte_t *ptep = lz_arch_place(mm, page, size);
-	int psize, ssize = lz_ssize(address);
 
 	if (!lz_radix) {
-		/* Both sizes that one place may have had: hash entries outlive the PTE. */
-		vpn = hpt_vpn(address, lz_vsid(lz_mm_of(mm), address, ssize), ssize);
-		for (psize = MMU_PAGE_4K; psize <= MMU_PAGE_16M; psize++) {
-			unsigned long hash, slot, i;
-
-			if (psize != (size == LZ_HUGE ? MMU_PAGE_16M : MMU_PAGE_64K) && (psize != MMU_PAGE_4K || size == LZ_HUGE))
-				continue;
-			hash = hpt_hash(vpn, mmu_psize_defs[psize].shift, ssize);
-			for (i = 0; i < 2 * HPTES_PER_GROUP; i++) {
-				slot = ((i < HPTES_PER_GROUP ? hash : ~hash) & htab_hash_mask) * HPTES_PER_GROUP;
-				slot += i % HPTES_PER_GROUP;
-				if (lz_hpte_is_of(&lz_htab[slot], vpn, psize, ssize))
-					lz_htab[slot].v = 0;
-			}
-		}
+		lz_forget_hashed(lz_mm_of(mm), address, size == LZ_HUGE ? MMU_PAGE_16M : MMU_PAGE_64K);
+		if (size != LZ_HUGE)	/* The other size that this place may have had. */
+			lz_forget_hashed(lz_mm_of(mm), address, MMU_PAGE_4K);
+		if (!mm && size == LZ_SMALL && page >= LZ_LINEAR_PAGE)
+			lz_forget_hashed(&init_mm, PAGE_OFFSET + ((unsigned long)(page - LZ_LINEAR_PAGE) << PAGE_SHIFT),
+					 mmu_linear_psize);
 	}
 	ptep[0] = __pte(0);
 	ptep[size == LZ_HUGE ? LZ_PMDS : LZ_PTES] = __pte(0);
@@ -718,3 +723,6 @@ void lz_arch_map_linear(const struct lz_page *page, lz_u64 word)
 	}
 #endif
 }
+
+/* One object with the entries: each object reads the kernel's headers anew, which is most of its time. */
+#include "generic.c"

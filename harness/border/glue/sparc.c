@@ -583,3 +583,6 @@ lz_u64 lz_arch_deferred(unsigned cpu, struct task_struct *task, unsigned what)
 }
 
 lz_u64 lz_arch_guest(unsigned cpu, unsigned what) { return 0; }
+
+/* One object with the entries: each object reads the kernel's headers anew, which is most of its time. */
+#include "generic.c"

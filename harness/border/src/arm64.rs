@@ -21,7 +21,6 @@ pub const RECIPE: Recipe = Recipe {
         Define { name: "LZ_SET_PTES_ANYSZ", when: When::Has(PGTABLE, "__set_ptes_anysz(") },
     ],
     objects: &[
-        Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/arm64.c"),
         Object::glue("glue/arm64_switch.c"),

@@ -19,7 +19,6 @@ pub const RECIPE: Recipe = Recipe {
         when: When::Has("arch/powerpc/include/asm/book3s/64/tlbflush-hash.h", "active;"),
     }],
     objects: &[
-        Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/powerpc.c"),
         Object::tree("arch/powerpc/mm/book3s64/hash_tlb.c"),

@@ -17,7 +17,6 @@ pub const RECIPE: Recipe = Recipe {
     flags: &["-ffixed-g7", "-ffunction-sections", "-fdata-sections"],
     defines: &[Define { name: "LZ_BATCH_ACTIVE", when: When::Has("arch/sparc/include/asm/tlbflush_64.h", "active;") }],
     objects: &[
-        Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/sparc.c"),
         Object::glue("glue/sparc_init.c"),

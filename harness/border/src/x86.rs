@@ -22,7 +22,6 @@ pub const RECIPE: Recipe = Recipe {
         Define { name: "LZ_XEN_NESTS", when: When::Has(HYPERVISOR, "xen_lazy_nesting") },
     ],
     objects: &[
-        Object::glue("glue/generic.c"),
         Object::glue("glue/mem.c").with(MEM_FLAGS),
         Object::glue("glue/x86.c"),
         Object::glue("glue/x86_tlb.c"),
