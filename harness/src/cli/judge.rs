@@ -186,7 +186,7 @@ impl Where<'_> {
         wants_costs: bool,
     ) -> Result<(run::Result, String), Outcome> {
         let built = start::build(source, target, ready.clone(), session, self.root).map_err(outcome)?;
-        session.jobs.one(|| {
+        session.jobs.one(target, || {
             let unknown = |error: AgentError| Outcome::Unknown(error.to_string());
             let (mut agent, forms) = built.start().map_err(unknown)?;
             let result =

@@ -92,6 +92,8 @@ impl Place {
         for ready in prepared.iter_mut().filter_map(|(_, result)| result.as_mut().ok()) {
             if let Some(model) = &self.cpu {
                 ready.set_cpu(model);
+            } else if tree {
+                cpu::choose_for_trees(ready);
             }
         }
         Ok(prepared)

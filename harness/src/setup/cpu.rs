@@ -43,6 +43,16 @@ fn complaint(said: &str) -> Option<&str> {
     Some(line.rsplit_once(": ").map_or(line, |(_, what)| what))
 }
 
+/// What a tree's code runs on where the user names no model: on sparc64 the default one with as many register windows as the
+/// manual allows (UltraSPARC Architecture 2005, 5.2: 3 to 32). A window that overflows leaves translated code, and with 8
+/// of them that takes a quarter of an agent's time.
+pub fn choose_for_trees(ready: &mut Ready) {
+    const WINDOWS: &str = "TI-UltraSparc-II,nwindows=32";
+    if ready.target == Target::Sparc64 && ready.cpu.is_none() && check(ready.target, WINDOWS, VARIABLE).is_ok() {
+        ready.set_cpu(WINDOWS);
+    }
+}
+
 /// Refuses the `QEMU_CPU` of the environment where a target that is emulated does not know it.
 ///
 /// # Errors

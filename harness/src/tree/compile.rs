@@ -206,7 +206,7 @@ impl Task<'_> {
         compiler.args(["-MMD", "-MF"]).arg(&dependencies);
         compiler.args(["-MT", "x", "-o"]).arg(result).arg(source);
         let began = SystemTime::now();
-        let said = self.jobs.one(|| run::run(compiler, run::COMPILER))?;
+        let said = self.jobs.one(super::target_of(self.recipe), || run::run(compiler, run::COMPILER))?;
         if !said.well {
             return Err(self.failed(making, &said.complaint));
         }

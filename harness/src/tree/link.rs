@@ -104,7 +104,7 @@ pub fn link(task: &Task<'_>) -> Result<Linked> {
     // The objects may be some milliseconds old.
     stamp::settle();
     let began = SystemTime::now();
-    let stubs = task.jobs.one(|| {
+    let stubs = task.jobs.one(super::target_of(task.recipe), || {
         let (relocatable, stubs) = task.relocatable(&folder)?;
         task.program(&folder, &relocatable, &stubs, &subject).map(|()| stubs)
     })?;

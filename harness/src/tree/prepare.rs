@@ -92,7 +92,7 @@ impl Task<'_> {
                 // Whoever had the lock may have prepared the very same.
                 match self.another_trees(&command) {
                     Some(prepared) => prepared,
-                    None => self.jobs.one(|| self.kbuild(&command))?,
+                    None => self.jobs.one(super::target_of(self.recipe), || self.kbuild(&command))?,
                 }
             }
         };

@@ -5,13 +5,14 @@
 //! Who calls it: every module of `tree` that starts a program.
 
 use std::process::{Command, Stdio};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::{Result, TreeError};
 use crate::process::{self, Child};
 use crate::setup::Missing;
+use crate::target::Target;
 
 /// How long one compiler or linker may take.
 pub const COMPILER: Duration = Duration::from_secs(120);
@@ -19,10 +20,10 @@ pub const COMPILER: Duration = Duration::from_secs(120);
 /// How long one call of kbuild, git or tar may take.
 pub const LONG: Duration = Duration::from_secs(1800);
 
-/// How many programs may run at a time.
+/// How many programs may run at a time, and who comes first.
 #[derive(Debug)]
 pub struct Jobs {
-    free: Mutex<usize>,
+    state: Mutex<State>,
     one_more: Condvar,
     /// How many there are in all.
     pub total: usize,
@@ -39,19 +40,49 @@ impl Jobs {
     #[must_use]
     pub fn new(total: usize) -> Self {
         let total = total.max(1);
-        Self { free: Mutex::new(total), one_more: Condvar::new(), total }
+        Self {
+            state: Mutex::new(State { free: total, waiting: [0; Target::ALL.len()] }),
+            one_more: Condvar::new(),
+            total,
+        }
     }
 
-    /// Does something when a program may run.
-    pub fn one<T>(&self, work: impl FnOnce() -> T) -> T {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        while *free == 0 {
-            free = self.one_more.wait(free).unwrap_or_else(PoisonError::into_inner);
+    /// Does something for a target when a program may run and nobody waits for a target whose turn is earlier.
+    pub fn one<T>(&self, target: Target, work: impl FnOnce() -> T) -> T {
+        let turn = turn(target);
+        let mut state = self.lock();
+        state.waiting[turn] += 1;
+        while state.free == 0 || state.waiting[..turn].iter().any(|&waiting| waiting > 0) {
+            state = self.one_more.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        *free -= 1;
-        drop(free);
+        state.waiting[turn] -= 1;
+        state.free -= 1;
+        drop(state);
+        // Whoever waited for this turn to pass looks again.
+        self.one_more.notify_all();
         let _back = GiveBack(self);
         work()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// How many wait, by turn.
+    waiting: [usize; Target::ALL.len()],
+}
+
+/// The targets' order: whoever's programs run longest is built first, and runs while the others are built.
+fn turn(target: Target) -> usize {
+    match target {
+        Target::Sparc64 => 0,
+        Target::Powerpc64 => 1,
+        Target::Aarch64 => 2,
+        Target::X86_64 => 3,
     }
 }
 
@@ -60,8 +91,8 @@ struct GiveBack<'j>(&'j Jobs);
 
 impl Drop for GiveBack<'_> {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.one_more.notify_one();
+        self.0.lock().free += 1;
+        self.0.one_more.notify_all();
     }
 }
 
@@ -157,9 +188,10 @@ mod tests {
     fn never_more_at_a_time_than_there_are_places() {
         let (jobs, now, most) = (Jobs::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    jobs.one(|| {
+            for n in 0..8 {
+                let (jobs, now, most) = (&jobs, &now, &most);
+                scope.spawn(move || {
+                    jobs.one(Target::ALL[n % 4], || {
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::sleep(Duration::from_millis(3));
                         now.fetch_sub(1, Ordering::SeqCst);
@@ -168,6 +200,22 @@ mod tests {
             }
         });
         assert_eq!(most.into_inner(), 2);
+    }
+
+    #[test]
+    fn who_waits_for_the_longest_target_comes_first() {
+        let (jobs, order) = (&Jobs::new(1), &Mutex::new(Vec::new()));
+        thread::scope(|scope| {
+            jobs.one(Target::Aarch64, || {
+                for target in [Target::X86_64, Target::Powerpc64, Target::Sparc64] {
+                    scope.spawn(move || jobs.one(target, || order.lock().expect("whole").push(target)));
+                    while jobs.lock().waiting[turn(target)] == 0 {
+                        thread::yield_now();
+                    }
+                }
+            });
+        });
+        assert_eq!(*order.lock().expect("whole"), [Target::Sparc64, Target::Powerpc64, Target::X86_64]);
     }
 
     #[test]

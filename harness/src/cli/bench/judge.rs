@@ -17,7 +17,7 @@ use crate::agent::{Agent, AgentError, Batch};
 use crate::check::build;
 use crate::error::{Error, Exit, Result};
 use crate::judge::start::{self, Built};
-use crate::setup::{self, Options, Ready};
+use crate::setup::{self, Options, Ready, cpu};
 use crate::table;
 use crate::target::Target;
 use crate::tree::farm::{self, Plan};
@@ -52,10 +52,11 @@ pub(super) fn bench(tree: &Path, targets: &[Target], cold: bool, root: &Path) ->
     let store = Store::find()?;
     let source = Source::open(tree, &store)?;
     let options = Options { allow_install: true, tree: true, ..Options::default() };
-    let prepared: Vec<(Target, Ready)> = setup::prepare(targets, options)
+    let mut prepared: Vec<(Target, Ready)> = setup::prepare(targets, options)
         .into_iter()
         .map(|(target, ready)| ready.map(|ready| (target, ready)))
         .collect::<Result<_, _>>()?;
+    prepared.iter_mut().for_each(|(_, ready)| cpu::choose_for_trees(ready));
     let mut speeds = vec![
         ["subject", "C/s", "Rust/s", "C takes", "at most", "met", "resident", "at most", "met"]
             .map(str::to_owned)
