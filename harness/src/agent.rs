@@ -176,7 +176,8 @@ impl Agent {
             return Ok(Vec::new());
         }
         self.running()?;
-        match self.ask(&Frame::Batch { subject, port, programs: programs.to_vec() }) {
+        let answer = self.ask(&Frame::Batch { subject, port, programs: programs.to_vec() });
+        match answer {
             Ok(Frame::Results(results)) if results.len() == programs.len() => {
                 Ok(results.into_iter().map(Outcome::Ran).collect())
             }

@@ -122,6 +122,7 @@ impl<I: Read, O: Write> Agent<'_, I, O> {
         | Frame::Reduce { subject, .. }
         | Frame::Costs { subject, .. }
         | Frame::Expand { subject, .. }
+        | Frame::Known { subject, .. }
         | Frame::Listings { subject, .. }) = request
         else {
             return None;

@@ -3,13 +3,15 @@
 //! It is what a judge of a subject asks where the subject runs, so that traces need not cross a wire: in the agent with a
 //! kernel tree's code. Not here: the known findings (handed in as [`Explain`]), processes, reports.
 
+use std::collections::BTreeSet;
+
 use crate::contract::{Invariant, Rules, Violation};
 use crate::costs::Costs;
 use crate::finding::signed;
 use crate::fuzz::Explain;
 use crate::program::Program;
 use crate::program::minimise::within;
-use crate::runner::{Runner, summarise};
+use crate::runner::{Runner, summed};
 use crate::subject::Subject;
 use crate::trace::{Complaint, Event, What, alike, timeline};
 use crate::wire::Summary;
@@ -61,7 +63,7 @@ impl Examiner<'_> {
     /// the events as subjects' are compared ([`alike`]).
     pub fn summary(&self, runner: &mut Runner, program: &Program) -> Summary {
         let (events, verdict) = runner.run_on(self.subject, self.rules, program);
-        let summary = Summary { all: alike::digest(self.subject, events), ..summarise(events, &verdict) };
+        let summary = summed(alike::digests(self.subject, events), events.len(), &verdict);
         if verdict.faults().next().is_none() {
             return Summary { left: 0, ..summary };
         }
@@ -91,6 +93,12 @@ impl Examiner<'_> {
             timeline: timeline::render(program, self.subject, events, &verdict),
             conclusion: timeline::conclusion(&verdict, program),
         }
+    }
+
+    /// Runs a program and names the findings that explain what it breaks, each once.
+    pub fn known(&self, runner: &mut Runner, program: &Program) -> BTreeSet<&'static str> {
+        runner.run_on(self.subject, self.rules, program);
+        self.explained(runner).1.into_iter().flatten().collect()
     }
 
     /// The smallest program with an unexplained violation of this invariant at this operation.

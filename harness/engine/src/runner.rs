@@ -169,19 +169,16 @@ impl Generated {
 /// What a run comes to.
 #[must_use]
 pub fn summarise(events: &[Event], verdict: &Verdict) -> Summary {
+    summed(digests(events), events.len(), verdict)
+}
+
+/// What a run of so many events comes to, its digests, of the generic events and of all, taken by whoever asks.
+#[must_use]
+pub fn summed((generic, all): (u64, u64), events: usize, verdict: &Verdict) -> Summary {
     let broken = verdict.violations.iter().fold(0, |bits, violation| bits | 1 << violation.invariant as u32);
     let misused = if verdict.misuse.is_some() { MISUSED } else { 0 };
     let cut = if verdict.cut.is_some() { CUT } else { 0 };
-    let (generic, all) = digests(events);
-    Summary {
-        generic,
-        all,
-        broken: broken | misused | cut,
-        left: 0,
-        events: events.len() as u32,
-        programs: 1,
-        executed: 0,
-    }
+    Summary { generic, all, broken: broken | misused | cut, left: 0, events: events as u32, programs: 1, executed: 0 }
 }
 
 /// The invariants named by [`Summary::broken`], or `holds`.

@@ -12,7 +12,7 @@ use crate::examine::{Examined, Fault};
 use crate::space::{Broken, Expanded, Reached};
 
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -116,6 +116,14 @@ pub enum Frame {
     Expanded(Box<Expanded>),
     /// To the agent: run programs on a kernel tree's subject; answered by [`Frame::Texts`], their traces as they are compared.
     Listings {
+        /// The subject's number.
+        subject: u8,
+        /// Programs as bytes.
+        programs: Vec<Vec<u8>>,
+    },
+    /// To the agent: run programs on a kernel tree's subject; answered by [`Frame::Texts`], the names of the known findings
+    /// that explain what they break, a space between two.
+    Known {
         /// The subject's number.
         subject: u8,
         /// Programs as bytes.
@@ -311,6 +319,9 @@ impl Payload {
             Frame::Listings { subject, programs } => {
                 to.u8(22).u8(*subject).list(programs);
             }
+            Frame::Known { subject, programs } => {
+                to.u8(24).u8(*subject).list(programs);
+            }
             Frame::Texts(texts) => {
                 to.u8(23).list(texts);
             }
@@ -431,6 +442,7 @@ impl Reader<'_> {
             17 => Frame::Reduced(self.bytes()?),
             18 => Frame::Costs { subject: self.u8()?, programs: self.list(Self::bytes)? },
             22 => Frame::Listings { subject: self.u8()?, programs: self.list(Self::bytes)? },
+            24 => Frame::Known { subject: self.u8()?, programs: self.list(Self::bytes)? },
             23 => Frame::Texts(self.list(Self::text)?),
             19 => {
                 let count = self.count(8 * Costs::NAMES.len())?;

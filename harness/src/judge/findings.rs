@@ -232,11 +232,12 @@ pub fn known(
     let mut smallest = broke.known.clone();
     smallest.sort_by_key(|&at| items[at].program.ops().len());
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
-    for &at in smallest.iter().take(EXAMINED) {
-        let Some(examined) = asked.examine(form.index, &items[at].bytes)? else { continue };
-        for name in examined.faults.iter().filter_map(|fault| fault.known.clone()) {
-            let shown = found.entry(name).or_insert_with(|| Found { form: form.name.clone(), item: at, runs: 0 });
-            shown.runs += 1;
+    smallest.truncate(EXAMINED);
+    let programs: Vec<Vec<u8>> = smallest.iter().map(|&at| items[at].bytes.clone()).collect();
+    for (&at, names) in smallest.iter().zip(asked.known(form.index, &programs)?) {
+        for name in names.unwrap_or_default().split_whitespace() {
+            let first = || Found { form: form.name.clone(), item: at, runs: 0 };
+            found.entry(name.to_owned()).or_insert_with(first).runs += 1;
         }
     }
     Ok(found)

@@ -28,8 +28,8 @@ const UNMODELLED: &str = "not modelled";
 /// What the agent says of a program that it leaves out, after others whose crash is told.
 const NOT_RUN: &str = "not run: ";
 
-/// How many programs are sent at once.
-const BATCH: usize = 512;
+/// How many programs are sent at once: an emulator translates the code anew in each process that a batch is run in.
+const BATCH: usize = 2048;
 
 /// A known finding that was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,20 @@ impl From<&FormFacts> for Form {
         Form { index: facts.index, name: facts.name.clone(), twin, mmu, unproven: facts.unproven.clone() }
     }
 }
+
+/// A program whose events on a tree's form are not our Rust's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Differs {
+    /// Its place in the material.
+    pub at: usize,
+    /// The digest of the tree's events.
+    pub digest: u64,
+    /// Whether generic events differ; else only the architecture's.
+    pub is_generic: bool,
+}
+
+/// A text of each program asked about.
+type Texts = std::result::Result<Vec<Option<String>>, AgentError>;
 
 /// The agent, with the questions that a judge has.
 pub struct Asked<'a> {
@@ -159,22 +173,32 @@ impl Asked<'_> {
     ///
     /// # Errors
     /// The agent does not answer.
-    pub fn listings(
-        &mut self,
-        subject: u8,
-        programs: &[Vec<u8>],
-    ) -> std::result::Result<Vec<Option<String>>, AgentError> {
+    pub fn listings(&mut self, subject: u8, programs: &[Vec<u8>]) -> Texts {
+        self.texts(programs, &|programs| Frame::Listings { subject, programs })
+    }
+
+    /// The names of the known findings that explain what programs break; none where the code crashes.
+    ///
+    /// # Errors
+    /// The agent does not answer.
+    pub fn known(&mut self, subject: u8, programs: &[Vec<u8>]) -> Texts {
+        self.texts(programs, &|programs| Frame::Known { subject, programs })
+    }
+
+    /// A text of each program; where the code crashes, the programs before it and behind it are asked for again.
+    fn texts(&mut self, programs: &[Vec<u8>], question: &dyn Fn(Vec<Vec<u8>>) -> Frame) -> Texts {
         if programs.is_empty() {
             return Ok(Vec::new());
         }
-        match self.agent.ask(&Frame::Listings { subject, programs: programs.to_vec() })? {
+        let answer = self.agent.ask(&question(programs.to_vec()))?;
+        match answer {
             Frame::Texts(texts) if texts.len() == programs.len() => Ok(texts.into_iter().map(Some).collect()),
             Frame::Panicked { program, .. } if (program as usize) < programs.len() => {
                 let (before, rest) = programs.split_at(program as usize);
-                let mut listings = self.listings(subject, before)?;
-                listings.push(None);
-                listings.extend(self.listings(subject, &rest[1..])?);
-                Ok(listings)
+                let mut texts = self.texts(before, question)?;
+                texts.push(None);
+                texts.extend(self.texts(&rest[1..], question)?);
+                Ok(texts)
             }
             other => Err(garbled(&other)),
         }
@@ -185,7 +209,7 @@ fn garbled(other: &Frame) -> AgentError {
     AgentError::Garbled(format!("{other:?}").chars().take(80).collect())
 }
 
-/// Runs everything on one form.
+/// Runs everything on one form: the form judged, what broke, and the programs whose events are not our Rust's.
 ///
 /// # Errors
 /// The agent does not answer at all.
@@ -194,7 +218,7 @@ pub fn form(
     form: &Form,
     items: &[Item],
     twins: &Twins<'_>,
-) -> std::result::Result<(Judged, Broke, [Vec<usize>; 2]), AgentError> {
+) -> std::result::Result<(Judged, Broke, Vec<Differs>), AgentError> {
     let begin = Instant::now();
     let twin = form.twin.map(|twin| twins.of(twin));
     // Of a twin on another MMU only the generic events can be the tree's.
@@ -202,12 +226,12 @@ pub fn form(
     let mut form = form.clone();
     let mut counts = [Counts::default(); 4];
     let mut broke = Broke::default();
-    let mut differ = [Vec::new(), Vec::new()];
-    for (n, batch) in items.chunks(BATCH).enumerate() {
-        let programs: Vec<Vec<u8>> = batch.iter().map(|item| item.bytes.clone()).collect();
+    let mut differ = Vec::new();
+    let here: Vec<usize> = (0..items.len()).filter(|&at| !items[at].except.contains(&form.mmu)).collect();
+    for batch in here.chunks(BATCH) {
+        let programs: Vec<Vec<u8>> = batch.iter().map(|&at| items[at].bytes.clone()).collect();
         let outcomes = agent.batch(Batch { subject: form.index, port: 0, programs: &programs })?;
-        for (offset, outcome) in outcomes.into_iter().enumerate() {
-            let at = n * BATCH + offset;
+        for (&at, outcome) in batch.iter().zip(outcomes) {
             let counts = &mut counts[items[at].suite as usize];
             counts.ran += 1;
             match outcome {
@@ -217,10 +241,10 @@ pub fn form(
                         let ours = &twin[at];
                         if summary.generic != ours.generic {
                             counts.other_generic += 1;
-                            differ[0].push(at);
+                            differ.push(Differs { at, digest: summary.all, is_generic: true });
                         } else if same_mmu && summary.all != ours.all {
                             counts.other_events += 1;
-                            differ[1].push(at);
+                            differ.push(Differs { at, digest: summary.all, is_generic: false });
                         }
                     }
                 }

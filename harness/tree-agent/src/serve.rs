@@ -10,7 +10,7 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::{generate, text};
-use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summarise};
+use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summed};
 use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{alike, listing, timeline};
@@ -162,6 +162,13 @@ impl Forms {
                 let texts = programs.iter().zip(0..).map(|(program, n)| {
                     guard::program_begins(n);
                     alike::listing(tree, runner.run_on(tree, tree.rules(), &decode(program)).0)
+                });
+                Frame::Texts(texts.collect())
+            }
+            Frame::Known { programs, .. } => {
+                let texts = programs.iter().zip(0..).map(|(program, n)| {
+                    guard::program_begins(n);
+                    examiner.known(runner, &decode(program)).into_iter().collect::<Vec<_>>().join(" ")
                 });
                 Frame::Texts(texts.collect())
             }
@@ -325,7 +332,7 @@ fn compare(tree: &Tree, twin: &dyn Subject, runner: &mut Runner, count: u64, len
         let run = (0..count).map(|seed| {
             guard::program_begins(seed as u32);
             let (events, verdict) = runner.run_on(subject, tree.rules(), &generate::legal(seed, length));
-            Summary { all: alike::digest(subject, events), ..summarise(events, &verdict) }
+            summed(alike::digests(subject, events), events.len(), &verdict)
         });
         let summaries: Vec<Summary> = run.collect();
         (summaries, (processor_time() - start) * 1e6 / count as f64)

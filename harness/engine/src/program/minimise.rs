@@ -11,7 +11,9 @@
 mod plainer;
 mod rename;
 
-use super::{Block, MAX_OPS, Op, Program};
+use lazy_mmu_arches::page::Size;
+
+use super::{Block, MAX_OPS, Op, Pages, Program};
 
 /// Operations and pages that all trials together may run, about: some ten seconds of one core.
 pub const WORK: u64 = 40_000_000;
@@ -167,6 +169,9 @@ fn neighbours(program: &Program, at: usize, length: usize) -> Option<(usize, usi
     Some((from, to))
 }
 
+/// What a huge page counts: kernels flush it part by part.
+const HUGE: u64 = 16;
+
 /// How many operations and pages a run takes, about, if the machine does not end it before.
 #[must_use]
 pub fn weight(program: &Program) -> u64 {
@@ -185,7 +190,10 @@ pub fn weight(program: &Program) -> u64 {
                 times.pop();
                 1
             }
-            op => 1 + plainer::pages(*op).map_or(0, |pages| u64::from(pages.count)),
+            op => {
+                let each = |pages: Pages| u64::from(pages.count) * if pages.size == Size::Huge { HUGE } else { 1 };
+                1 + plainer::pages(*op).map_or(0, each)
+            }
         };
         sum += now * each;
         if sum >= LIMIT {

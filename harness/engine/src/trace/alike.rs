@@ -21,7 +21,7 @@ use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::insn::{Insn, Op};
 use lazy_mmu_arches::page::{PteFlags, PteRef, Size};
 
-use super::{Complaint, Event, What, digests, line, place};
+use super::{Complaint, Event, What, line, place};
 use crate::machine::touched;
 use crate::subject::Subject;
 
@@ -97,11 +97,10 @@ fn each(subject: &dyn Subject, events: &[Event]) -> impl Iterator<Item = Event> 
     events.iter().filter_map(move |event| reading.alike(event))
 }
 
-/// The digest of a subject's trace in this form: equal for equal listings.
+/// Digests of a subject's trace in this form, of its generic events and of all: equal for equal listings.
 #[must_use]
-pub fn digest(subject: &dyn Subject, events: &[Event]) -> u64 {
-    let events: Vec<Event> = each(subject, events).collect();
-    digests(&events).1
+pub fn digests(subject: &dyn Subject, events: &[Event]) -> (u64, u64) {
+    super::digests(each(subject, events))
 }
 
 /// A subject's trace in this form, a line each: `OP CPU TASK EVENT`, where TASK has a `!` in an interrupt and a `_` below
@@ -155,7 +154,7 @@ mod tests {
             let store = |flags, frame| event(What::Store(FIRST, subject.pte_word(flags, frame, Size::Small)));
             let text = listing(&*subject, &[store(flags, 7)]);
             assert_eq!(text, "3 c0 T1_ store K[0] = frame 7 small v-u--d\n", "{}", descriptor.name);
-            let of = |events: &[Event]| digest(&*subject, events);
+            let of = |events: &[Event]| digests(&*subject, events).1;
             assert_eq!(of(&[store(flags, 7)]), of(&[store(flags, 7)]));
             assert_ne!(of(&[store(flags, 7)]), of(&[store(flags, 8)]), "another frame");
             let writable = PteFlags { write: true, ..flags };
@@ -170,13 +169,15 @@ mod tests {
         let subject = SUBJECTS[0].make(Port::Model);
         let place = event(What::Complaint(Complaint::Place, Site::of("a.c", 1, "f", "c")));
         let warn = event(What::Complaint(Complaint::Warn, Site::of("a.c", 1, "f", "c")));
+        let digest = |events: &[Event]| digests(&*subject, events).1;
         assert_eq!(listing(&*subject, &[place]), "");
-        assert_eq!(digest(&*subject, &[place, warn]), digest(&*subject, &[warn]));
-        assert_ne!(digest(&*subject, &[warn]), digest(&*subject, &[]));
+        assert_eq!(digest(&[place, warn]), digest(&[warn]));
+        assert_ne!(digest(&[warn]), digest(&[]));
         let held = |entries, digest| event(What::Held(Deferred { pending: false, entries, digest }));
-        assert_eq!(digest(&*subject, &[held(2, 5)]), digest(&*subject, &[held(2, 6)]));
-        assert_ne!(digest(&*subject, &[held(2, 5)]), digest(&*subject, &[held(3, 5)]));
+        assert_eq!(digest(&[held(2, 5)]), digest(&[held(2, 6)]));
+        assert_ne!(digest(&[held(2, 5)]), digest(&[held(3, 5)]));
     }
+
     #[test]
     fn a_store_of_what_is_there_already_is_left_out() {
         let hash = registry::find("counted/powerpc64-hash").expect("a subject").make(Port::Model);

@@ -3,6 +3,8 @@
 //! Events become words by their kind and operands, never by their place in memory, so that the digest is the same on
 //! every host and target, whatever its byte order. Called for every run's summary.
 
+use std::borrow::Borrow;
+
 use lazy_mmu_arches::backend::mix;
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::page::PteRef;
@@ -13,9 +15,10 @@ use crate::program::Block;
 /// Digests of a trace, of its generic events and of all of them, in order: equal on every host and target for equal
 /// events.
 #[must_use]
-pub fn digests(events: &[Event]) -> (u64, u64) {
+pub fn digests(events: impl IntoIterator<Item = impl Borrow<Event>>) -> (u64, u64) {
     let (mut generic, mut all) = (0, 0);
     for event in events {
+        let event = event.borrow();
         let context = u64::from(event.op) << 32
             | u64::from(event.cpu) << 24
             | u64::from(event.task) << 16

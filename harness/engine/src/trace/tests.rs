@@ -208,14 +208,14 @@ fn digests_tell_events_apart() {
         Event { below: true, ..enable },
     ];
     let events: Vec<Event> = contexts.into_iter().chain(whats().map(|what| Event { what, ..enable })).collect();
-    let alls: std::collections::BTreeSet<u64> = events.iter().map(|event| digests(&[*event]).1).collect();
+    let alls: std::collections::BTreeSet<u64> = events.iter().map(|event| digests([*event]).1).collect();
     assert_eq!(alls.len(), events.len());
     for event in &events {
-        let (generic, all) = digests(&[*event]);
+        let (generic, all) = digests([*event]);
         assert_eq!(generic, if event.is_generic() { all } else { 0 }, "{event:?}");
     }
     // The order counts.
-    assert_ne!(digests(&[events[0], events[1]]), digests(&[events[1], events[0]]));
+    assert_ne!(digests([events[0], events[1]]), digests([events[1], events[0]]));
     let architecture = ["Store", "Note", "Insn", "Held", "Mode", "Away", "Atomic", "IdleHook", "Preempt", "Left"];
     let memory = ["Asked", "Read", "Walk", "Late", "Burst", "Freed", "Reachable", "Denied"];
     for what in whats() {
@@ -257,7 +257,7 @@ fn digests_tell_combinations_apart() {
     for op in InsnOp::ALL {
         events.extend((0..64).map(|b| of(insn(*op, 0, b))));
     }
-    let own: std::collections::BTreeSet<u64> = events.iter().map(|event| digests(&[*event]).1).collect();
+    let own: std::collections::BTreeSet<u64> = events.iter().map(|event| digests([*event]).1).collect();
     assert_eq!(own.len(), events.len());
 }
 

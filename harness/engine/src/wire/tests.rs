@@ -47,6 +47,9 @@ fn samples() -> Vec<Frame> {
         Frame::Expand { subject: 41, steps: vec![vec![1], vec![]], paths: vec![vec![], vec![0, 1, 31]] },
         Frame::Expanded(Box::new(expanded())),
         Frame::Expanded(Box::default()),
+        Frame::Listings { subject: 41, programs: vec![vec![7], vec![]] },
+        Frame::Known { subject: 41, programs: vec![vec![], vec![7]] },
+        Frame::Texts(vec!["xen-new-task".into(), String::new()]),
         Frame::Panicked { program: 9, message: "index out of bounds".into() },
         Frame::Bye,
     ]

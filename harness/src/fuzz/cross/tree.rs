@@ -103,15 +103,15 @@ impl Compare for Run<'_> {
         let mut sum = compared.judged.take().unwrap_or_default();
         for form in self.tree.forms.clone() {
             let agent = &mut self.tree.agent;
-            let (judged, broke, differ) = run::form(agent, &form, &items, &twins)?;
+            let (judged, broke, mut differ) = run::form(agent, &form, &items, &twins)?;
             let total = judged.total();
             compared.runs += total.ran;
             compared.differences += total.failed;
             sum.known += total.known;
             sum.generic += total.other_generic;
             let asked = &mut Asked { agent };
-            let [generic, _] = differ;
-            let kinds = differences::of_form(asked, self.target, &form, &items, &[generic, Vec::new()])?;
+            differ.retain(|differs| differs.is_generic);
+            let kinds = differences::of_form(asked, self.target, &form, &items, &differ)?;
             let found = findings::of_form(asked, self.target, &form, &items, &broke, &self.met)?;
             self.kinds = differences::merged(std::mem::take(&mut self.kinds).into_iter().chain(kinds.kinds).collect());
             for finding in found {

@@ -22,7 +22,7 @@ use lazy_mmu_engine::trace::alike;
 use self::explained::Row;
 use super::Form;
 use super::material::Item;
-use super::run::Asked;
+use super::run::{Asked, Differs};
 use crate::agent::AgentError;
 use crate::target::Target;
 
@@ -61,7 +61,7 @@ pub struct Differences {
     pub corrected: BTreeMap<&'static str, u64>,
 }
 
-/// The differences of one form; `differ` has the programs whose generic events differ, then those whose other events do.
+/// The differences of one form, in the programs that `differ`. Where our corrected Rust has the tree's digest, corrections explain everything, and the events need not be asked for.
 ///
 /// # Errors
 /// The agent does not answer.
@@ -70,20 +70,25 @@ pub fn of_form(
     target: Target,
     form: &Form,
     items: &[Item],
-    differ: &[Vec<usize>; 2],
+    differ: &[Differs],
 ) -> Result<Differences, AgentError> {
     let Some(twin) = form.twin else { return Ok(Differences::default()) };
     let mut ours = Ours::new(twin);
     let mut found = Differences::default();
-    let differ: Vec<usize> = differ.iter().flatten().copied().collect();
-    for chunk in differ.chunks(AT_ONCE) {
+    let mut left = Vec::new();
+    for &Differs { at, digest: theirs, .. } in differ {
+        let (digest, mattering) = ours.digest(&items[at].program, &found.corrected);
+        mattering.iter().for_each(|name| *found.corrected.entry(name).or_default() += 1);
+        if digest != theirs {
+            left.push(at);
+        }
+    }
+    for chunk in left.chunks(AT_ONCE) {
         let programs: Vec<Vec<u8>> = chunk.iter().map(|&at| items[at].bytes.clone()).collect();
         for (&at, theirs) in chunk.iter().zip(asked.listings(form.index, &programs)?) {
             let Some(theirs) = theirs else { continue };
             let program = &items[at].program;
-            let (listing, corrected) = ours.listing(program, &found.corrected);
-            corrected.iter().for_each(|name| *found.corrected.entry(name).or_default() += 1);
-            let of_run = of_run((target, form), program, [&listing, &theirs]);
+            let of_run = of_run((target, form), program, [&ours.listing(program), &theirs]);
             of_run.into_iter().for_each(|kind| add(&mut found.kinds, kind));
         }
     }
@@ -107,14 +112,20 @@ impl Ours {
         Ours { runner: Runner::new(), rules: descriptor.rules(), subject, without }
     }
 
-    /// The events, and the corrections without which they are others. What has been `seen` often enough is not asked again.
-    fn listing(&mut self, program: &Program, seen: &BTreeMap<&'static str, u64>) -> (String, Vec<&'static str>) {
+    /// The digest of the events, and the corrections without which they are others. What has been `seen` often enough is
+    /// not asked again.
+    fn digest(&mut self, program: &Program, seen: &BTreeMap<&'static str, u64>) -> (u64, Vec<&'static str>) {
         let Ours { runner, rules, subject, without } = self;
-        let mut run = |subject: &dyn Subject| alike::listing(subject, runner.run_on(subject, *rules, program).0);
-        let listing = run(&**subject);
+        let mut run = |subject: &dyn Subject| alike::digests(subject, runner.run_on(subject, *rules, program).0).1;
+        let digest = run(&**subject);
         let asked = without.iter().filter(|(name, _)| seen.get(name).is_none_or(|&seen| seen < OFTEN));
-        let mattering = asked.filter(|(_, other)| run(&**other) != listing).map(|(name, _)| *name).collect();
-        (listing, mattering)
+        let mattering = asked.filter(|(_, other)| run(&**other) != digest).map(|(name, _)| *name).collect();
+        (digest, mattering)
+    }
+
+    /// The events.
+    fn listing(&mut self, program: &Program) -> String {
+        alike::listing(&*self.subject, self.runner.run_on(&*self.subject, self.rules, program).0)
     }
 }
 
@@ -143,7 +154,7 @@ fn of_run((target, form): (Target, &Form), program: &Program, [ours, theirs]: [&
 }
 
 /// How many programs' events are asked for at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 1024;
 
 /// How many events of a side are shown.
 const SHOWN: usize = 24;

@@ -28,8 +28,7 @@ fn program(text: &str) -> Program {
 
 fn item() -> Item {
     let program = program("enable\nset K 0\ndisable");
-    let bytes = lazy_mmu_engine::program::bytes::encode(&program);
-    Item { suite: Suite::Programs, name: "halves/enable".to_owned(), program, bytes }
+    Item::new(Suite::Programs, "halves/enable".to_owned(), program)
 }
 
 fn judged(name: &str, twin: Option<usize>, failed: u64, known: u64) -> Judged {
