@@ -5,7 +5,8 @@
 //! Not here: instructions that the child decodes and goes on after (`decode`).
 
 use std::ffi::c_int;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::FromRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -157,49 +158,110 @@ pub fn install() {
     }
 }
 
+/// A child that answers requests, one after the other, until it dies of one or is dropped.
+///
+/// It lives from request to request because an emulator translates code anew in each process: that takes as long as a hundred
+/// programs do.
+#[derive(Debug)]
+pub struct Worker {
+    child: libc::pid_t,
+    /// Requests; closed, it ends the child.
+    to: Option<File>,
+    from: File,
+}
+
+impl Worker {
+    /// Starts a child that answers each request with what `answer` yields.
+    ///
+    /// # Errors
+    /// There are no more processes or descriptors.
+    pub fn start(mut answer: impl FnMut(&[u8]) -> Vec<u8>) -> Result<Worker, Crash> {
+        let (its_requests, to) = pipe()?;
+        let (from, its_answers) = pipe()?;
+        // SAFETY: this process has one thread, so the child has all of it.
+        match unsafe { libc::fork() } {
+            -1 => Err(failed("fork")),
+            0 => {
+                drop((to, from));
+                let (mut requests, mut answers) = (its_requests, its_answers);
+                while let Ok(request) = receive(&mut requests) {
+                    program_begins(0);
+                    if send(&mut answers, &answer(&request)).is_err() {
+                        break;
+                    }
+                }
+                // SAFETY: as in `die`.
+                unsafe { libc::_exit(0) }
+            }
+            child => Ok(Worker { child, to: Some(to), from }),
+        }
+    }
+
+    /// The answer to a request.
+    ///
+    /// # Errors
+    /// The child died: at which program, and of what. It answers nothing after that.
+    pub fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Crash> {
+        let sent = self.to.as_mut().ok_or(()).and_then(|to| send(to, request).map_err(|_| ()));
+        sent.and_then(|()| receive(&mut self.from).map_err(|_| ())).map_err(|()| crash(self.end()))
+    }
+
+    /// Waits for the child's end, and yields its status.
+    fn end(&mut self) -> c_int {
+        let mut status = 0;
+        if self.to.take().is_some() {
+            // SAFETY: the child is ours, and is waited for once: its pipe is taken.
+            unsafe { libc::waitpid(self.child, &raw mut status, 0) };
+        }
+        status
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Runs something in a child, and yields the bytes that it yields.
 ///
 /// # Errors
 /// The child died: at which program, and of what.
 pub fn isolated(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Crash> {
-    let failed = |what: &str| {
-        let error = std::io::Error::last_os_error();
-        Crash { program: 0, message: format!("cannot run the tree's code in a process of its own: {what}: {error}") }
-    };
+    let mut work = Some(work);
+    Worker::start(|_| work.take().map_or_else(Vec::new, |work| work()))?.ask(&[])
+}
+
+fn failed(what: &str) -> Crash {
+    let error = std::io::Error::last_os_error();
+    Crash { program: 0, message: format!("cannot run the tree's code in a process of its own: {what}: {error}") }
+}
+
+/// Where to read and where to write.
+fn pipe() -> Result<(File, File), Crash> {
     let mut ends = [0; 2];
     // SAFETY: two places for two descriptors.
     if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
         return Err(failed("pipe"));
     }
-    // SAFETY: this process has one thread, so the child has all of it.
-    match unsafe { libc::fork() } {
-        -1 => Err(failed("fork")),
-        0 => {
-            let bytes = work();
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                // SAFETY: the descriptor is the pipe's, the bytes are ours.
-                let written = unsafe { libc::write(ends[1], rest.as_ptr().cast(), rest.len()) };
-                let Ok(written @ 1..) = usize::try_from(written) else { break };
-                rest = &rest[written..];
-            }
-            // SAFETY: as in `die`.
-            unsafe { libc::_exit(i32::from(!rest.is_empty())) }
-        }
-        child => {
-            // SAFETY: both ends are ours and open; the first one is given away.
-            let mut from = unsafe {
-                libc::close(ends[1]);
-                std::fs::File::from_raw_fd(ends[0])
-            };
-            let mut bytes = Vec::new();
-            let read = from.read_to_end(&mut bytes);
-            let mut status = 0;
-            // SAFETY: the child is ours, and is waited for once.
-            unsafe { libc::waitpid(child, &raw mut status, 0) };
-            if status == 0 && read.is_ok() { Ok(bytes) } else { Err(crash(status)) }
-        }
-    }
+    // SAFETY: both are open, and nobody else has them.
+    Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
+}
+
+/// A message: its length, then its bytes.
+fn send(to: &mut File, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(&bytes.len().to_ne_bytes())?;
+    to.write_all(bytes)
+}
+
+fn receive(from: &mut File) -> io::Result<Vec<u8>> {
+    let mut length = [0; size_of::<usize>()];
+    from.read_exact(&mut length)?;
+    let length = usize::from_ne_bytes(length);
+    // Read as it comes: the tree's code may have written over the length.
+    let mut bytes = Vec::new();
+    from.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// What the last child died of.
@@ -256,5 +318,15 @@ mod tests {
         let crash = wild.expect_err("nothing is mapped there");
         assert_eq!(crash.program, 3);
         assert!(crash.message.contains("0x5f000000"), "{crash:?}");
+        let mut asked = 0;
+        let mut worker = Worker::start(|request| {
+            asked += 1;
+            if request.is_empty() { die("nothing was asked") } else { vec![request[0], asked] }
+        })
+        .expect("a process");
+        assert_eq!(worker.ask(&[5]), Ok(vec![5, 1]));
+        assert_eq!(worker.ask(&[6]), Ok(vec![6, 2]), "the same child");
+        assert_eq!(worker.ask(&[]), Err(Crash { program: 0, message: "nothing was asked".to_owned() }));
+        assert!(worker.ask(&[7]).is_err(), "it is gone");
     }
 }

@@ -1,4 +1,4 @@
-//! The agent's answers about a tree's subjects, each batch in a process of its own.
+//! The agent's answers about a tree's subjects, computed in a process of their own, which is begun anew where it dies.
 //!
 //! Without arguments it speaks frames, as the agent does. With `--facts` it prints what the tree is, and with programs'
 //! files their timelines: for whoever works on the glue.
@@ -20,7 +20,7 @@ use lazy_mmu_snapshots::known;
 use lazy_mmu_border::numbers::{api, xen};
 
 use crate::explore;
-use crate::guard::{self, Crash, isolated};
+use crate::guard::{self, Crash, Worker, isolated};
 use crate::state::{Arenas, Facts};
 use crate::took;
 use crate::tree::{FORMS, Form, Tree};
@@ -44,6 +44,8 @@ pub struct Forms {
     facts: Facts,
     slots: Vec<Slot>,
     runner: Runner,
+    /// What the tree's code runs in, until it dies.
+    worker: Option<Worker>,
 }
 
 impl Forms {
@@ -67,7 +69,7 @@ impl Forms {
             let unproven = tree.as_ref().err().cloned().into_iter().collect();
             Slot { form, tree, unproven, loops: 0 }
         });
-        let mut forms = Forms { slots: slots.collect(), facts, runner: Runner::new() };
+        let mut forms = Forms { slots: slots.collect(), facts, runner: Runner::new(), worker: None };
         for slot in &mut forms.slots {
             if let Ok(tree) = slot.tree {
                 slot.unproven = took::unproven(tree, &mut forms.runner);
@@ -235,15 +237,42 @@ impl More for Forms {
             let message = "not run: the tree's code has not come to an end in programs before".to_owned();
             return Frame::Panicked { program: 0, message };
         }
-        match isolated(|| wire::bytes(&self.compute(index, request))) {
-            Ok(bytes) => wire::read(&mut bytes.as_slice()).unwrap_or_else(|error| Frame::Panicked {
+        let answer = self.ask(index, request).and_then(|bytes| {
+            wire::read(&mut bytes.as_slice()).map_err(|error| Crash {
                 program: 0,
                 message: format!("the answer of the tree's process broke: {error}"),
-            }),
-            Err(Crash { program, message }) => {
-                self.slots[index].loops += u32::from(message.starts_with(guard::ENDLESS));
-                Frame::Panicked { program, message }
-            }
+            })
+        });
+        // Whatever the engine panicked of may be left behind in that process.
+        if matches!(answer, Err(_) | Ok(Frame::Panicked { .. })) {
+            self.worker = None;
+        }
+        answer.unwrap_or_else(|Crash { program, message }| {
+            self.slots[index].loops += u32::from(message.starts_with(guard::ENDLESS));
+            Frame::Panicked { program, message }
+        })
+    }
+}
+
+impl Forms {
+    /// The answer of the process that runs the tree's code, as bytes.
+    fn ask(&mut self, index: usize, request: &Frame) -> Result<Vec<u8>, Crash> {
+        let mut worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => Worker::start(|bytes| wire::bytes(&self.serve_one(bytes)))?,
+        };
+        let mut bytes = vec![index as u8];
+        bytes.extend(wire::bytes(request));
+        let answer = worker.ask(&bytes);
+        self.worker = Some(worker);
+        answer
+    }
+
+    /// In that process: the number of a form and a frame, answered.
+    fn serve_one(&mut self, bytes: &[u8]) -> Frame {
+        match bytes.split_first().map(|(&index, mut frame)| (usize::from(index), wire::read(&mut frame))) {
+            Some((index, Ok(request))) if index < self.slots.len() => self.compute(index, &request),
+            _ => Frame::Panicked { program: 0, message: "the request to the tree's process broke".to_owned() },
         }
     }
 }

@@ -14,10 +14,11 @@ use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::trace::{Event, Hook, What};
 
-use crate::guard::{self, Crash, isolated};
+use crate::guard::{Crash, Worker};
 use crate::tree::Tree;
 
 /// One proof: a program, what must be seen in its trace, what its absence means, and where to look then.
+#[derive(Clone, Copy)]
 struct Proof {
     program: &'static str,
     seen: fn(&What) -> bool,
@@ -155,26 +156,27 @@ const BATCHED: Proof = Proof {
     look: "hpte_need_flush() of powerpc or tlb_batch_add_one() of sparc",
 };
 
-/// What was to be seen on a form and was not, a message each; none where the overlay is in effect. Each proof runs in a
-/// process of its own; after a crash the rest is left out, for it would crash too, or loop as long.
+/// What was to be seen on a form and was not, a message each; none where the overlay is in effect. The proofs run in a
+/// process of their own; after a crash the rest is left out, for it would crash too, or loop as long.
 pub fn unproven(tree: &Tree, runner: &mut Runner) -> Vec<String> {
-    let has_mark = tree.facts.mode && !tree.form.mmu.ignores_mode();
-    let helpers = match tree.rules().counters {
-        true => &HELPERS[..],
-        false if has_mark && tree.facts.api == api::STATELESS => &MARK[..],
-        false => &[],
+    let proofs = proofs(tree);
+    let run = |number: &[u8]| {
+        let Some(Ok(program)) =
+            number.first().and_then(|&n| proofs.get(usize::from(n))).map(|proof| parse(proof.program))
+        else {
+            return b"unread".to_vec();
+        };
+        let (events, _) = runner.run_on(tree, tree.rules(), &program);
+        let is_seen = events.iter().any(|Event { what, .. }| (proofs[usize::from(number[0])].seen)(what));
+        if is_seen { Vec::new() } else { b"unseen".to_vec() }
+    };
+    let mut worker = match Worker::start(run) {
+        Ok(worker) => worker,
+        Err(Crash { message, .. }) => return vec![message],
     };
     let mut failed = Vec::new();
-    for proof in helpers.iter().chain(&of_backend(tree.form.mmu, tree.facts.mode)) {
-        let Proof { program, seen, missing, look } = proof;
-        let run = || {
-            guard::program_begins(0);
-            let Ok(program) = parse(program) else { return b"unread".to_vec() };
-            let (events, _) = runner.run_on(tree, tree.rules(), &program);
-            let is_seen = events.iter().any(|Event { what, .. }| seen(what));
-            if is_seen { Vec::new() } else { b"unseen".to_vec() }
-        };
-        match isolated(run) {
+    for (Proof { program, missing, look, .. }, number) in proofs.iter().zip(0..) {
+        match worker.ask(&[number]) {
             Ok(unseen) if unseen.is_empty() => {}
             Ok(_) => failed.push(format!(
                 "`{program}`: {missing}: either the tree lost this, or lazymmu does not see it there; look at {look}"
@@ -186,6 +188,18 @@ pub fn unproven(tree: &Tree, runner: &mut Runner) -> Vec<String> {
         }
     }
     failed
+}
+
+/// The proofs that a form has to give.
+fn proofs(tree: &Tree) -> Vec<Proof> {
+    let has_mark = tree.facts.mode && !tree.form.mmu.ignores_mode();
+    let mut proofs = match tree.rules().counters {
+        true => HELPERS.to_vec(),
+        false if has_mark && tree.facts.api == api::STATELESS => MARK.to_vec(),
+        false => Vec::new(),
+    };
+    proofs.extend(of_backend(tree.form.mmu, tree.facts.mode));
+    proofs
 }
 
 #[cfg(test)]
