@@ -84,8 +84,11 @@ fn unpack_part(package: &Path, version: &str, scratch: &Scratch, place: &Path) -
     let is_archive = |path: &std::path::PathBuf| path.to_string_lossy().contains(".tar");
     let archive =
         entries.into_iter().find(is_archive).ok_or_else(|| missing(version, "the package holds no archive"))?;
+    let name = archive.file_name().unwrap_or_default().to_string_lossy();
+    // Its one folder is called as it is.
+    let top = name.split(".tar").next().unwrap_or_default();
     let mut tar = Command::new("tar");
-    tar.args(part::for_tar()).args(["--strip-components=1", "-xf"]).arg(&archive).arg("-C").arg(&tree);
+    tar.args(part::for_tar(top)).args(["--strip-components=1", "-xf"]).arg(&archive).arg("-C").arg(&tree);
     let said = run::run(tar, run::LONG)?;
     if !said.well {
         return Err(TreeError::Cache { path: tree, why: run::last_lines(&said.complaint, 1) });

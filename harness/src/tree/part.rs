@@ -28,12 +28,13 @@ pub fn for_git(arches: &[String]) -> Vec<String> {
     folders.chain(sources).chain(texts).chain(others).collect()
 }
 
-/// Patterns of tar's for what is left out, below one folder of any name.
+/// Patterns of tar's for what is left out, given the archive's one folder. Tar's `*` matches a slash: a pattern for any folder's
+/// name would leave out `include/linux/fs`, too.
 #[must_use]
-pub fn for_tar() -> Vec<String> {
-    let folders = FOLDERS.iter().map(|folder| format!("--exclude=*/{folder}/*"));
-    let sources = SOURCES.iter().map(|folder| format!("--exclude=linux-source-*/{folder}/*.[chS]"));
-    let texts = TEXTS.iter().map(|folder| format!("--exclude=linux-source-*/{folder}/*.*"));
+pub fn for_tar(top: &str) -> Vec<String> {
+    let folders = FOLDERS.iter().map(|folder| format!("--exclude={top}/{folder}/*"));
+    let sources = SOURCES.iter().map(|folder| format!("--exclude={top}/{folder}/*.[chS]"));
+    let texts = TEXTS.iter().map(|folder| format!("--exclude={top}/{folder}/*.*"));
     folders.chain(sources).chain(texts).collect()
 }
 
@@ -44,6 +45,10 @@ fn is_kept(arch: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::super::testing::Folder;
     use super::*;
 
     #[test]
@@ -55,5 +60,30 @@ mod tests {
         let of_arch: Vec<_> =
             patterns.iter().filter(|pattern| !pattern.contains("boot/dts") && pattern.contains("arch/")).collect();
         assert_eq!(of_arch, [":(exclude)arch/m68k"]);
+    }
+
+    /// Tar itself is asked what it unpacks.
+    #[test]
+    fn headers_of_a_folder_that_is_left_out_elsewhere_are_unpacked() {
+        let folder = Folder::new("part");
+        let kept = ["include/linux/fs/super.h", "include/net/ip.h", "fs/Kconfig", "arch/x86/mm/tlb.c"];
+        for path in kept.iter().chain(&["fs/ext4/super.c", "fs/inode.c", "tools/perf/a.c", "Documentation/mm/a.rst"]) {
+            folder.write(&format!("linux-source-7.2/{path}"), "text");
+        }
+        let at = folder.path();
+        let archive = at.join("a.tar");
+        let tar = |arguments: &[String]| {
+            let status = Command::new("tar").args(arguments).current_dir(at).status().expect("tar runs");
+            assert!(status.success());
+        };
+        tar(&["-cf", "a.tar", "linux-source-7.2"].map(str::to_owned));
+        fs::create_dir(at.join("out")).expect("a folder");
+        let mut arguments = for_tar("linux-source-7.2");
+        arguments.extend(["-xf", "a.tar", "-C", "out", "--strip-components=1"].map(str::to_owned));
+        tar(&arguments);
+        assert!(kept.iter().all(|path| at.join("out").join(path).is_file()), "{kept:?}, of {}", archive.display());
+        for path in ["fs/ext4/super.c", "fs/inode.c", "tools/perf/a.c", "Documentation/mm/a.rst"] {
+            assert!(!at.join("out").join(path).exists(), "{path}");
+        }
     }
 }
