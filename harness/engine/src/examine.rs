@@ -36,6 +36,8 @@ pub struct Fault {
 pub struct Examined {
     /// The subject's own faults, in the order of their events; the program's misuse and what follows it are none.
     pub faults: Vec<Fault>,
+    /// Whether the program misuses the API.
+    pub misuses: bool,
     /// The timeline.
     pub timeline: String,
     /// The verdict in words.
@@ -90,6 +92,7 @@ impl Examiner<'_> {
         });
         Examined {
             faults,
+            misuses: verdict.misuse.is_some(),
             timeline: timeline::render(program, self.subject, events, &verdict),
             conclusion: timeline::conclusion(&verdict, program),
         }
@@ -101,11 +104,14 @@ impl Examiner<'_> {
         self.explained(runner).1.into_iter().flatten().collect()
     }
 
-    /// The smallest program with an unexplained violation of this invariant at this operation.
+    /// The smallest program with an unexplained violation of this invariant at this operation. A program that uses the API
+    /// as it is meant stays so: a misuse that is smaller says less.
     pub fn reduce(&self, runner: &mut Runner, program: &Program, invariant: Invariant, op: &str) -> Program {
+        let may_misuse = runner.run_on(self.subject, self.rules, program).1.misuse.is_some();
         within(program, WORK, |candidate| {
-            let breaks = runner.run_on(self.subject, self.rules, candidate).1.faults().next().is_some();
-            breaks && self.unknown(runner, candidate, invariant, op)
+            let verdict = runner.run_on(self.subject, self.rules, candidate).1;
+            let is_wanted = verdict.faults().next().is_some() && (may_misuse || verdict.misuse.is_none());
+            is_wanted && self.unknown(runner, candidate, invariant, op)
         })
     }
 

@@ -12,7 +12,7 @@ use crate::examine::{Examined, Fault};
 use crate::space::{Broken, Expanded, Reached};
 
 /// Changes whenever a frame's meaning does.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 
 /// The longest frame either side accepts: 64 MiB.
 pub const MAX_FRAME: u32 = 64 << 20;
@@ -366,6 +366,7 @@ impl Payload {
             self.bytes(place.as_deref().unwrap_or_default().as_bytes());
             self.bytes(known.as_deref().unwrap_or_default().as_bytes());
         }
+        self.u8(examined.misuses.into());
         self.bytes(examined.timeline.as_bytes()).bytes(examined.conclusion.as_bytes());
     }
 
@@ -491,7 +492,8 @@ impl Reader<'_> {
         // An invariant and four lengths.
         let count = self.count(17)?;
         let faults = (0..count).map(|_| self.fault()).collect::<Result<_, _>>()?;
-        Ok(Examined { faults, timeline: self.text()?, conclusion: self.text()? })
+        let misuses = self.u8()? != 0;
+        Ok(Examined { faults, misuses, timeline: self.text()?, conclusion: self.text()? })
     }
 
     fn fault(&mut self) -> Result<Fault, WireError> {

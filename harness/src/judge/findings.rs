@@ -42,6 +42,8 @@ pub struct Finding {
     pub runs: u64,
     /// The smallest program.
     pub program: Program,
+    /// Whether it misuses the API: no program was found that shows the same and does not. Not known of a crash.
+    pub misuses: bool,
     /// The subject that the timeline is of.
     pub shown_on: (Target, String),
     /// The first violation in words.
@@ -53,6 +55,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Where it stands among others: a misuse says less of the tree than any program that uses the API as it is meant.
+    fn rank(&self) -> (bool, usize) {
+        (self.misuses, self.program.ops().len())
+    }
+
     /// What it is, in one line.
     #[must_use]
     pub fn title(&self) -> String {
@@ -79,11 +86,22 @@ pub fn names(subjects: &BTreeSet<(Target, String)>) -> String {
     subjects.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// A program that broke what nothing explains.
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown {
+    /// Its place in the material.
+    pub at: usize,
+    /// A bit for each such invariant.
+    pub bits: u32,
+    /// Whether it misuses the API.
+    pub misuses: bool,
+}
+
 /// What one form broke, before it is looked into.
 #[derive(Clone, Debug, Default)]
 pub struct Broke {
-    /// Places of programs in the material, with the invariants that nothing explains.
-    pub unknown: Vec<(usize, u32)>,
+    /// Programs that broke what nothing explains.
+    pub unknown: Vec<Unknown>,
     /// Programs that broke what is known.
     pub known: Vec<usize>,
     /// Programs on which the tree's code crashed, with what it said.
@@ -111,22 +129,10 @@ pub fn of_form(
             crash.text.push_str("\n  It did so behind other programs, and not when it ran alone.");
         }
     }
-    let mut smallest: Vec<usize> = broke.unknown.iter().map(|pair| pair.0).collect();
-    smallest.sort_by_key(|&at| items[at].program.ops().len());
-    // Every invariant that broke is looked into, however rare.
-    let mut chosen: Vec<usize> = Vec::new();
-    let mut covered = 0;
-    for &at in &smallest {
-        let bits = broke.unknown.iter().find(|pair| pair.0 == at).map_or(0, |pair| pair.1);
-        if chosen.len() < EXAMINED || bits & !covered != 0 {
-            chosen.push(at);
-            covered |= bits;
-        }
-    }
-    let mut causes: BTreeMap<Cause, (u64, usize)> = BTreeMap::new();
-    for at in chosen {
-        if let Some(cause) = asked.examine(form.index, &items[at].bytes)?.as_ref().and_then(cause_of) {
-            let found = causes.entry(cause).or_insert((0, at));
+    let mut causes: BTreeMap<Cause, (u64, Unknown)> = BTreeMap::new();
+    for chosen in chosen(items, broke) {
+        if let Some(cause) = asked.examine(form.index, &items[chosen.at].bytes)?.as_ref().and_then(cause_of) {
+            let found = causes.entry(cause).or_insert((0, chosen));
             found.0 += 1;
         }
     }
@@ -134,8 +140,8 @@ pub fn of_form(
     let beside = (broke.unknown.len() as u64).saturating_sub(looked_into);
     let is_new = |(cause, _): &(Cause, _)| !met.contains(&What::Breaks(cause.clone()));
     let mut ranked: Vec<_> = causes.into_iter().filter(is_new).collect();
-    ranked.sort_by_key(|(_, (_, at))| items[*at].program.ops().len());
-    for (n, (cause, (runs, at))) in ranked.into_iter().enumerate() {
+    ranked.sort_by_key(|(_, (_, Unknown { at, misuses, .. }))| (*misuses, items[*at].program.ops().len()));
+    for (n, (cause, (runs, Unknown { at, .. }))) in ranked.into_iter().enumerate() {
         let runs = runs + if n == 0 { beside } else { 0 };
         let small = if n < MINIMISED { asked.reduce(form.index, &items[at].bytes, &cause)? } else { None };
         let small = small.unwrap_or_else(|| items[at].bytes.clone());
@@ -148,6 +154,7 @@ pub fn of_form(
             subjects: BTreeSet::from([(target, form.name.clone())]),
             runs,
             program: bytes::decode(&small),
+            misuses: examined.misuses,
             shown_on: (target, form.name.clone()),
             text,
             place,
@@ -155,6 +162,21 @@ pub fn of_form(
         });
     }
     Ok(findings)
+}
+
+/// The programs that are examined: those that use the API as it is meant first, then the smallest; and every invariant that
+/// broke is looked into, however rare.
+fn chosen(items: &[Item], broke: &Broke) -> Vec<Unknown> {
+    let mut smallest = broke.unknown.clone();
+    smallest.sort_by_key(|unknown| (unknown.misuses, items[unknown.at].program.ops().len()));
+    let (mut chosen, mut covered) = (Vec::new(), 0);
+    for unknown in smallest {
+        if chosen.len() < EXAMINED || unknown.bits & !covered != 0 {
+            covered |= unknown.bits;
+            chosen.push(unknown);
+        }
+    }
+    chosen
 }
 
 fn cause_of(examined: &Examined) -> Option<Cause> {
@@ -180,6 +202,7 @@ fn crashes(target: Target, form: &Form, items: &[Item], broke: &Broke) -> Vec<Fi
                 subjects: BTreeSet::from([(target, form.name.clone())]),
                 runs: 1,
                 program: program.clone(),
+                misuses: false,
                 shown_on: (target, form.name.clone()),
                 text: message.clone(),
                 place: None,
@@ -190,7 +213,8 @@ fn crashes(target: Target, form: &Form, items: &[Item], broke: &Broke) -> Vec<Fi
     findings
 }
 
-/// The findings of all targets, merged and ranked: crashes first, then the smallest program.
+/// The findings of all targets, merged and ranked: crashes first, then programs that use the API as it is meant, then the
+/// smallest.
 #[must_use]
 pub fn merged(all: Vec<Finding>) -> Vec<Finding> {
     let mut merged: Vec<Finding> = Vec::new();
@@ -200,10 +224,12 @@ pub fn merged(all: Vec<Finding>) -> Vec<Finding> {
         });
         match same {
             Some(known) => {
+                let is_better = finding.rank() < known.rank();
                 known.what.extend(finding.what);
                 known.subjects.extend(finding.subjects);
                 known.runs += finding.runs;
-                if finding.program.ops().len() < known.program.ops().len() {
+                if is_better {
+                    known.misuses = finding.misuses;
                     known.program = finding.program;
                     known.shown_on = finding.shown_on;
                     known.text = finding.text;
@@ -215,7 +241,7 @@ pub fn merged(all: Vec<Finding>) -> Vec<Finding> {
         }
     }
     let is_crash = |finding: &Finding| finding.what.iter().any(|what| matches!(what, What::Crashes(_)));
-    merged.sort_by_key(|finding| (!is_crash(finding), finding.program.ops().len(), finding.title()));
+    merged.sort_by_key(|finding| (!is_crash(finding), finding.rank(), finding.title()));
     merged
 }
 

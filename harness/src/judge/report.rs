@@ -155,10 +155,27 @@ impl Report {
                 Outcome::Unknown(what) => writeln!(text, "{}: {what}", row.target.short()),
             };
         }
+        self.left_out(&mut text, items);
         self.findings(&mut text);
         self.known(&mut text, items);
         self.differences(&mut text, is_verbose);
         text
+    }
+
+    /// What the profile does not run on every form.
+    fn left_out(&self, text: &mut String, items: &[Item]) {
+        let count = |judged: &Judged| items.iter().filter(|item| item.except.contains(&judged.form.mmu)).count();
+        let mut forms: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for (_, judged) in self.judged() {
+            forms.entry(count(judged)).or_default().push(&judged.form.name);
+        }
+        for (count, forms) in forms.into_iter().filter(|&(count, _)| count > 0) {
+            let forms = forms.join(", ");
+            let _ = writeln!(
+                text,
+                "{count} workloads are not run on {forms}: a longer range fills the same batch again (--profile full runs them)"
+            );
+        }
     }
 
     fn findings(&self, text: &mut String) {

@@ -16,7 +16,7 @@ use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
 use super::differences::Differences;
-use super::findings::{self, Broke, Finding};
+use super::findings::{self, Broke, Finding, Unknown};
 use super::material::{Item, Twins};
 use super::{Cause, Counts, Form, Judged, Suite};
 use crate::agent::{Agent, AgentError, Batch, Outcome};
@@ -275,7 +275,7 @@ fn take(at: usize, summary: &Summary, counts: &mut Counts, broke: &mut Broke) {
     counts.in_part += u64::from(summary.broken & CUT != 0);
     if summary.left != 0 {
         counts.failed += 1;
-        broke.unknown.push((at, summary.left));
+        broke.unknown.push(Unknown { at, bits: summary.left, misuses: summary.broken & MISUSED != 0 });
     } else if summary.broken & all != 0 && summary.broken & MISUSED == 0 {
         counts.known += 1;
         broke.known.push(at);

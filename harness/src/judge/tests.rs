@@ -35,6 +35,7 @@ fn finding(name: &str) -> Finding {
         what: BTreeSet::from([What::Breaks(Cause { invariant: Invariant::ALL[2], op: "disable".to_owned() })]),
         subjects: BTreeSet::from([(Target::X86_64, name.to_owned())]),
         runs: 1,
+        misuses: false,
         program: parse("enable; disable").expect("a program"),
         shown_on: (Target::X86_64, name.to_owned()),
         text: "a text".to_owned(),

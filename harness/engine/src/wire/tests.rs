@@ -39,7 +39,12 @@ fn samples() -> Vec<Frame> {
         Frame::Replayed(Err("line 3".into())),
         Frame::Facts,
         Frame::Examine { subject: 40, program: vec![1, 2] },
-        Frame::Examined(Examined { faults: faults(), timeline: "cpu0".into(), conclusion: "holds".into() }),
+        Frame::Examined(Examined {
+            faults: faults(),
+            misuses: true,
+            timeline: "cpu0".into(),
+            conclusion: "holds".into(),
+        }),
         Frame::Reduce { subject: 40, program: vec![3], invariant: 2, op: "disable".into() },
         Frame::Reduced(vec![9, 9]),
         Frame::Costs { subject: 41, programs: vec![vec![], vec![5]] },

@@ -227,6 +227,7 @@ mod tests {
                 subjects: BTreeSet::new(),
                 runs: 1,
                 program: Program::default(),
+                misuses: false,
                 shown_on: (Target::X86_64, form.name.clone()),
                 text: String::new(),
                 place: None,

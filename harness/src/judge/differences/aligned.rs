@@ -3,7 +3,7 @@
 //! Generic events are the same on every subject of a generation, so they cut both traces into the same number of pieces:
 //! a difference in one piece hides nothing in the next. Not here: which differences are explained. Called by [`super`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use lazy_mmu_engine::trace::alike::GENERIC;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -71,10 +71,14 @@ impl Piece<'_> {
     /// The kinds of difference in it: both sides' events, numbers left out.
     ///
     /// Each stretch of events that one side has and the other has not is a kind, so that equal events between two of
-    /// them, operands included, are no part of either. If one event is in both, it has moved, and the piece is one kind.
+    /// them, operands included, are no part of either. If one event is in both, it has moved, and the piece is one kind; so
+    /// it is where the two have next to nothing in common and are long.
     #[must_use]
     pub fn kinds(&self) -> Vec<(String, String)> {
         let (ours, theirs) = self.trimmed();
+        if steps(ours, theirs) > STEPS {
+            return vec![sides(&folded(ours), &folded(theirs))];
+        }
         let changed = capture_diff_slices(Algorithm::Myers, ours, theirs);
         let changed = changed.iter().filter(|op| !matches!(op, DiffOp::Equal { .. }));
         let stretches: Vec<(&[&str], &[&str])> =
@@ -84,6 +88,18 @@ impl Piece<'_> {
         let kinds = if has_moved { vec![(ours, theirs)] } else { stretches };
         kinds.into_iter().map(|(ours, theirs)| sides(&folded(ours), &folded(theirs))).collect()
     }
+}
+
+/// How many steps the search for the shortest way from one side to the other may take: a tenth of a second.
+const STEPS: usize = 16 << 20;
+
+/// How many it takes at least: the length of both, times the events that are on one side alone.
+fn steps(ours: &[&str], theirs: &[&str]) -> usize {
+    let mut surplus: HashMap<&str, isize> = HashMap::new();
+    ours.iter().for_each(|line| *surplus.entry(line).or_default() += 1);
+    theirs.iter().for_each(|line| *surplus.entry(line).or_default() -= 1);
+    let alone: usize = surplus.values().map(|surplus| surplus.unsigned_abs()).sum();
+    (ours.len() + theirs.len()).saturating_mul(alone)
 }
 
 /// What the tree's side ends with where the two are alike but for numbers.
@@ -155,6 +171,21 @@ mod tests {
         let kind = |ours: &str, theirs: &str| (ours.to_owned(), theirs.to_owned());
         assert_eq!(kinds, [kind("store N", "store N (other operands)"), kind("dsb; isb", "isb; dsb")]);
         assert_eq!(differing(ours, ours), []);
+    }
+
+    #[test]
+    fn long_pieces_without_a_common_event_are_one_kind() {
+        let lines = |word: &str| (0..8000).map(|n| format!("0 c T {word} {n}")).collect::<Vec<_>>();
+        let (ours, theirs) = (lines("a"), lines("b"));
+        let piece = Piece {
+            behind: "",
+            ours: ours.iter().map(String::as_str).collect(),
+            theirs: theirs.iter().map(String::as_str).collect(),
+            is_generic: false,
+        };
+        assert_eq!(piece.kinds(), [("(a N)*".to_owned(), "(b N)*".to_owned())]);
+        assert!(steps(&piece.ours, &piece.theirs) > STEPS);
+        assert_eq!(steps(&piece.ours, &piece.ours), 0);
     }
 
     #[test]

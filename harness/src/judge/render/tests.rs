@@ -50,6 +50,7 @@ fn finding(op: &str, place: Option<&str>) -> Finding {
         subjects: BTreeSet::from([subject.clone()]),
         runs: 5,
         program: program("enable\npause\ndisable"),
+        misuses: false,
         shown_on: subject,
         text: "WARN Disable on a legal sequence <&>".to_owned(),
         place: place.map(str::to_owned),
