@@ -134,6 +134,7 @@ pub fn install() {
     const STACK: usize = 256 << 10;
     let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
     PARENT.store(std::process::id().cast_signed(), Ordering::Relaxed);
+    symbols::open();
     // SAFETY: the stack lives as long as the process; the structures are whole; the page is anonymous and shared.
     unsafe {
         let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };

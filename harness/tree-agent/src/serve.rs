@@ -37,7 +37,7 @@ struct Slot {
 }
 
 /// After so many endless loops a form's code runs no more: each costs the patience of the guard.
-const LOOPS: u32 = 4;
+const LOOPS: u32 = 2;
 
 /// The forms of a tree's code.
 pub struct Forms {

@@ -4,6 +4,10 @@
 //! The link gives what the tree's code lacks an address where nothing is mapped, under the name [`UNDEFINED`] and the
 //! symbol's own.
 
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::sync::OnceLock;
+
 /// The beginning of an undefined symbol's name.
 const UNDEFINED: &str = "lz_undefined_";
 /// How far apart their addresses are.
@@ -13,10 +17,23 @@ const APART: u64 = 1 << 16;
 #[derive(Debug, Default)]
 pub struct Symbols(Vec<(u64, u64, String)>);
 
+/// This program's file.
+static OWN: OnceLock<Option<File>> = OnceLock::new();
+
+/// Opens this program's file, which may be gone when it is asked for: another run may link the tree anew.
+pub fn open() {
+    OWN.get_or_init(|| File::open("/proc/self/exe").ok());
+}
+
 /// Those of this program; none if its file cannot be read.
 pub fn own() -> Symbols {
-    let file = std::fs::read("/proc/self/exe").unwrap_or_default();
-    Symbols(read(&file).unwrap_or_default())
+    open();
+    let mut bytes = Vec::new();
+    if let Some(Some(mut file)) = OWN.get().map(Option::as_ref) {
+        // What was read until an error is no whole file, and `read` says so.
+        let _ = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    }
+    Symbols(read(&bytes).unwrap_or_default())
 }
 
 impl Symbols {

@@ -152,9 +152,13 @@ fn per_second(agent: &mut Agent, batch: Batch<'_>) -> Result<f64, AgentError> {
     broke.map_or(Ok(found), Err)
 }
 
-/// What a process had in memory at its most, in KiB; an emulator counts with what it emulates.
+/// What a process, or the child that runs the tree's code, had in memory at its most, in KiB; an emulator counts with what it
+/// emulates.
 fn resident(id: u32) -> u64 {
-    super::peak_of(&format!("/proc/{id}/status"))
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let own = id.to_string();
+    let all = children.split_whitespace().chain([own.as_str()]);
+    all.map(|id| super::peak_of(&format!("/proc/{id}/status"))).max().unwrap_or(0)
 }
 
 /// The bytes that the files of the folder prepared for a tree hold.
