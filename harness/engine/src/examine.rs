@@ -36,7 +36,7 @@ pub struct Fault {
 pub struct Examined {
     /// The subject's own faults, in the order of their events; the program's misuse and what follows it are none.
     pub faults: Vec<Fault>,
-    /// Whether the program misuses the API.
+    /// Whether the program misuses the API, by what it leaves open too.
     pub misuses: bool,
     /// The timeline.
     pub timeline: String,
@@ -92,7 +92,7 @@ impl Examiner<'_> {
         });
         Examined {
             faults,
-            misuses: verdict.misuse.is_some(),
+            misuses: verdict.first_misuse().is_some(),
             timeline: timeline::render(program, self.subject, events, &verdict),
             conclusion: timeline::conclusion(&verdict, program),
         }
@@ -107,10 +107,10 @@ impl Examiner<'_> {
     /// The smallest program with an unexplained violation of this invariant at this operation. A program that uses the API
     /// as it is meant stays so: a misuse that is smaller says less.
     pub fn reduce(&self, runner: &mut Runner, program: &Program, invariant: Invariant, op: &str) -> Program {
-        let may_misuse = runner.run_on(self.subject, self.rules, program).1.misuse.is_some();
+        let may_misuse = runner.run_on(self.subject, self.rules, program).1.first_misuse().is_some();
         within(program, WORK, |candidate| {
             let verdict = runner.run_on(self.subject, self.rules, candidate).1;
-            let is_wanted = verdict.faults().next().is_some() && (may_misuse || verdict.misuse.is_none());
+            let is_wanted = verdict.faults().next().is_some() && (may_misuse || verdict.first_misuse().is_none());
             is_wanted && self.unknown(runner, candidate, invariant, op)
         })
     }

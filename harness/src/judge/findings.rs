@@ -130,10 +130,16 @@ pub fn of_form(
         }
     }
     let mut causes: BTreeMap<Cause, (u64, Unknown)> = BTreeMap::new();
-    for chosen in chosen(items, broke) {
-        if let Some(cause) = asked.examine(form.index, &items[chosen.at].bytes)?.as_ref().and_then(cause_of) {
+    for mut chosen in chosen(items, broke) {
+        let Some(examined) = asked.examine(form.index, &items[chosen.at].bytes)? else { continue };
+        // A summary does not know of sections that are left open.
+        chosen.misuses = examined.misuses;
+        if let Some(cause) = cause_of(&examined) {
             let found = causes.entry(cause).or_insert((0, chosen));
             found.0 += 1;
+            if found.1.misuses && !chosen.misuses {
+                found.1 = chosen;
+            }
         }
     }
     let looked_into: u64 = causes.values().map(|found| found.0).sum();
