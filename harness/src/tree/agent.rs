@@ -35,6 +35,7 @@ pub fn library(ready: &Ready, root: &Path) -> Result<PathBuf> {
     if is_current(&library, root) {
         return Ok(library);
     }
+    let begun = SystemTime::now();
     let mut command = ready.cargo("build");
     command.args(["--quiet", "--profile", PROFILE, "--package", PACKAGE]).current_dir(root).stdin(Stdio::null());
     let status = command.status().map_err(Error::io("start cargo in", root))?;
@@ -45,9 +46,10 @@ pub fn library(ready: &Ready, root: &Path) -> Result<PathBuf> {
             remedy: "read cargo's messages above; they are about the project's own code".to_owned(),
         });
     }
-    // Cargo leaves a library alone that is as it should be; its time must still say that it was looked at.
+    // Cargo leaves a library alone that is as it should be; its time must still say when it was looked at. What is edited
+    // while cargo runs is newer than that.
     if let Ok(file) = fs::File::options().append(true).open(&library) {
-        let _ = file.set_modified(SystemTime::now());
+        let _ = file.set_modified(begun);
     }
     Ok(library)
 }

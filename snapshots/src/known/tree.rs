@@ -61,7 +61,7 @@ pub fn names_of_tree(kind: &str, events: &[Event], violations: &[Violation]) -> 
         events[watched.min(end)..end].iter().for_each(|event| past.watch(event));
         watched = watched.max(end);
         let of_tree = events.get(violation.event).and_then(|event| past.explains(violation, event, kind));
-        (of_tree, past.moved(violation, kind))
+        (of_tree, past.moved(violation, events.get(violation.event), kind))
     };
     let found = names(kind, events, violations);
     let all = found.into_iter().zip(violations);
@@ -87,11 +87,14 @@ struct Past {
     passed: BTreeSet<Place>,
     /// By task: enter hooks less leave hooks, and whether that was ever below zero.
     entered: BTreeMap<u8, (i64, bool)>,
-    /// CPUs whose mode is on by the last hook or by what was shown, and whether a CPU switched tasks like that.
+    /// CPUs whose mode is on by the last hook or by what was shown.
     on: BTreeSet<u8>,
-    switched_on: bool,
+    /// Tasks that were switched out like that and have not left the mode as often as they entered it, each with its CPU.
+    away: BTreeMap<u8, u8>,
     /// The operation at hand, whether it exchanges, and whether an update of it was made at once.
     op: u32,
+    /// The CPU of a mode that came back with its task and was left for good by this operation.
+    left: Option<u8>,
     exchanges: bool,
     at_once: bool,
 }
@@ -103,7 +106,7 @@ fn place(at: PteRef, n: u16) -> Place {
 impl Past {
     fn watch(&mut self, event: &Event) {
         if event.op != self.op {
-            (self.op, self.exchanges, self.at_once) = (event.op, false, false);
+            (self.op, self.exchanges, self.at_once, self.left) = (event.op, false, false, None);
         }
         match event.what {
             What::Asked(at, n, ask) => (0..n).for_each(|n| self.asked(place(at, n), ask)),
@@ -112,7 +115,9 @@ impl Past {
                 self.on.remove(&event.cpu);
                 self.on.extend(arch.then_some(event.cpu));
             }
-            What::SwitchOut { .. } => self.switched_on |= self.on.contains(&event.cpu),
+            What::SwitchOut { .. } if self.on.contains(&event.cpu) => {
+                self.away.insert(event.task, event.cpu);
+            }
             What::Hook(hook @ (Hook::Enter | Hook::Leave), _) => {
                 // The mode is not shown with bottom halves off, nor between the halves of a call.
                 self.on.remove(&event.cpu);
@@ -120,6 +125,9 @@ impl Past {
                 let (balance, was_below) = self.entered.entry(event.task).or_default();
                 *balance += if hook == Hook::Enter { 1 } else { -1 };
                 *was_below |= *balance < 0;
+                if hook == Hook::Leave && *balance <= 0 {
+                    self.left = self.away.remove(&event.task);
+                }
             }
             // The queue goes out whole.
             What::Note(Note::McFlush(..)) => self.waiting.clear(),
@@ -150,10 +158,14 @@ impl Past {
         }
     }
 
-    /// What follows from a switch in the mode: the mark comes back with its task, and the next one has none.
-    fn moved(&self, violation: &Violation, kind: &str) -> Option<&'static str> {
+    /// What follows from a switch in the mode: the mark comes back with its task, and the next one has none. Without an event
+    /// the violation is of the program's end, and about every CPU.
+    fn moved(&self, violation: &Violation, event: Option<&Event>, kind: &str) -> Option<&'static str> {
         let about_mode = matches!(violation.invariant, Invariant::I1 | Invariant::I2 | Invariant::I12);
-        (about_mode && self.switched_on && kind == "stateless/powerpc64-hash").then_some(MODE_MOVES)
+        let is_there = |&cpu: &u8| event.is_none_or(|event| event.cpu == cpu);
+        let is_of_task = event.is_some_and(|event| self.away.contains_key(&event.task));
+        let moved = is_of_task || self.away.values().chain(&self.left).any(is_there);
+        (about_mode && moved && kind == "stateless/powerpc64-hash").then_some(MODE_MOVES)
     }
 
     fn explains(&self, violation: &Violation, event: &Event, kind: &str) -> Option<&'static str> {
@@ -212,12 +224,20 @@ mod tests {
         assert!(!moves("pause; resume"));
         let mut past = Past::default();
         let event = |what| Event { op: 0, cpu: 0, task: 0, interrupt: false, below: false, what };
-        past.watch(&event(What::Hook(Hook::Leave, true)));
         past.watch(&event(What::SwitchOut { next: 1, counters: Default::default() }));
-        assert!(!past.switched_on);
+        assert!(past.away.is_empty());
         past.watch(&event(What::Hook(Hook::Enter, true)));
         past.watch(&event(What::SwitchOut { next: 1, counters: Default::default() }));
-        assert!(past.switched_on);
+        assert_eq!(past.away, BTreeMap::from([(0, 0)]));
+        // The task is back and leaves the mode: from the next operation on nothing has moved.
+        past.watch(&event(What::Hook(Hook::Leave, true)));
+        let violation = Violation { invariant: Invariant::I2, event: 0, text: String::new() };
+        let what = What::Hook(Hook::Enter, true);
+        let moved = |past: &Past, event: &Event| past.moved(&violation, Some(event), "stateless/powerpc64-hash");
+        assert_eq!(moved(&past, &event(what)), Some(MODE_MOVES));
+        let next = Event { op: 1, ..event(what) };
+        past.watch(&next);
+        assert_eq!(moved(&past, &next), None);
     }
 
     #[test]
