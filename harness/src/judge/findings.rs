@@ -27,7 +27,7 @@ const MINIMISED: usize = 10;
 pub enum What {
     /// An invariant broke.
     Breaks(Cause),
-    /// The tree's code crashed, looped, or used what is not modelled: in its words.
+    /// The tree's code crashed, looped, or used what is not modelled: in its words, without addresses.
     Crashes(String),
 }
 
@@ -190,11 +190,21 @@ fn cause_of(examined: &Examined) -> Option<Cause> {
     Some(Cause { invariant: fault.invariant, op: fault.op.clone() })
 }
 
+/// What a crash said, without addresses and offsets: the same mistake reaches another address in each program.
+fn cause_of_crash(message: &str) -> String {
+    let words = message.split(' ').map(|word| word.split_once("+0x").map_or(word, |(function, _)| function));
+    let text = words.collect::<Vec<_>>().join(" ");
+    match text.split_once(" at address 0x") {
+        Some((before, behind)) => format!("{before}{}", behind.trim_start_matches(|c: char| c.is_ascii_hexdigit())),
+        None => text,
+    }
+}
+
 /// A finding for each thing that a crash said.
 fn crashes(target: Target, form: &Form, items: &[Item], broke: &Broke) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (at, message) in &broke.crashed {
-        let what = BTreeSet::from([What::Crashes(message.clone())]);
+        let what = BTreeSet::from([What::Crashes(cause_of_crash(message))]);
         let program = &items[*at].program;
         match findings.iter_mut().find(|finding| finding.what == what) {
             Some(finding) => {
@@ -273,4 +283,27 @@ pub fn known(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_the_same_at_every_address() {
+        for (message, cause) in [
+            (
+                "signal 11 at address 0x3ffc7ec450: a wild access or a full stack, in set_ptes+0x1c",
+                "signal 11: a wild access or a full stack, in set_ptes",
+            ),
+            ("an endless loop in call+0x230", "an endless loop in call"),
+            (
+                "the tree's code uses kfree, which is not modelled; f+0x8 does so",
+                "the tree's code uses kfree, which is not modelled; f does so",
+            ),
+            ("killed by signal 9", "killed by signal 9"),
+        ] {
+            assert_eq!(cause_of_crash(message), cause);
+        }
+    }
 }
