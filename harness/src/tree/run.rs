@@ -47,7 +47,7 @@ impl Jobs {
         }
     }
 
-    /// Does something for a target when a program may run and nobody waits for a target whose turn is earlier.
+    /// Does something for a target when a place is free and no target with an earlier turn waits.
     pub fn one<T>(&self, target: Target, work: impl FnOnce() -> T) -> T {
         let turn = turn(target);
         let mut state = self.lock();

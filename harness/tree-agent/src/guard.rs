@@ -245,7 +245,7 @@ fn pipe() -> Result<(File, File), Crash> {
     if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
         return Err(failed("pipe"));
     }
-    // SAFETY: both are open, and nobody else has them.
+    // SAFETY: the call opened both descriptors, and nothing else owns them.
     Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
 }
 

@@ -161,13 +161,10 @@ const BATCHED: Proof = Proof {
 pub fn unproven(tree: &Tree, runner: &mut Runner) -> Vec<String> {
     let proofs = proofs(tree);
     let run = |number: &[u8]| {
-        let Some(Ok(program)) =
-            number.first().and_then(|&n| proofs.get(usize::from(n))).map(|proof| parse(proof.program))
-        else {
-            return b"unread".to_vec();
-        };
+        let Some(proof) = number.first().and_then(|&n| proofs.get(usize::from(n))) else { return b"unread".to_vec() };
+        let Ok(program) = parse(proof.program) else { return b"unread".to_vec() };
         let (events, _) = runner.run_on(tree, tree.rules(), &program);
-        let is_seen = events.iter().any(|Event { what, .. }| (proofs[usize::from(number[0])].seen)(what));
+        let is_seen = events.iter().any(|Event { what, .. }| (proof.seen)(what));
         if is_seen { Vec::new() } else { b"unseen".to_vec() }
     };
     let mut worker = match Worker::start(run) {
