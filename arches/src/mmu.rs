@@ -1,7 +1,7 @@
 //! What kind of MMU a backend drives: what a machine under it must be like, and what an oracle may expect of it.
 //!
 //! It is a name and a few facts that follow from it, nothing more: how each MMU finds translations is the machine's
-//! affair (`harness/engine/src/machine/mmu`). Called by the machine, the oracles and the program language (`on`).
+//! affair (`harness/machine/src/mmu`). Called by the machine, the oracles and the program language (`on`).
 
 /// An MMU, with the interface a kernel has to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

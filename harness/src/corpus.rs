@@ -12,10 +12,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lazy_mmu_arches::backend::mix;
+use lazy_mmu_engine::dictionary;
 use lazy_mmu_engine::fuzz::{Input, TARGETS};
 use lazy_mmu_engine::program::text::parse;
-use lazy_mmu_engine::program::{Program, bytes, dictionary};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::program::{Program, bytes};
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::wire::{self, Frame, Summary};
 use lazy_mmu_engine::{runner, workload};
 use lazy_mmu_snapshots::PROGRAMS;

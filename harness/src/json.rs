@@ -94,8 +94,9 @@ fn not_judged(part: Part, program: &Program) -> Value {
 mod tests {
     use super::*;
     use lazy_mmu_engine::program::text::parse;
+    use lazy_mmu_engine::registry::SUBJECTS;
     use lazy_mmu_engine::runner::Runner;
-    use lazy_mmu_engine::subject::{Port, registry::SUBJECTS};
+    use lazy_mmu_engine::subject::Port;
 
     #[test]
     fn a_run_is_one_document_with_its_schema() {

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use lazy_mmu_engine::program::{Program, bytes};
+use lazy_mmu_engine::registry::{Descriptor, SMALL_SUFFIX, SUBJECTS, find};
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::registry::{Descriptor, SMALL_SUFFIX, SUBJECTS, find};
 use lazy_mmu_engine::subject::{Port, Subject};
-use lazy_mmu_engine::trace::{Event, listing, timeline};
+use lazy_mmu_engine::timeline;
+use lazy_mmu_engine::trace::{Event, listing};
 use lazy_mmu_engine::wire::Frame;
 use lazy_mmu_engine::zoo::{self, Specimen};
 

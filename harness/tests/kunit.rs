@@ -13,7 +13,7 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::finding::{Signature, kunit};
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::program::{Block, Op, Program, generate};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::registry::SUBJECTS;
 
 /// Checks one C file, given on standard input. `None` if there is no gcc.
 fn compiles(source: &str) -> Option<Result<(), String>> {

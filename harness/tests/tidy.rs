@@ -14,7 +14,7 @@ use std::path::Path;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use lazy_mmu_engine::subject::registry::GenerationName;
+use lazy_mmu_engine::registry::GenerationName;
 use lazy_mmu_engine::zoo;
 use lazy_mmu_harness::cli::Cli;
 use lazy_mmu_harness::target::Target;
@@ -204,7 +204,7 @@ fn oracles_know_neither_subjects_nor_the_machine() {
         })
     };
     let mut offences = Vec::new();
-    let oracles = sources("harness/engine/src/contract", &[".rs"]);
+    let oracles = sources("harness/contract/src", &[".rs"]);
     assert!(oracles.iter().any(|file| file.path.ends_with("/model.rs")), "the reference model is one of them");
     for file in &oracles {
         // An import over several lines is looked at as one.
@@ -236,7 +236,7 @@ fn the_machine_reads_words_and_operands_by_its_own_tables() {
         });
         foreign || line.contains("lazy_mmu_arches as") || names.iter().any(|name| line.contains(name))
     };
-    let machine = sources("harness/engine/src/machine", &[".rs"]);
+    let machine = sources("harness/machine/src", &[".rs"]);
     assert!(machine.iter().any(|file| file.path.ends_with("/codec/powerpc64.rs")), "its tables are among them");
     let offences = machine.iter().flat_map(|file| places(file.without_tests(), file, bad)).collect();
     none("a machine that decodes by its subject's tables cannot find them wrong", offences);
@@ -249,10 +249,10 @@ fn questions_have_no_default() {
     let traits = [
         ("core/src/kernel.rs", "pub trait Kernel"),
         ("arches/src/context.rs", "pub trait Context"),
-        ("harness/engine/src/subject/mod.rs", "pub trait Env"),
-        ("harness/engine/src/subject/mod.rs", "pub trait Subject"),
+        ("harness/abi/src/subject.rs", "pub trait Env"),
+        ("harness/abi/src/subject.rs", "pub trait Subject"),
     ];
-    let adapter = read("harness/engine/src/subject/adapter.rs");
+    let adapter = read("harness/subjects/src/adapter.rs");
     let mut offences = Vec::new();
     for (path, heading) in traits {
         let text = read(path);
@@ -273,6 +273,37 @@ fn questions_have_no_default() {
         }
     }
     none("a question that nobody answers has a default answer", offences);
+}
+
+/// The table of docs/architecture.md names every package of the workspace with what it needs, and each needs only what
+/// stands above it.
+#[test]
+fn the_picture_is_what_the_manifests_say() {
+    let picture = read("docs/architecture.md");
+    let rows = picture.lines().filter(|line| line.starts_with("| `") && line.contains("/` | lazy-mmu-"));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    let mut offences = Vec::new();
+    let mut above = BTreeSet::new();
+    for row in &rows {
+        let (folder, package) = (row[1].trim_matches('`'), row[2]);
+        let says: BTreeSet<&str> = row[3].split(", ").filter(|name| !name.is_empty()).collect();
+        let manifest = read(&format!("{folder}Cargo.toml"));
+        let needs = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let needs = needs.split("\n[").next().unwrap_or_default().lines();
+        let needs = needs.filter_map(|line| line.strip_prefix("lazy-mmu-")?.split(['.', ' ']).next()).collect();
+        if !manifest.contains(&format!("name = \"{package}\"")) {
+            offences.push(format!("{folder}Cargo.toml is not of {package}"));
+        }
+        if says != needs {
+            offences.push(format!("{package} needs {needs:?}, the picture says {says:?}"));
+        }
+        offences.extend(needs.difference(&above).map(|below| format!("{package} needs {below}, which is below it")));
+        above.insert(package.trim_start_matches("lazy-mmu-"));
+    }
+    let packages =
+        sources("", &["Cargo.toml"]).iter().filter(|file| file.lines().any(|(_, l)| l == "[package]")).count();
+    assert_eq!(rows.len(), packages, "packages in the picture, and in the project");
+    none("the picture of docs/architecture.md is not what is built", offences);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use lazy_mmu_engine::program::generate::{self, Random};
 use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::mutate::{crossover, mutate};
 use lazy_mmu_engine::program::{Op, Program};
+use lazy_mmu_engine::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_snapshots::known;
 

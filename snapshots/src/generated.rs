@@ -10,9 +10,9 @@
 use std::fmt::Write as _;
 
 use lazy_mmu_engine::contract::Invariant;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::{Generated, MISUSED, Runner};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 
 /// The snapshot's text: a row per subject.
 pub fn render(runner: &mut Runner) -> String {

@@ -31,9 +31,9 @@ pub mod tree;
 use lazy_mmu_engine::contract::{Invariant, Violation};
 use lazy_mmu_engine::fuzz::unexplained;
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::trace::Event;
 
 use Invariant::{I1, I2, I3, I4, I5, I6, I7, I8, I9, I11, I12, I14, I15};

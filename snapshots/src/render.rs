@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_engine::program::{Block, Op, Program, TASKS};
+use lazy_mmu_engine::registry::{Descriptor, GenerationName, SUBJECTS};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{Descriptor, GenerationName, SUBJECTS};
 use lazy_mmu_engine::trace::{Event, Point, What, line};
 
 /// Where a subject stands in the registry.

@@ -3,10 +3,10 @@
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use lazy_mmu_engine::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::replay::{Rejection, Replay};
 use lazy_mmu_engine::runner::{Generated, Runner, decode, subjects_digest};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::table;
 use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{self, Frame, VERSION, WireError};

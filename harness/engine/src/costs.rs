@@ -102,9 +102,9 @@ impl std::ops::AddAssign for Costs {
 mod tests {
     use super::*;
     use crate::program::text::parse;
+    use crate::registry::{self, SUBJECTS};
     use crate::runner::Runner;
     use crate::subject::Port;
-    use crate::subject::registry::{self, SUBJECTS};
 
     fn of(subject: &str, program: &str) -> Costs {
         let name = registry::find(subject).expect("a known subject").name;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::alike;
 use crate::contract::{Invariant, Rules, Violation};
 use crate::costs::Costs;
 use crate::finding::signed;
@@ -13,7 +14,8 @@ use crate::program::Program;
 use crate::program::minimise::within;
 use crate::runner::{Runner, summed};
 use crate::subject::Subject;
-use crate::trace::{Complaint, Event, What, alike, timeline};
+use crate::timeline;
+use crate::trace::{Complaint, Event, What};
 use crate::wire::Summary;
 
 /// One violation of a run.

@@ -234,7 +234,8 @@ mod tests {
     use super::*;
     use crate::machine::Machine;
     use crate::program::text::parse;
-    use crate::subject::{Port, registry};
+    use crate::registry;
+    use crate::subject::Port;
 
     #[test]
     fn kinds_are_told_apart() {

@@ -6,7 +6,7 @@
 use crate::contract::{Invariant, Judge, Judged, Rules, Verdict};
 use crate::machine::Machine;
 use crate::program::{Program, bytes, generate};
-use crate::subject::registry::{Descriptor, SUBJECTS};
+use crate::registry::{Descriptor, SUBJECTS};
 use crate::subject::{Port, Subject};
 use crate::trace::{Event, digests};
 use crate::wire::Summary;
@@ -206,7 +206,7 @@ pub fn decode(program: &[u8]) -> Program {
 mod tests {
     use super::*;
     use crate::program::text::parse;
-    use crate::subject::registry;
+    use crate::registry;
 
     fn place(name: &str) -> usize {
         let name = registry::find(name).expect("a known subject").name;

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use crate::machine::Machine;
 use crate::program::{Block, Op, Program};
-use crate::subject::registry::{Descriptor, GenerationName, SUBJECTS};
+use crate::registry::{Descriptor, GenerationName, SUBJECTS};
 use crate::subject::{Port, Subject};
 use crate::trace::{Counters, Event, Hook, What};
 

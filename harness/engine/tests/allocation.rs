@@ -7,8 +7,8 @@ use lazy_mmu_engine::contract::Judge;
 use lazy_mmu_engine::machine::Machine;
 use lazy_mmu_engine::program::generate::{any, legal};
 use lazy_mmu_engine::program::{Op, Program};
+use lazy_mmu_engine::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
 
 /// The system's allocator, counting what this thread asks of it.
 struct Counting;
@@ -51,7 +51,7 @@ fn runs_and_verdicts_allocate_nothing_after_warm_up() {
     let makes_tasks = |program: &Program| program.ops().iter().any(|op| matches!(op, Op::Fork(_)));
     let legal: Vec<Program> = (0..60).map(|seed| legal(seed, 64)).filter(|program| !makes_tasks(program)).collect();
     let any: Vec<Program> = (0..60).map(|seed| any(seed, 64)).collect();
-    let current = |subject: &&lazy_mmu_engine::subject::registry::Descriptor| {
+    let current = |subject: &&lazy_mmu_engine::registry::Descriptor| {
         subject.generation == GenerationName::Counted && !subject.backend.contains('@')
     };
     for descriptor in SUBJECTS.iter().filter(current) {

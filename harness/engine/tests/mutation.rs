@@ -6,9 +6,9 @@
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::generate::Random;
 use lazy_mmu_engine::program::mutate::{crossover, mutate};
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::{CUT, Runner};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::zoo::{self, Form, Specimen};
 
 /// Operations of a program, programs that are kept to be changed further, and runs after which one gives up.

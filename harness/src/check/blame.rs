@@ -7,10 +7,11 @@ use lazy_mmu_engine::contract::{Verdict, Violation};
 use lazy_mmu_engine::finding::{first, signed};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
-use lazy_mmu_engine::trace::{Event, timeline};
+use lazy_mmu_engine::timeline;
+use lazy_mmu_engine::trace::Event;
 
 use super::Failure;
 use super::cause::Cause;

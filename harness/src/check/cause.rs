@@ -8,7 +8,7 @@ use std::fmt;
 
 use lazy_mmu_arches::insn::Isa;
 use lazy_mmu_engine::contract::Invariant;
-use lazy_mmu_engine::subject::registry::find;
+use lazy_mmu_engine::registry::find;
 
 use super::{Case, Failure};
 

@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::{CUT, MISUSED, Runner};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::wire::Summary;
 use lazy_mmu_snapshots::known::{self, Finding, KNOWN, Kind};
 

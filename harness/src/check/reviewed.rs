@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use lazy_mmu_engine::contract::Violation;
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_snapshots::{Entry, render};
 
 use super::cause::Cause;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::{Generated, MISUSED, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_snapshots::known;
 
 use super::cause::Cause;

@@ -8,9 +8,9 @@ use lazy_mmu_arches::insn::Isa;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::minimise::minimise;
+use lazy_mmu_engine::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::runner::{Generated, Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{Frame, Summary};
 

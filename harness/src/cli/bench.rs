@@ -15,10 +15,10 @@ use clap::{Args, ValueEnum};
 use lazy_mmu_engine::fuzz::Guide;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::generate;
+use lazy_mmu_engine::registry::{Descriptor, GenerationName, SUBJECTS};
 use lazy_mmu_engine::replay::Replay;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{Descriptor, GenerationName, SUBJECTS};
 use lazy_mmu_engine::wire::Frame;
 
 use crate::agent::{Agent, Batch};

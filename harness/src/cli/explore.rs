@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::Args;
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_engine::examine::Examiner;
+use lazy_mmu_engine::registry::Descriptor;
 use lazy_mmu_engine::space::{MAX_DEPTH, Space};
-use lazy_mmu_engine::subject::registry::Descriptor;
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_snapshots::known;
 

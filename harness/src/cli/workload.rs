@@ -7,9 +7,9 @@
 use clap::{Args, ValueEnum};
 use lazy_mmu_arches::page::Size;
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::workload::{self, Parameter, Parameters};
 use lazy_mmu_snapshots::known;
 

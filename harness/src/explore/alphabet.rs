@@ -6,7 +6,7 @@
 use clap::ValueEnum;
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::program::{Op, Program};
-use lazy_mmu_engine::subject::registry::SMALL;
+use lazy_mmu_engine::registry::SMALL;
 
 /// Which steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

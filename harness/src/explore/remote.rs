@@ -123,9 +123,9 @@ mod tests {
 
     use lazy_mmu_engine::examine::Examiner;
     use lazy_mmu_engine::program::bytes::decode;
+    use lazy_mmu_engine::registry::{self, Descriptor, SUBJECTS};
     use lazy_mmu_engine::space::Space;
     use lazy_mmu_engine::subject::Port;
-    use lazy_mmu_engine::subject::registry::{self, Descriptor, SUBJECTS};
     use lazy_mmu_engine::zoo;
     use lazy_mmu_snapshots::known;
 

@@ -9,11 +9,11 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::registry::Descriptor;
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::space::Counts;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::Descriptor;
-use lazy_mmu_engine::trace::timeline;
+use lazy_mmu_engine::timeline;
 
 use super::alphabet::Alphabet;
 use super::closed::{Closed, PLACES};

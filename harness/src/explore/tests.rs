@@ -7,7 +7,7 @@ use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::program::generate::{Random, any};
 use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::{Op, Program};
-use lazy_mmu_engine::subject::registry::{Descriptor, SUBJECTS};
+use lazy_mmu_engine::registry::{Descriptor, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
 use lazy_mmu_engine::trace::{Event, What};
 use lazy_mmu_engine::zoo;
@@ -27,7 +27,7 @@ mod planted;
 const FULL: u16 = 192;
 
 /// Every subject and every specimen, with its name.
-fn everything() -> Vec<(&'static str, Box<dyn Subject>, &'static lazy_mmu_engine::subject::registry::Descriptor)> {
+fn everything() -> Vec<(&'static str, Box<dyn Subject>, &'static lazy_mmu_engine::registry::Descriptor)> {
     let faithful = SUBJECTS.iter().map(|subject| (subject.name, subject.make(Port::Model), subject));
     let bent =
         zoo::all().filter(is_listed).map(|specimen| (specimen.name, specimen.make(Port::Model), specimen.base()));
@@ -46,7 +46,7 @@ fn alphabet_of(specimen: &zoo::Specimen) -> Option<Alphabet> {
     Alphabet::value_variants().iter().copied().find(|alphabet| line.starts_with(&format!("{} ", alphabet.name())))
 }
 
-fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::subject::registry::Descriptor) -> Examiner<'s> {
+fn judged<'s>(subject: &'s dyn Subject, base: &lazy_mmu_engine::registry::Descriptor) -> Examiner<'s> {
     Examiner { subject, rules: base.rules(), kind: base.name, explain: known::names }
 }
 

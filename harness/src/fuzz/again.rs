@@ -12,8 +12,8 @@ use lazy_mmu_engine::finding::Suspect;
 use lazy_mmu_engine::fuzz::{Description, Input, LIMIT};
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::text::parse_bytes;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 
 use super::found::{Look, look};
 use crate::error::{Error, Exit, Result};

@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lazy_mmu_engine::fuzz::Description;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::registry::SUBJECTS;
 
 use crate::check::build;
 use crate::error::{Error, Result};

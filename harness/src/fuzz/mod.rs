@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lazy_mmu_engine::fuzz::{Description, Input};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::registry::SUBJECTS;
 
 use crate::error::{Error, Result};
 use crate::output;

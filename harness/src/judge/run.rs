@@ -11,8 +11,8 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::costs::Costs;
 use lazy_mmu_engine::examine::Examined;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::{CUT, MISUSED};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::wire::{Frame, Summary};
 
 use super::differences::Differences;

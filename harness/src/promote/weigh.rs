@@ -11,9 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use lazy_mmu_engine::exercise::{Exercised, KINDS};
 use lazy_mmu_engine::fuzz::{FEATURES, LIMIT, Session, find};
 use lazy_mmu_engine::program::{Block, Op, Program, bytes};
+use lazy_mmu_engine::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{GenerationName, SUBJECTS};
 use lazy_mmu_engine::trace::What;
 
 use crate::fuzz::found::settings;

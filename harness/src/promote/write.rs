@@ -12,7 +12,7 @@ use std::process::Command;
 use lazy_mmu_arches::backend::mix;
 use lazy_mmu_engine::finding::report::wrapped;
 use lazy_mmu_engine::program::{Program, bytes};
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::registry::SUBJECTS;
 
 use super::FAMILY;
 use super::select::Chosen;

@@ -22,8 +22,22 @@ const LIBRARY: &str = "liblazy_mmu_tree_agent.a";
 const PROFILE: &str = "release";
 
 /// Folders of the workspace that the library is made of.
-const SOURCES: [&str; 7] =
-    ["core", "arches", "harness/engine", "harness/agent", "harness/border", "harness/tree-agent", "snapshots"];
+const SOURCES: [&str; 14] = [
+    "core",
+    "arches",
+    "harness/abi",
+    "harness/agent",
+    "harness/border",
+    "harness/callers",
+    "harness/contract",
+    "harness/engine",
+    "harness/machine",
+    "harness/program",
+    "harness/replay",
+    "harness/subjects",
+    "harness/tree-agent",
+    "snapshots",
+];
 
 /// The library for a target, built if need be.
 ///

@@ -10,8 +10,8 @@ use std::time::Duration;
 use lazy_mmu_engine::fuzz::LIMIT;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::minimise::within;
+use lazy_mmu_engine::trial::Trial;
 use lazy_mmu_engine::zoo::Specimen;
-use lazy_mmu_engine::zoo::judge::Trial;
 
 use super::Searcher;
 use super::clock::{Clock, Took};

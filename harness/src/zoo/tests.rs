@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use lazy_mmu_engine::fuzz::ZOO;
 use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_engine::trial::Trial;
 use lazy_mmu_engine::zoo::find;
-use lazy_mmu_engine::zoo::judge::Trial;
 
 use super::clock::Took;
 use super::hunt::{Hunt, Hunted};

@@ -12,10 +12,10 @@ use std::io::Read as _;
 
 use lazy_mmu_engine::program::generate::Random;
 use lazy_mmu_engine::program::text::{parse, parse_bytes};
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::replay::{Rejection, Replay, Summary};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lzma_rust2::XzReader;
 
 use crate::TRACE;

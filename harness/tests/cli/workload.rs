@@ -5,7 +5,7 @@
 //! Who calls it: `cargo test`.
 
 use lazy_mmu_engine::program::text::parse;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::workload;
 
 use crate::folder::Folder;

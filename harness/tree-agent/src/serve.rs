@@ -6,14 +6,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lazy_mmu_agent::More;
+use lazy_mmu_engine::alike;
 use lazy_mmu_engine::contract::Invariant;
 use lazy_mmu_engine::examine::Examiner;
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::{generate, text};
+use lazy_mmu_engine::registry::{self, SUBJECTS};
 use lazy_mmu_engine::runner::{Generated, Runner, broken_text, decode, summed};
-use lazy_mmu_engine::subject::registry::{self, SUBJECTS};
 use lazy_mmu_engine::subject::{Port, Subject};
-use lazy_mmu_engine::trace::{alike, listing, timeline};
+use lazy_mmu_engine::timeline;
+use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{self, Frame, Summary};
 use lazy_mmu_snapshots::known;
 

@@ -3,7 +3,7 @@
 //! Facts by name, no behaviour. Called by [`super::past`].
 
 use lazy_mmu_arches::mmu::Mmu;
-use lazy_mmu_engine::subject::registry::{Descriptor, GenerationName};
+use lazy_mmu_engine::registry::{Descriptor, GenerationName};
 
 /// The generic layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

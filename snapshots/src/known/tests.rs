@@ -1,7 +1,7 @@
 //! What is explained and what is not, violation by violation: on faithful subjects, and on those with a fault.
 
 use lazy_mmu_engine::program::text::parse;
-use lazy_mmu_engine::subject::registry;
+use lazy_mmu_engine::registry;
 use lazy_mmu_engine::zoo::older::OLDER;
 
 use super::*;

@@ -202,9 +202,9 @@ impl Past {
 mod tests {
     use lazy_mmu_engine::contract::judge;
     use lazy_mmu_engine::program::text::parse;
+    use lazy_mmu_engine::registry;
     use lazy_mmu_engine::runner::Runner;
     use lazy_mmu_engine::subject::Port;
-    use lazy_mmu_engine::subject::registry;
 
     use super::*;
 

@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use lazy_mmu_arches::x86_64::XenStateless;
+use lazy_mmu_engine::adapter::Ours;
 use lazy_mmu_engine::contract::{Invariant, Verdict};
 use lazy_mmu_engine::finding::keyword;
+use lazy_mmu_engine::generations::Counted;
 use lazy_mmu_engine::program::Program;
 use lazy_mmu_engine::program::minimise::minimise;
 use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_engine::registry;
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::adapter::Ours;
-use lazy_mmu_engine::subject::generations::Counted;
-use lazy_mmu_engine::subject::{Port, Subject, registry};
-use lazy_mmu_engine::trace::timeline;
-use lazy_mmu_engine::zoo::judge::{Found, Trial};
+use lazy_mmu_engine::subject::{Port, Subject};
+use lazy_mmu_engine::timeline;
+use lazy_mmu_engine::trial::{Kill, Trial};
 use lazy_mmu_engine::zoo::{self, Specimen};
 use lazy_mmu_snapshots::PROGRAMS;
 
@@ -65,7 +66,7 @@ fn each(mut f: impl FnMut(&'static Specimen, &Program)) {
 }
 
 /// How its program kills it: by the invariant that the specimen names.
-fn killed(specimen: &'static Specimen, program: &Program) -> Found {
+fn killed(specimen: &'static Specimen, program: &Program) -> Kill {
     let found = Trial::new(specimen).of(program, specimen.breaks);
     found.unwrap_or_else(|| panic!("{} survives {}", specimen.name, specimen.program))
 }
@@ -95,7 +96,7 @@ fn breaks_first(specimen: &Specimen) -> Invariant {
 }
 
 /// The name of the operation at which it was found.
-fn at(specimen: &Specimen, program: &Program, found: Found) -> String {
+fn at(specimen: &Specimen, program: &Program, found: Kill) -> String {
     found.op.map_or_else(|| "end".to_owned(), |op| keyword(&specimen.program_of(program), op as usize))
 }
 

@@ -4,9 +4,9 @@
 use lazy_mmu_arches::context::Note;
 use lazy_mmu_arches::insn::Op as Insn;
 use lazy_mmu_engine::program::text::parse;
+use lazy_mmu_engine::registry::{SUBJECTS, find};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{SUBJECTS, find};
 use lazy_mmu_engine::trace::What;
 
 /// What a run of `program` on the subject flushes, in order; instructions by kind.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lazy_mmu_engine::program::text::parse;
 use lazy_mmu_engine::program::{Block, Op, Program};
+use lazy_mmu_engine::registry::{Descriptor, GenerationName, SUBJECTS};
 use lazy_mmu_engine::runner::Runner;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::{Descriptor, GenerationName, SUBJECTS};
 use lazy_mmu_engine::trace::Event;
 use lazy_mmu_snapshots::known::KNOWN;
 use lazy_mmu_snapshots::{Entry, PROGRAMS, render};

@@ -1,6 +1,6 @@
 //! The transition table of each generation.
 
-use lazy_mmu_engine::subject::registry::GenerationName;
+use lazy_mmu_engine::registry::GenerationName;
 use lazy_mmu_engine::table;
 
 use crate::settings;

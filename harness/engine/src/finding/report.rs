@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::{Signature, Suspect};
 use crate::program::Program;
 use crate::runner::Runner;
-use crate::trace::timeline;
+use crate::timeline;
 
 /// Columns of a mail.
 pub(super) const WIDTH: usize = 78;

@@ -9,7 +9,7 @@ use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::finding;
 use crate::machine::Machine;
 use crate::program::{Block, Op, Program, bytes};
-use crate::subject::registry::SUBJECTS;
+use crate::registry::SUBJECTS;
 use crate::subject::{Port, Subject};
 use crate::trace::{Event, What, line};
 

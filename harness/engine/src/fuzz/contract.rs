@@ -1,7 +1,7 @@
 //! `contract`: a program on the subject that the first byte chooses, all oracles on.
 //!
 //! A finding is a violation that is the subject's own fault ([`crate::contract::Verdict::faults`]) and that no known finding explains.
-//! A specimen of the zoo is judged beside its fix instead ([`crate::zoo::judge`]): there a caller's misuse counts, and nothing
+//! A specimen of the zoo is judged beside its fix instead ([`crate::trial`]): there a caller's misuse counts, and nothing
 //! needs to be known. Not here: the oracles. One of the [`super::TARGETS`].
 
 use super::session::Explain;

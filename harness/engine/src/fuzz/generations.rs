@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::program::{Block, Op, Pages, Program, bytes};
+use crate::registry::{GenerationName, SUBJECTS};
 use crate::runner::Runner;
 use crate::subject::Port;
-use crate::subject::registry::{GenerationName, SUBJECTS};
 use crate::trace::{Event, Stop, Translation, What};
 
 use lazy_mmu_arches::page::PteRef;

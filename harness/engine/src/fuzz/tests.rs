@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::program::{Op, generate};
-use crate::subject::registry::GenerationName;
+use crate::registry::GenerationName;
 use crate::zoo;
 
 fn settings(subject: Option<&'static str>) -> Settings {
@@ -49,7 +49,7 @@ fn names_are_unique_and_fit_for_folders() {
 /// Generated programs, on the subjects of 7.2 where a byte chooses, find nothing; and what a run must meet is met.
 #[test]
 fn faithful_subjects_are_silent() {
-    let current: Vec<u8> = crate::subject::registry::SUBJECTS
+    let current: Vec<u8> = crate::registry::SUBJECTS
         .iter()
         .enumerate()
         .filter(|(_, subject)| subject.is_current())

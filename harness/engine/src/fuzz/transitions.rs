@@ -6,7 +6,7 @@
 use super::subjects::Subjects;
 use super::{Description, Found, Guide, Input, Settings, Stats, Target};
 use crate::program::bytes;
-use crate::subject::registry::GenerationName;
+use crate::registry::GenerationName;
 use crate::table::check::Table;
 
 pub(super) const DESCRIPTION: Description = Description {

@@ -7,7 +7,7 @@
 use super::{Description, Found, Guide, Input, Stats, Target};
 use crate::finding::{Signature, keyword};
 use crate::program::Program;
-use crate::zoo::judge::{self, Trial};
+use crate::trial::{Kill, Trial};
 use crate::zoo::{self, Specimen};
 
 pub(super) const DESCRIPTION: Description = Description {
@@ -61,7 +61,7 @@ impl Target for Zoo {
 
 /// The signature of what a trial found: the operation is of the program that ran.
 #[must_use]
-pub fn signature(trial: &Trial, input: &Program, found: judge::Found) -> Signature {
+pub fn signature(trial: &Trial, input: &Program, found: Kill) -> Signature {
     let specimen = trial.specimen();
     let ran = specimen.program_of(input);
     let op = found.op.map_or_else(|| "end".to_owned(), |at| keyword(&ran, at as usize));

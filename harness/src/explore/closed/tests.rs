@@ -2,8 +2,8 @@
 
 use lazy_mmu_engine::contract::judge;
 use lazy_mmu_engine::machine::Machine;
+use lazy_mmu_engine::registry::find;
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::find;
 use lazy_mmu_engine::zoo;
 
 use super::*;

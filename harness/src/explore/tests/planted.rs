@@ -10,10 +10,10 @@ use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{PteFlags, PteRef, Range, Size};
 use lazy_mmu_arches::powerpc64::queue::{self, BatchOf};
 use lazy_mmu_arches::powerpc64::{HashOf, pte};
+use lazy_mmu_engine::adapter::Ours;
+use lazy_mmu_engine::generations::Counted;
+use lazy_mmu_engine::registry::SMALL;
 use lazy_mmu_engine::subject::Subject;
-use lazy_mmu_engine::subject::adapter::Ours;
-use lazy_mmu_engine::subject::generations::Counted;
-use lazy_mmu_engine::subject::registry::SMALL;
 
 use super::*;
 

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use lazy_mmu_engine::program::bytes::encode;
 use lazy_mmu_engine::program::minimise::{minimise, weight};
 use lazy_mmu_engine::program::{Program, bytes};
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::{Runner, broken_text};
 use lazy_mmu_engine::subject::Port;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::trace::listing;
 use lazy_mmu_engine::wire::{Frame, Summary};
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use lazy_mmu_arches::insn::{Insn, Op as InsnOp};
 use lazy_mmu_arches::page::{Mm, Size};
 use lazy_mmu_core::kernel::{BugSite, WarnSite};
-use lazy_mmu_engine::subject::{Port, registry};
+use lazy_mmu_engine::registry;
+use lazy_mmu_engine::subject::Port;
 use lazy_mmu_engine::trace::{Burst, Complaint, Hook, Late, Point, Refusal, Site, Stop, Walked};
 
 use super::*;

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lazy_mmu_engine::trace::alike::GENERIC;
+use lazy_mmu_engine::alike::GENERIC;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 /// The architecture's events behind one generic event, of both subjects.

@@ -11,13 +11,13 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lazy_mmu_engine::alike;
 use lazy_mmu_engine::contract::Rules;
 use lazy_mmu_engine::corrected::{self, CORRECTIONS};
 use lazy_mmu_engine::program::Program;
+use lazy_mmu_engine::registry::SUBJECTS;
 use lazy_mmu_engine::runner::Runner;
-use lazy_mmu_engine::subject::registry::SUBJECTS;
 use lazy_mmu_engine::subject::{Port, Subject};
-use lazy_mmu_engine::trace::alike;
 
 use self::explained::Row;
 use super::Form;

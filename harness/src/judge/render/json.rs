@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use lazy_mmu_engine::subject::registry::SUBJECTS;
+use lazy_mmu_engine::registry::SUBJECTS;
 use serde_json::{Value, json};
 
 use super::{Begun, Beside, Judgement, Renderer};

@@ -8,9 +8,9 @@
 use super::super::Suspect;
 use crate::contract::Invariant;
 use crate::program::{Op, Program};
+use crate::registry::SUBJECTS;
 use crate::runner::Runner;
 use crate::subject::Port;
-use crate::subject::registry::SUBJECTS;
 use crate::trace::{Event, Refusal, Translation, What};
 
 /// The task that is the case; it is T0 of the program.

@@ -4,8 +4,8 @@ use super::*;
 use crate::machine::Machine;
 use crate::program::generate;
 use crate::program::text::parse;
+use crate::registry::{GenerationName, SUBJECTS};
 use crate::subject::Port;
-use crate::subject::registry::{GenerationName, SUBJECTS};
 use crate::table::render;
 use crate::zoo;
 
