@@ -153,6 +153,9 @@ static lz_u64 fact(unsigned which)
 	case LZ_FACT_SHIFTS:
 		return lz_arch_shift(LZ_SMALL) | lz_arch_shift(LZ_LARGE) << 8 | lz_arch_shift(LZ_HUGE) << 16;
 	case LZ_FACT_CAPACITY: return lz_arch_capacity();
+#ifdef LZ_ARM64
+	case LZ_FACT_CONTPTE: return lz_arch_contpte();
+#endif
 #ifndef LZ_NO_MODE
 	case LZ_FACT_MODE: return 1;
 #endif

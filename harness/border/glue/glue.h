@@ -42,6 +42,8 @@ extern const char lz_arch_name[];
 extern const unsigned lz_arch_forms;
 unsigned lz_arch_shift(enum lz_size size);
 unsigned lz_arch_capacity(void);
+/* LZ_FACT_CONTPTE. */
+lz_u64 lz_arch_contpte(void);
 
 /* Addresses: one region for each address space and size class, so that a contiguous range walks by the real page size. */
 unsigned long lz_arch_base(unsigned mm, enum lz_size size);

@@ -118,7 +118,10 @@ enum lz_fact {
 	LZ_FACT_CAPACITY = 7,		/* entries of the architecture's batch, 0 where there is no such thing */
 	LZ_FACT_MODE = 8,		/* whether the tree has a lazy MMU mode on this architecture (arm64: since 6.16) */
 	LZ_FACT_XEN = 9,		/* enum lz_xen */
-	LZ_FACTS = 10,
+	LZ_FACT_CONTPTE = 10,		/* aarch64. Bit 0: small user entries are folded to contiguous ones; bit 1: without
+					   break-before-make; above bit 8 a period of page frames, above bit 16 from which of
+					   each period on they are in no folio */
+	LZ_FACTS = 11,
 };
 
 /* lazymmu_upcall(what, a, b, c, d) */

@@ -186,6 +186,7 @@ numbers! {
     CAPACITY = 7;
     MODE = 8;
     XEN = 9;
+    CONTPTE = 10;
 }
 
 numbers! {
