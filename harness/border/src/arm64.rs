@@ -1,4 +1,4 @@
-//! arm64: the tree's headers and contpte.c do the work; one source of ours calls them, others have the switch and folios.
+//! arm64: the tree's headers do the work; one source of ours calls them, two include the switch and contpte.
 //!
 //! Not here: the glue's code. Called by [`crate::RECIPES`].
 
@@ -6,7 +6,6 @@ use crate::recipe::{Define, MEM_FLAGS, Object, Recipe, When};
 
 const PGTABLE: &str = "arch/arm64/include/asm/pgtable.h";
 const FEATURES: &str = "arch/arm64/include/asm/cpufeature.h";
-const CONTPTE: &str = "arch/arm64/mm/contpte.c";
 
 /// 4K pages, 48 bits of address.
 pub const RECIPE: Recipe = Recipe {
@@ -34,8 +33,8 @@ pub const RECIPE: Recipe = Recipe {
         Object::glue("glue/arm64.c"),
         Object::glue("glue/arm64_switch.c"),
         Object::tree("arch/arm64/mm/mmu.c"),
-        Object::tree(CONTPTE).when(When::File(CONTPTE)),
-        Object::glue("glue/arm64_folio.c").when(When::File(CONTPTE)),
+        // By inclusion: a tree may have the file and not take the option.
+        Object::glue("glue/arm64_contpte.c").when(When::File("arch/arm64/mm/contpte.c")),
         Object::user("glue/entry-arm64.S"),
     ],
     objcopy: &[],

@@ -282,7 +282,9 @@ mod tests {
         assert_eq!(group.end(&plain, true, None), Some(Fault::Unbroken));
         // What is valid after all of it stays broken and made.
         let mut group = Group::begin(cont);
-        [Step::Ordered, Step::Invalidated(ALL), Step::Complete].into_iter().for_each(|step| group.step(&[0; GROUP], step));
+        [Step::Ordered, Step::Invalidated(ALL), Step::Complete]
+            .into_iter()
+            .for_each(|step| group.step(&[0; GROUP], step));
         group.step(&plain, Step::Ordered);
         assert_eq!(group.end(&plain, true, None), None);
     }

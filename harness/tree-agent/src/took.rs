@@ -166,7 +166,7 @@ const CONTPTE: [Proof; 3] = [
         seen: |tree, _| tree.groups.seen().fold,
         missing: "16 entries of one folio, set one by one, do not end with the contiguous bit",
         look: "contpte_try_fold(), arch/arm64/include/asm/pgtable.h, and __contpte_try_fold(), arch/arm64/mm/contpte.c, \
-               with the struct pages of harness/border/glue/arm64_folio.c",
+               with the struct pages of harness/border/glue/arm64_contpte.c",
     },
     Proof {
         program: "set U 0 x16",

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0 */
 /*
- * arm64: what contpte.c asks of a page frame: where its folio begins and how long it is. A few struct pages stand for all,
- * by the low bits of the frame's number; contpte.c looks at differences of their addresses alone.
+ * The tree's arch/arm64/mm/contpte.c, unmodified, where its Kconfig has taken the option; and what that asks of a page
+ * frame: where its folio begins and how long it is. A few struct pages stand for all, by the low bits of the frame's
+ * number; contpte.c looks at differences of their addresses alone.
  */
 #include <linux/mm.h>
-#include <linux/page-flags.h>
+#ifdef CONFIG_ARM64_CONTPTE
+#include "arch/arm64/mm/contpte.c"
 #include "mm/internal.h"
 #include "arm64_folio.h"
 
@@ -28,3 +30,4 @@ void lz_folios_boot(void)
 #endif
 	}
 }
+#endif
