@@ -234,6 +234,27 @@ lz_u64 lz_arch_get(const struct lz_page *page)
 	return page->size == LZ_HUGE ? pmd_val(READ_ONCE(*(pmd_t *)page->place)) : pte_val(ptep_get(page->place));
 }
 
+/* Small entries alone are asked for. */
+lz_u64 lz_arch_age(const struct lz_page *page, unsigned how)
+{
+	struct vm_area_struct vma = { .vm_mm = page->mm };
+
+	switch (how) {
+	case LZ_AGE_TEST_YOUNG:
+		return !!ptep_test_and_clear_young(&vma, page->address, page->place);
+	case LZ_AGE_FLUSH_YOUNG:
+		return !!ptep_clear_flush_young(&vma, page->address, page->place);
+	case LZ_AGE_FAULT:
+		return ptep_set_access_flags(&vma, page->address, page->place, pte_mkyoung(ptep_get(page->place)), 0);
+#ifdef clear_young_dirty_ptes
+	case LZ_AGE_CLEAN:
+		clear_young_dirty_ptes(&vma, page->address, page->place, 1, CYDP_CLEAR_YOUNG | CYDP_CLEAR_DIRTY);
+		return 0;
+#endif
+	}
+	return 2;
+}
+
 /* The tree has a flush by blocks where it has transparent huge pages. */
 #if defined(CONFIG_TRANSPARENT_HUGEPAGE) && defined(flush_pmd_tlb_range)
 #define lz_flush_blocks flush_pmd_tlb_range

@@ -297,6 +297,9 @@ static noinline lz_u64 guarded(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 	case LZ_ENTRY_START_SWITCH: return lz_arch_start_switch(&lz_tasks[a]), 0;
 	case LZ_ENTRY_END_SWITCH: return lz_arch_end_switch(&lz_tasks[a]), 0;
 	case LZ_ENTRY_TOUCHED: return lz_arch_touched(a, b);
+#ifdef LZ_ARM64
+	case LZ_ENTRY_AGE: return page = lz_page_of(a), lz_arch_age(&page, b);
+#endif
 	case LZ_ENTRY_BOOT: return boot(a), 0;
 	}
 	return 0;

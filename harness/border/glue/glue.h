@@ -67,6 +67,8 @@ void lz_arch_settle(void);
 void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n);
 lz_u64 lz_arch_clear(const struct lz_page *page);
 void lz_arch_wrprotect(const struct lz_page *page);
+/* arm64 alone: enum lz_age. */
+lz_u64 lz_arch_age(const struct lz_page *page, unsigned how);
 lz_u64 lz_arch_get(const struct lz_page *page);
 void lz_arch_flush(const struct lz_page *first, unsigned n);
 void lz_arch_gather_flush(const struct lz_page *first, unsigned n);

@@ -104,7 +104,16 @@ enum lz_entry {
 					   are no arena, the adapter forgets what a run has touched */
 	LZ_ENTRY_SETTLE = 33,		/* Between calls, before a fingerprint: what no longer matters is put to zero (used up buffer
 					   space, generation numbers that only grow) */
-	LZ_ENTRIES = 34,
+	LZ_ENTRY_AGE = 34,		/* aarch64. a: LZ_AT, b: enum lz_age. Yields the function's answer, 2 where there is none */
+	LZ_ENTRIES = 35,
+};
+
+/* What reclaim, a fault and madvise() do to access and dirty of one entry. */
+enum lz_age {
+	LZ_AGE_TEST_YOUNG = 0,	/* ptep_test_and_clear_young() */
+	LZ_AGE_FLUSH_YOUNG = 1,	/* ptep_clear_flush_young() */
+	LZ_AGE_FAULT = 2,	/* ptep_set_access_flags(), the entry as it is and accessed */
+	LZ_AGE_CLEAN = 3,	/* clear_young_dirty_ptes(), both */
 };
 
 enum lz_fact {

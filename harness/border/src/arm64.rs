@@ -33,6 +33,8 @@ pub const RECIPE: Recipe = Recipe {
         Object::glue("glue/arm64.c"),
         Object::glue("glue/arm64_switch.c"),
         Object::tree("arch/arm64/mm/mmu.c"),
+        // For __ptep_set_access_flags().
+        Object::tree("arch/arm64/mm/fault.c"),
         // By inclusion: a tree may have the file and not take the option.
         Object::glue("glue/arm64_contpte.c").when(When::File("arch/arm64/mm/contpte.c")),
         Object::user("glue/entry-arm64.S"),

@@ -19,13 +19,15 @@ const VALID: u64 = 1;
 /// Bit 1: of a page's descriptor, valid or not; a block's has it clear.
 const NOT_BLOCK: u64 = 1 << 1;
 /// Hardware's read-only bit: in a writable entry it says that the page is clean.
-const RDONLY: u64 = 1 << 7;
+pub const RDONLY: u64 = 1 << 7;
 /// The access flag.
-const ACCESSED: u64 = 1 << 10;
+pub const ACCESSED: u64 = 1 << 10;
+/// DBM: writable, whether clean or dirty.
+pub const WRITE: u64 = 1 << 51;
 /// Contiguous.
 pub const CONT: u64 = 1 << 52;
 /// The kernel's own dirty bit.
-const DIRTY: u64 = 1 << 55;
+pub const DIRTY: u64 = 1 << 55;
 /// OA\[47:12\].
 const FRAME: u64 = (1 << 48) - (1 << PAGE_SHIFT);
 const PAGE_SHIFT: u32 = 12;

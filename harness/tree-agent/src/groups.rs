@@ -64,6 +64,8 @@ pub struct State {
     watched: RefCell<Vec<Watched>>,
     folded: RefCell<BTreeSet<(u8, u16)>>,
     seen: Cell<Seen>,
+    /// Which entries have been invalidated while the adapter plays hardware.
+    playing: Cell<Option<u16>>,
 }
 
 impl State {
@@ -72,11 +74,22 @@ impl State {
         self.watched.borrow_mut().clear();
         self.folded.borrow_mut().clear();
         self.seen.set(Seen::default());
+        self.playing.set(None);
     }
 
     /// What this run has shown.
     pub fn seen(&self) -> Seen {
         self.seen.get()
+    }
+
+    /// Which entries have been invalidated since `forget_flushed`.
+    pub fn flushed(&self) -> u16 {
+        self.playing.get().unwrap_or(0)
+    }
+
+    /// What comes now is looked at by itself.
+    pub fn forget_flushed(&self) {
+        self.playing.set(Some(0));
     }
 
     /// The bits, which are state that no arena and no word of the machine has.
@@ -101,9 +114,29 @@ impl Tree {
         if self.may_fold(at) { word & !CONT } else { word }
     }
 
-    fn words_at(&self, first: PteRef) -> Words {
+    /// The 16 words from an entry on.
+    pub fn words_at(&self, first: PteRef) -> Words {
         let place = self.place(first);
         std::array::from_fn(|n| read(place + 8 * n as u64))
+    }
+
+    /// Puts the words of a group where the tree's code looks.
+    pub fn put_words(&self, first: PteRef, words: &Words) {
+        let place = self.place(first);
+        words.iter().enumerate().for_each(|(n, &word)| write(place + 8 * n as u64, word));
+    }
+
+    /// Whether a group is folded.
+    pub fn is_folded(&self, first: PteRef) -> bool {
+        self.may_fold(first) && self.groups.folded.borrow().contains(&(first.mm.0, first.page))
+    }
+
+    /// What the tree's code does meanwhile is not the program's: the machine does not hear of it.
+    pub fn while_playing<R>(&self, play: impl FnOnce() -> R) -> R {
+        self.groups.playing.set(Some(0));
+        let result = play();
+        self.groups.playing.set(None);
+        result
     }
 
     /// Loads the groups that the call in progress touches; false where it touches none.
@@ -153,7 +186,7 @@ impl Tree {
     /// none.
     pub fn settle_groups(&self) -> bool {
         let mut watched = self.groups.watched.borrow_mut();
-        if !self.is_converting(&watched) {
+        if self.groups.playing.get().is_none() && !self.is_converting(&watched) {
             watched.iter_mut().for_each(|watched| self.tell(watched));
         }
         !watched.is_empty()
@@ -186,7 +219,14 @@ impl Tree {
                 }
                 _ => continue,
             };
-            one.group.step(&self.words_at(one.first), step);
+            match (self.groups.playing.get(), step) {
+                (None, step) => one.group.step(&self.words_at(one.first), step),
+                (Some(flushed), Step::Invalidated(mask)) => self.groups.playing.set(Some(flushed | mask)),
+                _ => {}
+            }
+        }
+        if self.groups.playing.get().is_some() {
+            return true;
         }
         self.is_converting(&watched)
     }
@@ -214,7 +254,8 @@ impl Tree {
         }
     }
 
-    fn complain(&self, text: &str) {
+    /// A finding of the adapter's own.
+    pub fn complain(&self, text: &str) {
         self.env().complain(Complaint::Warn, Site::of("lazymmu", 0, "contpte", text));
     }
 

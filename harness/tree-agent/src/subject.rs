@@ -114,7 +114,14 @@ impl Subject for Tree {
 
     fn get_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
         let at = self.mapped(env, at);
-        self.plain(at, self.enter(env, Open::entries(at, 1, false), || enter(entry::GET, packed(at), 0, 0)))
+        self.plain(
+            at,
+            self.enter(env, Open::entries(at, 1, false), || {
+                let word = enter(entry::GET, packed(at), 0, 0);
+                self.play_access(at);
+                word
+            }),
+        )
     }
 
     fn flush_tlb_range(&self, env: &mut dyn Env, range: Range) {
