@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
 #include "glue.h"
+#include "arm64_folio.h"
 
 const char lz_arch_name[] = "aarch64";
 const unsigned lz_arch_forms = 1 << LZ_FORM_AARCH64;
@@ -73,6 +74,9 @@ void lz_arch_boot(enum lz_form form)
 {
 	lz_arch_reset_cpus();
 	lz_arch_run(0, &lz_tasks[0], false);
+#ifdef CONFIG_ARM64_CONTPTE
+	lz_folios_boot();
+#endif
 }
 
 void lz_arch_task_init(struct task_struct *task)
@@ -122,15 +126,50 @@ unsigned long lz_arch_base(unsigned mm, enum lz_size size)
 
 unsigned lz_arch_capacity(void) { return 0; }
 
+lz_u64 lz_arch_contpte(void)
+{
+#ifdef CONFIG_ARM64_CONTPTE
+	bool makes_at_once = false;
+
+#if defined(LZ_BBML3)
+	makes_at_once = system_supports_bbml3();
+#elif defined(LZ_BBML2)
+	makes_at_once = system_supports_bbml2_noabort();
+#endif
+	return 1 | makes_at_once << 1 | LZ_FRAMES_PERIOD << 8 | LZ_LONE_FRAMES << 16;
+#else
+	return 0;
+#endif
+}
+
 /* Entries of the middle size are set as many small ones: contpte_set_ptes() sees that they are contiguous. */
 static void set_large(const struct lz_page *page, lz_u64 word, unsigned n)
 {
 #ifdef CONFIG_ARM64_CONTPTE
-	/* Kernel ones as set_huge_pte_at() makes them: with the bit, which set_ptes() gives to user entries alone. */
-	if (!page->number)
+	/*
+	 * Kernel ones as set_huge_pte_at() makes them: with the bit, which set_ptes() gives to user entries alone. So are
+	 * entries that are not present, which set_ptes() is not asked for at several at a time.
+	 */
+	if (!page->number || !pte_valid(__pte(word)))
 		return __set_ptes(page->mm, page->address, page->place, __pte(word), n * CONT_PTES);
 #endif
 	set_ptes(page->mm, page->address, page->place, __pte(word), n * CONT_PTES);
+}
+
+/* set_ptes() takes several entries at a time if they are present: swap entries are set one by one. */
+static void set_small(const struct lz_page *page, lz_u64 word, unsigned n)
+{
+#ifdef CONFIG_ARM64_CONTPTE
+	unsigned i;
+
+	if (page->number && !pte_valid(__pte(word))) {
+		for (i = 0; i < n; i++)
+			set_ptes(page->mm, page->address + i * PAGE_SIZE, (pte_t *)page->place + i,
+				 __pte(word + i * PAGE_SIZE), 1);
+		return;
+	}
+#endif
+	set_ptes(page->mm, page->address, page->place, __pte(word), n);
 }
 
 void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n)
@@ -139,7 +178,7 @@ void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n)
 
 	switch (page->size) {
 	case LZ_SMALL:
-		return set_ptes(page->mm, page->address, page->place, __pte(word), n);
+		return set_small(page, word, n);
 	case LZ_LARGE:
 		return set_large(page, word, n);
 	case LZ_HUGE:
@@ -193,6 +232,27 @@ void lz_arch_wrprotect(const struct lz_page *page)
 lz_u64 lz_arch_get(const struct lz_page *page)
 {
 	return page->size == LZ_HUGE ? pmd_val(READ_ONCE(*(pmd_t *)page->place)) : pte_val(ptep_get(page->place));
+}
+
+/* Small entries alone are asked for. */
+lz_u64 lz_arch_age(const struct lz_page *page, unsigned how)
+{
+	struct vm_area_struct vma = { .vm_mm = page->mm };
+
+	switch (how) {
+	case LZ_AGE_TEST_YOUNG:
+		return !!ptep_test_and_clear_young(&vma, page->address, page->place);
+	case LZ_AGE_FLUSH_YOUNG:
+		return !!ptep_clear_flush_young(&vma, page->address, page->place);
+	case LZ_AGE_FAULT:
+		return ptep_set_access_flags(&vma, page->address, page->place, pte_mkyoung(ptep_get(page->place)), 0);
+#ifdef clear_young_dirty_ptes
+	case LZ_AGE_CLEAN:
+		clear_young_dirty_ptes(&vma, page->address, page->place, 1, CYDP_CLEAR_YOUNG | CYDP_CLEAR_DIRTY);
+		return 0;
+#endif
+	}
+	return 2;
 }
 
 /* The tree has a flush by blocks where it has transparent huge pages. */

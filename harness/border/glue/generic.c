@@ -153,6 +153,9 @@ static lz_u64 fact(unsigned which)
 	case LZ_FACT_SHIFTS:
 		return lz_arch_shift(LZ_SMALL) | lz_arch_shift(LZ_LARGE) << 8 | lz_arch_shift(LZ_HUGE) << 16;
 	case LZ_FACT_CAPACITY: return lz_arch_capacity();
+#ifdef LZ_ARM64
+	case LZ_FACT_CONTPTE: return lz_arch_contpte();
+#endif
 #ifndef LZ_NO_MODE
 	case LZ_FACT_MODE: return 1;
 #endif
@@ -294,6 +297,9 @@ static noinline lz_u64 guarded(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c)
 	case LZ_ENTRY_START_SWITCH: return lz_arch_start_switch(&lz_tasks[a]), 0;
 	case LZ_ENTRY_END_SWITCH: return lz_arch_end_switch(&lz_tasks[a]), 0;
 	case LZ_ENTRY_TOUCHED: return lz_arch_touched(a, b);
+#ifdef LZ_ARM64
+	case LZ_ENTRY_AGE: return page = lz_page_of(a), lz_arch_age(&page, b);
+#endif
 	case LZ_ENTRY_BOOT: return boot(a), 0;
 	}
 	return 0;

@@ -42,6 +42,8 @@ extern const char lz_arch_name[];
 extern const unsigned lz_arch_forms;
 unsigned lz_arch_shift(enum lz_size size);
 unsigned lz_arch_capacity(void);
+/* LZ_FACT_CONTPTE. */
+lz_u64 lz_arch_contpte(void);
 
 /* Addresses: one region for each address space and size class, so that a contiguous range walks by the real page size. */
 unsigned long lz_arch_base(unsigned mm, enum lz_size size);
@@ -65,6 +67,8 @@ void lz_arch_settle(void);
 void lz_arch_set(const struct lz_page *page, lz_u64 word, unsigned n);
 lz_u64 lz_arch_clear(const struct lz_page *page);
 void lz_arch_wrprotect(const struct lz_page *page);
+/* arm64 alone: enum lz_age. */
+lz_u64 lz_arch_age(const struct lz_page *page, unsigned how);
 lz_u64 lz_arch_get(const struct lz_page *page);
 void lz_arch_flush(const struct lz_page *first, unsigned n);
 void lz_arch_gather_flush(const struct lz_page *first, unsigned n);

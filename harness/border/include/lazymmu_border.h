@@ -104,7 +104,16 @@ enum lz_entry {
 					   are no arena, the adapter forgets what a run has touched */
 	LZ_ENTRY_SETTLE = 33,		/* Between calls, before a fingerprint: what no longer matters is put to zero (used up buffer
 					   space, generation numbers that only grow) */
-	LZ_ENTRIES = 34,
+	LZ_ENTRY_AGE = 34,		/* aarch64. a: LZ_AT, b: enum lz_age. Yields the function's answer, 2 where there is none */
+	LZ_ENTRIES = 35,
+};
+
+/* What reclaim, a fault and madvise() do to access and dirty of one entry. */
+enum lz_age {
+	LZ_AGE_TEST_YOUNG = 0,	/* ptep_test_and_clear_young() */
+	LZ_AGE_FLUSH_YOUNG = 1,	/* ptep_clear_flush_young() */
+	LZ_AGE_FAULT = 2,	/* ptep_set_access_flags(), the entry as it is and accessed */
+	LZ_AGE_CLEAN = 3,	/* clear_young_dirty_ptes(), both */
 };
 
 enum lz_fact {
@@ -118,7 +127,10 @@ enum lz_fact {
 	LZ_FACT_CAPACITY = 7,		/* entries of the architecture's batch, 0 where there is no such thing */
 	LZ_FACT_MODE = 8,		/* whether the tree has a lazy MMU mode on this architecture (arm64: since 6.16) */
 	LZ_FACT_XEN = 9,		/* enum lz_xen */
-	LZ_FACTS = 10,
+	LZ_FACT_CONTPTE = 10,		/* aarch64. Bit 0: small user entries are folded to contiguous ones; bit 1: without
+					   break-before-make; above bit 8 a period of page frames, above bit 16 from which of
+					   each period on they are in no folio */
+	LZ_FACTS = 11,
 };
 
 /* lazymmu_upcall(what, a, b, c, d) */

@@ -13,6 +13,7 @@ const ALL: &[&[(&str, u64)]] = &[
     form::ALL,
     api::ALL,
     entry::ALL,
+    age::ALL,
     fact::ALL,
     xen::ALL,
     upcall::ALL,
@@ -171,6 +172,16 @@ numbers! {
     GUEST = 31;
     FORGET = 32;
     SETTLE = 33;
+    AGE = 34;
+}
+
+numbers! {
+    /// What is done to access and dirty.
+    age, "AGE_":
+    TEST_YOUNG = 0;
+    FLUSH_YOUNG = 1;
+    FAULT = 2;
+    CLEAN = 3;
 }
 
 numbers! {
@@ -186,6 +197,7 @@ numbers! {
     CAPACITY = 7;
     MODE = 8;
     XEN = 9;
+    CONTPTE = 10;
 }
 
 numbers! {

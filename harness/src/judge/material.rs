@@ -35,7 +35,7 @@ pub struct Item {
     pub program: Program,
     /// As bytes.
     pub bytes: Vec<u8>,
-    /// Where this profile leaves it out.
+    /// Where it is left out: by this profile, or for there is nothing of its kind.
     pub except: &'static [Mmu],
 }
 
@@ -72,12 +72,34 @@ const FULL_BATCH: u16 = 192;
 /// arm64's `MAX_DVM_OPS`, radix's `tlb_local_single_page_flush_ceiling`.
 const WITHOUT_CEILING: &[Mmu] = &[Mmu::Hash, Mmu::Sun4u, Mmu::Sun4v];
 
+/// What a tree that folds small entries of arm64 is judged on beside the collection, by name and text: groups of 16 whose
+/// last entry fits a fold, while another does not. A frame that was freed last is the next one taken.
+const GROUPS: [(&str, &str); 3] = [
+    (
+        "groups/other-frame",
+        "set U 0 x16; clear U 3; gather_flush U 3; set U 20; set U 3; clear U 15; gather_flush U 15; set U 15; \
+         get U 3; access U 0 x16",
+    ),
+    ("groups/other-protection", "set U 0 x15 read; set U 15; get U 0; access U 0 x16"),
+    (
+        "groups/upper-half",
+        "set U 0 x32; clear U 9; gather_flush U 9; get U 8 x16; wrprot U 24; tlb_flush U 24; access U 0 x32",
+    ),
+];
+
+/// Forms without such groups.
+const WITHOUT_GROUPS: &[Mmu] = &[Mmu::Plain, Mmu::Hash, Mmu::Radix, Mmu::Sun4u, Mmu::Sun4v, Mmu::Native, Mmu::Xen];
+
 /// Every program of a profile, in a fixed order.
 #[must_use]
 pub fn items(profile: Profile, seed: u64) -> Vec<Item> {
     let collection = PROGRAMS.iter().filter_map(|entry| {
         let suite = if entry.name.starts_with("kunit/") { Suite::Kunit } else { Suite::Programs };
         Some(Item::new(suite, entry.name.to_owned(), parse(entry.text).ok()?))
+    });
+    let groups = GROUPS.iter().filter_map(|&(name, text)| {
+        let item = Item::new(Suite::Programs, name.to_owned(), parse(text).ok()?);
+        Some(Item { except: WITHOUT_GROUPS, ..item })
     });
     let workloads = workload::all().flat_map(|workload| {
         workload.variants().filter_map(|parameters| {
@@ -94,7 +116,7 @@ pub fn items(profile: Profile, seed: u64) -> Vec<Item> {
         items.take(generated(profile) as usize)
     };
     let generated = drawn("legal", generate::legal).chain(drawn("arbitrary", generate::any));
-    collection.chain(workloads).chain(generated).collect()
+    collection.chain(groups).chain(workloads).chain(generated).collect()
 }
 
 /// What our Rust makes of the material, a subject at a time, when it is first asked for.
@@ -119,5 +141,19 @@ impl<'m> Twins<'m> {
             let examiner = Examiner { subject: &*subject, rules, kind: "", explain: |_, _, _| Vec::new() };
             self.items.iter().map(|item| examiner.summary(&mut runner, &item.program)).collect()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_groups_can_be_read_and_run_on_arm64_alone() {
+        for (name, text) in GROUPS {
+            assert!(parse(text).is_ok(), "{name}");
+        }
+        let left = Mmu::ALL.into_iter().filter(|mmu| !WITHOUT_GROUPS.contains(mmu));
+        assert_eq!(left.collect::<Vec<_>>(), [Mmu::Aarch64]);
     }
 }

@@ -164,7 +164,8 @@ impl Report {
 
     /// What the profile does not run on every form.
     fn left_out(&self, text: &mut String, items: &[Item]) {
-        let count = |judged: &Judged| items.iter().filter(|item| item.except.contains(&judged.form.mmu)).count();
+        let workloads = || items.iter().filter(|item| item.suite == Suite::Workloads);
+        let count = |judged: &Judged| workloads().filter(|item| item.except.contains(&judged.form.mmu)).count();
         let mut forms: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
         for (_, judged) in self.judged() {
             forms.entry(count(judged)).or_default().push(&judged.form.name);

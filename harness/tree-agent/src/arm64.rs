@@ -70,6 +70,9 @@ pub fn insn(tree: &Tree, which: u64, a: u64, b: u64) -> u64 {
         },
         _ => return 0,
     };
+    if tree.step_groups(op, b) {
+        return 0;
+    }
     // No trace point says which way queue_pte_barriers() went.
     if tree.open.get().updating && op == Op::DsbIshst {
         tree.env().note(Note::QueueEmitted);

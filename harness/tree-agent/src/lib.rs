@@ -6,6 +6,7 @@
 //! | `tree`, `subject`, `upcall` | a form of the tree's code as a subject of the engine, and what it asks of the machine |
 //! | `x86`, `arm64`, `powerpc64`, `sparc64` | what an architecture's instructions and hypercalls are in the machine's words |
 //! | `batch` | notes of powerpc64's and sparc64's batch |
+//! | `groups`, `contiguous`, `access` | arm64's contiguous bit: what the machine hears of it, and what is demanded of it |
 //! | `state` | memory of the tree's objects: reset, fingerprint; facts |
 //! | `guard`, `decode`, `symbols` | a process for each batch, and the name of what it died of |
 //! | `took` | proofs at the start that the overlay is in effect |
@@ -15,11 +16,14 @@
 //! It is the only crate of the project that calls C. Not here: the C itself (`lazy-mmu-border`), compiling and linking it
 //! (the host's `tree` module), the machine and the oracles (`lazy-mmu-engine`).
 
+mod access;
 mod arm64;
 mod batch;
 mod border;
+mod contiguous;
 mod decode;
 mod explore;
+mod groups;
 mod guard;
 mod powerpc64;
 mod serve;

@@ -102,6 +102,8 @@ pub struct Facts {
     pub mode: bool,
     /// `XEN_*`: where Xen keeps it.
     pub xen: u64,
+    /// Whether and how small user entries are folded (arm64).
+    pub contpte: Option<crate::groups::Contpte>,
 }
 
 impl Facts {
@@ -129,6 +131,7 @@ impl Facts {
             capacity: number(fact::CAPACITY),
             mode: number(fact::MODE) != 0,
             xen: number(fact::XEN),
+            contpte: crate::groups::Contpte::of(number(fact::CONTPTE)),
         })
     }
 }

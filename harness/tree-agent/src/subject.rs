@@ -104,7 +104,7 @@ impl Subject for Tree {
 
     fn clear_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
         let at = self.mapped(env, at);
-        self.enter(env, Open::entries(at, 1, true), || enter(entry::CLEAR, packed(at), 0, 0))
+        self.plain(at, self.enter(env, Open::entries(at, 1, true), || enter(entry::CLEAR, packed(at), 0, 0)))
     }
 
     fn wrprotect_pte(&self, env: &mut dyn Env, at: PteRef) {
@@ -114,7 +114,14 @@ impl Subject for Tree {
 
     fn get_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
         let at = self.mapped(env, at);
-        self.enter(env, Open::entries(at, 1, false), || enter(entry::GET, packed(at), 0, 0))
+        self.plain(
+            at,
+            self.enter(env, Open::entries(at, 1, false), || {
+                let word = enter(entry::GET, packed(at), 0, 0);
+                self.play_access(at);
+                word
+            }),
+        )
     }
 
     fn flush_tlb_range(&self, env: &mut dyn Env, range: Range) {

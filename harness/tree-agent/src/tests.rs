@@ -15,6 +15,8 @@ use lazy_mmu_engine::subject::Subject;
 use lazy_mmu_engine::trace::{Event, Hook, What};
 use lazy_mmu_engine::wire::Frame;
 
+use crate::contiguous::CONT;
+use crate::groups::Contpte;
 use crate::state::{Arenas, Facts};
 use crate::tree::{FORMS, Tree};
 use crate::upcall::lazymmu_machine;
@@ -37,6 +39,8 @@ thread_local! {
     }));
     /// What was asked that is remembered.
     static ASKED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    /// How many entries of a set get the contiguous bit.
+    static CONTIGUOUS: Cell<u64> = const { Cell::new(0) };
 }
 
 fn index(at: u64) -> usize {
@@ -79,7 +83,10 @@ unsafe extern "C" fn lazymmu_enter(which: u64, a: u64, b: u64, c: u64, _: u64) -
             say(upcall::POINT, hook::LEAVE, 0);
             say(upcall::HOOK, hook::LEAVE, 0);
         }
-        entry::SET_PTES => (0..c).for_each(|n| memory.table[index(a) + n as usize].set(b + (n << 12))),
+        entry::SET_PTES => (0..c).for_each(|n| {
+            let bit = if n < CONTIGUOUS.get() { CONT } else { 0 };
+            memory.table[index(a) + n as usize].set((b + (n << 12)) | bit);
+        }),
         entry::CLEAR => return memory.table[index(a)].replace(0),
         entry::PTE_PLACE => return std::ptr::from_ref(&memory.table[index(a)]) as u64,
         entry::FORGET => {
@@ -159,5 +166,25 @@ fn steps_of_an_exploration_are_taken() {
     assert!(opened != &boot && matches!(opened, Reached::State(_)), "{expanded:?}");
     for bad in [vec![2], vec![0; 24], vec![200]] {
         assert!(matches!(ask(&[bad]), Frame::Panicked { .. }));
+    }
+}
+
+/// A group that is set with the contiguous bit is told without it; one that has it in part is a finding, once.
+#[test]
+fn the_machine_hears_of_no_contiguous_bit_and_the_adapter_checks_it() {
+    let facts = Facts { contpte: Contpte::of(1 | 64 << 8 | 48 << 16), ..Facts::ask().expect("this border's version") };
+    let form = FORMS.into_iter().find(|form| form.number == form::AARCH64).expect("a form");
+    let tree = Tree::boot(form, &facts, &Arenas::new().image());
+    for (bits, expected) in [(16, None), (15, Some("some of 16 entries carry the contiguous bit"))] {
+        CONTIGUOUS.set(bits);
+        let all = events(tree, "set U 16 x16; get U 20");
+        CONTIGUOUS.set(0);
+        let stores: Vec<_> =
+            all.iter().filter_map(|what| if let What::Store(_, word) = what { Some(*word) } else { None }).collect();
+        assert!(stores.len() == 16 && stores.iter().all(|word| word & CONT == 0), "{stores:x?}");
+        assert_eq!(tree.groups.seen().batch, expected.is_none());
+        let said = |what: &What| if let What::Complaint(_, site) = what { Some(site.text()) } else { None };
+        let mixed = all.iter().filter_map(said).filter(|text| text.contains("some of 16"));
+        assert_eq!(mixed.count(), usize::from(expected.is_some()), "{bits}: {all:?}");
     }
 }

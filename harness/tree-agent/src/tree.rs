@@ -113,6 +113,8 @@ pub struct Tree {
     pub arm64: crate::arm64::State,
     /// Where batches have notes.
     pub batch: crate::batch::State,
+    /// arm64's groups of small entries.
+    pub groups: crate::groups::State,
 }
 
 /// Who answers the upcalls.
@@ -172,6 +174,7 @@ impl Tree {
             x86: crate::x86::State::default(),
             arm64: crate::arm64::State::default(),
             batch: crate::batch::State::default(),
+            groups: crate::groups::State::default(),
         }));
         ACTIVE.store(tree, Ordering::Relaxed);
         enter(entry::BOOT, form.number, 0, 0);
@@ -193,13 +196,14 @@ impl Tree {
         self.open.set(Open::NOTHING);
         self.arm64.reset();
         self.batch.reset();
+        self.groups.reset();
     }
 
     /// A digest of its state, taken while no call is in progress.
     pub fn digest(&self) -> u64 {
         enter(entry::SETTLE, 0, 0, 0);
         enter(entry::RUN, 0, 0, 0);
-        self.arenas.digest(&self.booted)
+        self.groups.digest(self.arenas.digest(&self.booted))
     }
 
     /// How many bytes a reset copies.
@@ -231,7 +235,8 @@ impl Tree {
         unsafe { env.as_mut() }
     }
 
-    fn place(&self, at: PteRef) -> u64 {
+    /// Where an entry lies in the tree's memory.
+    pub fn place(&self, at: PteRef) -> u64 {
         self.places[place_index(at)]
     }
 
@@ -284,6 +289,9 @@ impl Tree {
     }
 
     fn settle_stores(&self) {
+        if self.settle_groups() {
+            return;
+        }
         let Open { at: Some(at), pages: pages @ 1.., .. } = self.open.get() else { return };
         let (first, last) = (self.place(at), self.place(at.step(pages - 1)));
         if last == first + 8 * u64::from(pages - 1) && self.is_known(first, pages.into()) {
@@ -326,19 +334,20 @@ impl Tree {
     /// The tree's code sees the entries as they are.
     pub fn load(&self) {
         let Open { at: Some(at), pages, .. } = self.open.get() else { return };
+        if self.load_groups() {
+            return;
+        }
         for n in 0..pages {
             let at = at.step(n);
             let word = self.env().pte_load(at);
             self.use_entry(at);
-            let place = self.place(at);
-            if read(place) != word {
-                write(place, word);
-            }
+            self.load_block(at, word);
             self.known[usize::from(n)].set(word);
         }
     }
 
-    fn use_entry(&self, at: PteRef) {
+    /// A run touches the entry: the next one begins without it.
+    pub fn use_entry(&self, at: PteRef) {
         if !self.is_used[place_index(at)].replace(true) {
             self.used.borrow_mut().push(packed(at));
         }
@@ -356,6 +365,7 @@ impl Tree {
         let (task, irqs_off) = (self.env().current(), self.env().depths().irqs_off);
         let result = call();
         self.settle();
+        self.end_groups();
         if self.env().current() == task && !self.open.get().died {
             self.settle_interrupts(irqs_off);
         }
