@@ -11,7 +11,7 @@ static void lz_boot_sizes(void)
 
 	small->shift = 12;
 	middle->shift = 16;
-	large->shift = 24;
+	large->shift = LZ_HASH_HUGE_SHIFT;
 	two->shift = 21;
 	small->tlbiel = middle->tlbiel = 1;
 	if (lz_radix) {
@@ -77,13 +77,14 @@ void lz_arch_boot(enum lz_form form)
 	if (lz_radix)
 		lz_cpu.mmu_features = MMU_FTR_TYPE_RADIX | MMU_FTR_GTSE;
 	mmu_kernel_ssize = mmu_highuser_ssize = MMU_SEGSIZE_1T;
-	mmu_linear_psize = mmu_virtual_psize = mmu_vmalloc_psize = MMU_PAGE_64K;
+	mmu_linear_psize = mmu_virtual_psize = mmu_vmalloc_psize = LZ_BASE_PSIZE;
 	lz_boot_sizes();
 	lz_boot_layout();
 	lz_boot_mms();
 	if (!lz_radix) {
 		hpte_init_native();
 		lz_native = mmu_hash_ops;
+		mmu_hash_ops.hpte_insert = lz_hpte_insert;
 		mmu_hash_ops.hpte_invalidate = lz_hpte_invalidate;
 		mmu_hash_ops.flush_hash_range = lz_flush_hash_range;
 		htab_address = lz_htab;

@@ -20,7 +20,7 @@ static unsigned long lz_vsid(struct mm_struct *mm, unsigned long address, int ss
 }
 static int lz_psize(enum lz_size size)
 {
-	return size == LZ_HUGE ? MMU_PAGE_16M : size == LZ_LARGE ? MMU_PAGE_64K : MMU_PAGE_4K;
+	return size == LZ_HUGE ? MMU_PAGE_16M : size == LZ_LARGE ? LZ_BASE_PSIZE : MMU_PAGE_4K;
 }
 
 static bool lz_hpte_is_of(struct hash_pte *hpte, unsigned long vpn, int psize, int ssize)
@@ -81,16 +81,50 @@ static enum lz_size lz_size_of(int psize)
 }
 
 /*
+ * With base pages of 4K the hash table does not say for which of the machine's two smaller sizes an entry was made. So it is
+ * kept: for each slot of the table since its entry came, and for each page since its entry was last asked to go, for the tlbie
+ * behind that names the page alone. Neither is read before it is written, so that no run needs to put them back.
+ */
+static enum lz_size lz_faulting_size;
+static unsigned char lz_slot_sizes[LZ_GROUPS * HPTES_PER_GROUP] __lz_table;
+static unsigned char lz_told_sizes[LAZYMMU_MMS][LAZYMMU_PAGES] __lz_table;
+
+static long lz_hpte_insert(unsigned long group, unsigned long vpn, unsigned long pa, unsigned long rflags,
+			   unsigned long vflags, int psize, int apsize, int ssize)
+{
+	long slot = lz_native.hpte_insert(group, vpn, pa, rflags, vflags, psize, apsize, ssize);
+
+	if (slot >= 0)
+		lz_slot_sizes[group + (slot & _PTEIDX_GROUP_IX)] = lz_faulting ? lz_faulting_size : LZ_SMALL;
+	return slot;
+}
+
+/* The page that a tlbie without a size names, by the size that its entry had. */
+static lz_u64 lz_as_told(lz_u64 at)
+{
+	if (LZ_BASE_PSIZE != MMU_PAGE_4K || at == LZ_NOWHERE)
+		return at;
+	return LZ_AT(LZ_AT_MM(at), LZ_AT_PAGE(at), lz_told_sizes[LZ_AT_MM(at)][LZ_AT_PAGE(at)]);
+}
+
+/*
  * Hash entries that the tree has been asked to make invalid and that the machine is not told of yet. It is told at the next
  * instruction, and only of those that the table no longer has: what the tree forgets, the machine does not see.
  */
-static struct lz_doomed { unsigned long vpn; struct hash_pte *hpte; int psize, ssize; } lz_doomed[PPC64_TLB_BATCH_NR * 2];
+static struct lz_doomed { unsigned long vpn; struct hash_pte *hpte; int psize, ssize; lz_u64 at; } lz_doomed[PPC64_TLB_BATCH_NR * 2];
 static unsigned lz_doomed_count, lz_doomed_local;
 
-static void lz_doom(unsigned long vpn, struct hash_pte *hpte, int psize, int ssize)
+/* `made` is the size that the entry was made for: it counts where the page size stands for two. */
+static void lz_doom(unsigned long vpn, struct hash_pte *hpte, int psize, int ssize, enum lz_size made)
 {
+	bool is_either = LZ_BASE_PSIZE == MMU_PAGE_4K && psize == MMU_PAGE_4K;
+	enum lz_size size = is_either ? made : lz_size_of(psize);
+	lz_u64 at = lz_page_of_va(vpn << VPN_SHIFT, ssize, size);
+
+	if (is_either && at != LZ_NOWHERE)
+		lz_told_sizes[LZ_AT_MM(at)][LZ_AT_PAGE(at)] = LZ_AT_SIZE(at);
 	if (lz_doomed_count < ARRAY_SIZE(lz_doomed))
-		lz_doomed[lz_doomed_count++] = (struct lz_doomed) { vpn, hpte, psize, ssize };
+		lz_doomed[lz_doomed_count++] = (struct lz_doomed) { vpn, hpte, psize, ssize, at };
 }
 
 static void lz_tell_doomed(void)
@@ -103,8 +137,7 @@ static void lz_tell_doomed(void)
 
 		if (!lz_hpte_is_of(d->hpte, d->vpn, d->psize, d->ssize))
 			lazymmu_upcall(LZ_UP_INSN, LZ_INSN_HPTE_INVALIDATE, d->vpn,
-				       d->psize | d->psize << 8 | d->ssize << 16 | lz_doomed_local << 24,
-				       lz_page_of_va(d->vpn << VPN_SHIFT, d->ssize, lz_size_of(d->psize)));
+				       d->psize | d->psize << 8 | d->ssize << 16 | lz_doomed_local << 24, d->at);
 	}
 }
 
@@ -119,7 +152,7 @@ static void lz_hpte_invalidate(unsigned long slot, unsigned long vpn, int bpsize
 		if (!lz_linear)
 			lz_note_flush(batch->index == 1 && batch->vpn[0] == vpn);
 		lz_doomed_local = !!local;
-		lz_doom(vpn, &lz_htab[slot], bpsize, ssize);
+		lz_doom(vpn, &lz_htab[slot], bpsize, ssize, lz_slot_sizes[slot]);
 	}
 	lz_native.hpte_invalidate(slot, vpn, bpsize, apsize, ssize, local);
 	lz_tell_doomed();
@@ -139,7 +172,7 @@ static void lz_flush_hash_range(unsigned long number, int local)
 
 		pte_iterate_hashed_subpages(rpte, psize, vpn, index, shift) {
 			slot = pte_get_hash_gslot(vpn, shift, ssize, rpte, index);
-			lz_doom(vpn, &lz_htab[slot], psize, ssize);
+			lz_doom(vpn, &lz_htab[slot], psize, ssize, lz_arch_size(pte_val(rpte.pte), LZ_SMALL));
 		} pte_iterate_hashed_end();
 	}
 	lz_native.flush_hash_range(number, local);

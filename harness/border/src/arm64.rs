@@ -10,6 +10,7 @@ const PGTABLE: &str = "arch/arm64/include/asm/pgtable.h";
 pub const RECIPE: Recipe = Recipe {
     name: "aarch64",
     target: "aarch64",
+    pages: None,
     kernel_arch: "arm64",
     arch_dir: "arm64",
     config: "config/arm64.config",

@@ -5,6 +5,7 @@
 //! | `border` | the two functions of the border |
 //! | `tree`, `subject`, `upcall` | a form of the tree's code as a subject of the engine, and what it asks of the machine |
 //! | `x86`, `arm64`, `powerpc64`, `sparc64` | what an architecture's instructions and hypercalls are in the machine's words |
+//! | `words` | words of page-table entries, where the tree's are not the machine's |
 //! | `batch` | notes of powerpc64's and sparc64's batch |
 //! | `state` | memory of the tree's objects: reset, fingerprint; facts |
 //! | `guard`, `decode`, `symbols` | a process for each batch, and the name of what it died of |
@@ -30,6 +31,7 @@ mod symbols;
 mod took;
 mod tree;
 mod upcall;
+mod words;
 mod x86;
 
 #[cfg(test)]

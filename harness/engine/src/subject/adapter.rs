@@ -282,6 +282,11 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
         B::MMU
     }
 
+    fn has_one_base_size(&self) -> bool {
+        // powerpc64 is here as with 64K pages.
+        false
+    }
+
     fn reset(&self) {
         self.states.iter().for_each(|state| G::copy(None, state));
         self.threads.iter().for_each(B::reset_thread);
