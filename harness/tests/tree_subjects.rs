@@ -37,8 +37,8 @@ fn states_that_are_merged_go_on_alike() {
     let session = Session::new(&store, 1);
     let root = workspace::root().expect("the workspace");
     let (_, ready) = setup::prepare(&[Target::X86_64], Options::default()).remove(0);
-    let built =
-        start::build(&source, Target::X86_64, ready, &session, &root).unwrap_or_else(|e| panic!("{}", e.render()));
+    let built = start::build(&source, start::recipe(Target::X86_64, None).expect("a recipe"), ready, &session, &root)
+        .unwrap_or_else(|e| panic!("{}", e.render()));
     let (mut agent, forms) = built.start().expect("it starts");
     for form in forms {
         let mut ask = |question: &Frame| agent.ask(question);

@@ -50,7 +50,11 @@ fn report(forms: Vec<Judged>, findings: Vec<Finding>) -> Report {
         release: "7.2".to_owned(),
         api: Api::Counted,
         compiler: crate::tree::tools::Compiler::Gcc,
-        rows: vec![Row { target: Target::X86_64, outcome: Outcome::Ran(forms, "natively".to_owned()) }],
+        rows: vec![Row {
+            target: Target::X86_64,
+            recipe: crate::tree::usual(&[Target::X86_64])[0],
+            outcome: Outcome::Ran(forms, "natively".to_owned()),
+        }],
         findings,
         known: BTreeMap::new(),
         corrected: BTreeMap::new(),
