@@ -89,6 +89,7 @@ void lz_arch_boot(enum lz_form form)
 		mmu_hash_ops.flush_hash_range = lz_flush_hash_range;
 		htab_address = lz_htab;
 		htab_hash_mask = LZ_GROUPS - 1;
+		lz_take_slots();
 #ifdef CONFIG_DEBUG_PAGEALLOC
 		linear_map_hash_slots = lz_linear_slots;
 		linear_map_hash_count = ARRAY_SIZE(lz_linear_slots);

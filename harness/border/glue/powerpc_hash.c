@@ -30,6 +30,21 @@ static bool lz_hpte_is_of(struct hash_pte *hpte, unsigned long vpn, int psize, i
 	return (v & HPTE_V_VALID) && HPTE_V_COMPARE(v, hpte_encode_avpn(vpn, psize, ssize));
 }
 
+/* The hash entry of a page, in whichever slot of its two groups it lies. */
+static struct hash_pte *lz_find_hashed(unsigned long vpn, int psize, int ssize)
+{
+	unsigned long hash = hpt_hash(vpn, mmu_psize_defs[psize].shift, ssize), i;
+
+	for (i = 0; i < 2 * HPTES_PER_GROUP; i++) {
+		unsigned long group = (i < HPTES_PER_GROUP ? hash : ~hash) & htab_hash_mask;
+		struct hash_pte *hpte = &lz_htab[group * HPTES_PER_GROUP + i % HPTES_PER_GROUP];
+
+		if (lz_hpte_is_of(hpte, vpn, psize, ssize))
+			return hpte;
+	}
+	return NULL;
+}
+
 /* Virtual page numbers back to pages: the segments of every address space. */
 static struct lz_segment { unsigned long vsid, start; int ssize; unsigned char mm; } lz_segments[512];
 static unsigned lz_segment_count, lz_last_segment;
@@ -89,6 +104,20 @@ static enum lz_size lz_faulting_size;
 static unsigned char lz_slot_sizes[LZ_GROUPS * HPTES_PER_GROUP] __lz_table;
 static unsigned char lz_told_sizes[LAZYMMU_MMS][LAZYMMU_PAGES] __lz_table;
 
+/*
+ * With base pages of 4K the PTE itself says in which slot of which group its entry lies. In an empty table that is always the
+ * first slot of the first group, and a lost slot would be found all the same: so entries of nobody's lie in up to all slots of
+ * a group. Of a group and its second one at most nine of sixteen are taken.
+ */
+static void lz_take_slots(void)
+{
+	unsigned group, n;
+
+	for (group = 0; LZ_BASE_PSIZE == MMU_PAGE_4K && group < LZ_GROUPS; group++)
+		for (n = 0; n < group % (HPTES_PER_GROUP + 1); n++)
+			lz_htab[group * HPTES_PER_GROUP + n].v = cpu_to_be64(~0x7fUL | HPTE_V_BOLTED | HPTE_V_VALID);
+}
+
 static long lz_hpte_insert(unsigned long group, unsigned long vpn, unsigned long pa, unsigned long rflags,
 			   unsigned long vflags, int psize, int apsize, int ssize)
 {
@@ -123,6 +152,9 @@ static void lz_doom(unsigned long vpn, struct hash_pte *hpte, int psize, int ssi
 
 	if (is_either && at != LZ_NOWHERE)
 		lz_told_sizes[LZ_AT_MM(at)][LZ_AT_PAGE(at)] = LZ_AT_SIZE(at);
+	/* The tree looks for it in another slot than it lies in: it stays. */
+	if (!lz_hpte_is_of(hpte, vpn, psize, ssize) && lz_find_hashed(vpn, psize, ssize))
+		return;
 	if (lz_doomed_count < ARRAY_SIZE(lz_doomed))
 		lz_doomed[lz_doomed_count++] = (struct lz_doomed) { vpn, hpte, psize, ssize, at };
 }

@@ -139,19 +139,15 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 	}
 }
 
-/* The hash entry of a page, in whichever slot of its two groups: it outlives the PTE. */
+/* The hash entries of a page outlive the PTE; a set over a live one can have left several. */
 static void lz_forget_hashed(struct mm_struct *mm, unsigned long address, int psize)
 {
 	int ssize = lz_ssize(address);
 	unsigned long vpn = hpt_vpn(address, lz_vsid(mm, address, ssize), ssize);
-	unsigned long hash = hpt_hash(vpn, mmu_psize_defs[psize].shift, ssize), slot, i;
+	struct hash_pte *hpte;
 
-	for (i = 0; i < 2 * HPTES_PER_GROUP; i++) {
-		slot = ((i < HPTES_PER_GROUP ? hash : ~hash) & htab_hash_mask) * HPTES_PER_GROUP;
-		slot += i % HPTES_PER_GROUP;
-		if (lz_hpte_is_of(&lz_htab[slot], vpn, psize, ssize))
-			lz_htab[slot].v = 0;
-	}
+	while ((hpte = lz_find_hashed(vpn, psize, ssize)))
+		hpte->v = 0;
 }
 
 void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size)

@@ -6,6 +6,7 @@
 //! | `tree`, `subject`, `upcall` | a form of the tree's code as a subject of the engine, and what it asks of the machine |
 //! | `x86`, `arm64`, `powerpc64`, `sparc64` | what an architecture's instructions and hypercalls are in the machine's words |
 //! | `words` | words of page-table entries, where the tree's are not the machine's |
+//! | `cells` | huge pages that take several entries of a table |
 //! | `batch` | notes of powerpc64's and sparc64's batch |
 //! | `state` | memory of the tree's objects: reset, fingerprint; facts |
 //! | `guard`, `decode`, `symbols` | a process for each batch, and the name of what it died of |
@@ -19,6 +20,7 @@
 mod arm64;
 mod batch;
 mod border;
+mod cells;
 mod decode;
 mod explore;
 mod guard;

@@ -17,7 +17,7 @@ use lazy_mmu_engine::contract::{Room, Rules};
 use lazy_mmu_engine::subject::Env;
 use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
-use crate::border::{enter, read, write};
+use crate::border::{enter, read};
 use crate::state::{Arenas, Facts, Image};
 use crate::words::{self, Words};
 
@@ -252,7 +252,8 @@ impl Tree {
         unsafe { env.as_mut() }
     }
 
-    fn place(&self, at: PteRef) -> u64 {
+    /// Where an entry lies in the tree's memory.
+    pub fn place(&self, at: PteRef) -> u64 {
         self.places[place_index(at)]
     }
 
@@ -369,7 +370,7 @@ impl Tree {
             return old;
         }
         let word = words.meant(word);
-        write(place, word);
+        self.put_cells(at, word);
         word
     }
 
@@ -393,6 +394,7 @@ impl Tree {
         self.settle();
         if self.env().current() == task && !self.open.get().died {
             self.settle_interrupts(irqs_off);
+            self.settle_cells();
         }
         self.env.set(outer);
         self.open.set(outer_open);
