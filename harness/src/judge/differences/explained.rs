@@ -68,6 +68,12 @@ pub struct Row {
 /// What ends the names of subjects whose kernel has 4K pages.
 const OF_4K: &str = "-4k";
 
+/// Whether a subject's kernel has 4K pages.
+#[must_use]
+pub fn is_4k(subject: &str) -> bool {
+    subject.ends_with(OF_4K)
+}
+
 /// The row whose kinds explain a kind on a subject.
 #[must_use]
 pub fn explain(subject: &str, behind: &str, ours: &str, theirs: &str) -> Option<&'static Row> {
