@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/hugetlb.h>
 #include <linux/percpu.h>
+#include <linux/smp.h>
 #include <asm/cputable.h>
 #include <asm/mmu_context.h>
 #include <asm/paca.h>
@@ -50,6 +51,8 @@ void __lockfunc _raw_spin_lock(raw_spinlock_t *lock) { preempt_disable(); }
 void __lockfunc _raw_spin_unlock(raw_spinlock_t *lock) { preempt_enable(); }
 notrace void arch_local_irq_restore(unsigned long mask) { irq_soft_mask_set(mask); }
 asmlinkage void preempt_schedule(void) { lazymmu_upcall(LZ_UP_RESCHED, 0, 0, 0, 0); }
+/* Radix asks CPUs that hold an address space lazily to leave it, now and then: no CPU here holds one so. */
+void smp_call_function_many(const struct cpumask *mask, smp_call_func_t func, void *info, bool wait) { }
 /* Every huge page is one of these on hash: slices are the memory map's affair. */
 unsigned int get_slice_psize(struct mm_struct *mm, unsigned long addr) { return MMU_PAGE_16M; }
 

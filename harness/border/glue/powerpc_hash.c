@@ -115,7 +115,7 @@ static void lz_take_slots(void)
 
 	for (group = 0; LZ_BASE_PSIZE == MMU_PAGE_4K && group < LZ_GROUPS; group++)
 		for (n = 0; n < group % (HPTES_PER_GROUP + 1); n++)
-			lz_htab[group * HPTES_PER_GROUP + n].v = cpu_to_be64(~0x7fUL | HPTE_V_BOLTED | HPTE_V_VALID);
+			lz_htab[group * HPTES_PER_GROUP + n].v = cpu_to_be64(~0x7fUL | HPTE_V_VALID);
 }
 
 static long lz_hpte_insert(unsigned long group, unsigned long vpn, unsigned long pa, unsigned long rflags,
