@@ -73,6 +73,29 @@ fn states_that_are_merged_go_on_alike() {
     }
 }
 
+/// A kernel of 4K pages has subjects of its own, which prove that the overlay took, and holds; and one program runs on one.
+#[test]
+fn pages_of_4k_are_judged_on_subjects_of_their_own() {
+    let Some(path) = tree() else { return };
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lazymmu"));
+        let ran = command.args(arguments).output().expect("it starts");
+        (ran.status.code(), String::from_utf8_lossy(&ran.stdout).into_owned())
+    };
+    let path = path.to_string_lossy();
+    let (code, said) = run(&["judge", &path, "--target", "powerpc64", "--pages", "4k"]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["tree/powerpc64-hash-4k ", "tree/powerpc64-radix-4k ", "pages of 4k; pages of 64k were not looked at"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for subject in ["tree/powerpc64-hash-4k", "tree/powerpc64-radix-4k"] {
+        let (code, said) = run(&["run", "halves/enable", "--tree", &path, "--subject", subject]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.starts_with(subject), "{said}");
+    }
+}
+
 /// The command: what is printed of a tree is what is printed of our Rust, with the tree's subject.
 #[test]
 fn a_trees_subject_is_explored() {
