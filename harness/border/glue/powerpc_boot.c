@@ -84,7 +84,6 @@ void lz_arch_boot(enum lz_form form)
 	if (!lz_radix) {
 		hpte_init_native();
 		lz_native = mmu_hash_ops;
-		mmu_hash_ops.hpte_insert = lz_hpte_insert;
 		mmu_hash_ops.hpte_invalidate = lz_hpte_invalidate;
 		mmu_hash_ops.flush_hash_range = lz_flush_hash_range;
 		htab_address = lz_htab;
@@ -134,4 +133,4 @@ void lz_arch_mm_on(struct mm_struct *mm, unsigned number, unsigned long mask, bo
 	atomic_set(&mm->context.active_cpus, (mask & 1) + (mask >> 1 & 1));
 }
 
-void lz_arch_settle(void) { }
+void lz_arch_settle(void) { lz_size_at_hand = LZ_SMALL; }

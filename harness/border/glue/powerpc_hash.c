@@ -96,12 +96,11 @@ static enum lz_size lz_size_of(int psize)
 }
 
 /*
- * With base pages of 4K the hash table does not say for which of the machine's two smaller sizes an entry was made. So it is
- * kept: for each slot of the table since its entry came, and for each page since its entry was last asked to go, for the tlbie
- * behind that names the page alone. Neither is read before it is written, so that no run needs to put them back.
+ * With base pages of 4K a hash entry does not say for which of the machine's two smaller sizes it was made: the PTE that it
+ * came of does. That of the update at hand, for what is flushed past the batch; and for each page what its last entry that was
+ * asked to go was made for, because the tlbie behind names the page alone. No tlbie comes before, so no run puts these back.
  */
-static enum lz_size lz_faulting_size;
-static unsigned char lz_slot_sizes[LZ_GROUPS * HPTES_PER_GROUP] __lz_table;
+static enum lz_size lz_size_at_hand;
 static unsigned char lz_told_sizes[LAZYMMU_MMS][LAZYMMU_PAGES] __lz_table;
 
 /*
@@ -116,16 +115,6 @@ static void lz_take_slots(void)
 	for (group = 0; LZ_BASE_PSIZE == MMU_PAGE_4K && group < LZ_GROUPS; group++)
 		for (n = 0; n < group % (HPTES_PER_GROUP + 1); n++)
 			lz_htab[group * HPTES_PER_GROUP + n].v = cpu_to_be64(~0x7fUL | HPTE_V_VALID);
-}
-
-static long lz_hpte_insert(unsigned long group, unsigned long vpn, unsigned long pa, unsigned long rflags,
-			   unsigned long vflags, int psize, int apsize, int ssize)
-{
-	long slot = lz_native.hpte_insert(group, vpn, pa, rflags, vflags, psize, apsize, ssize);
-
-	if (slot >= 0)
-		lz_slot_sizes[group + (slot & _PTEIDX_GROUP_IX)] = lz_faulting ? lz_faulting_size : LZ_SMALL;
-	return slot;
 }
 
 /* The page that a tlbie without a size names, by the size that its entry had. */
@@ -180,11 +169,13 @@ static void lz_hpte_invalidate(unsigned long slot, unsigned long vpn, int bpsize
 {
 	if (!lz_faulting) {
 		struct ppc64_tlb_batch *batch = this_cpu_ptr(&ppc64_tlb_batch);
+		bool of_batch = batch->index == 1 && batch->vpn[0] == vpn;
+		enum lz_size made = of_batch ? lz_arch_size(pte_val(batch->pte[0].pte), LZ_SMALL) : lz_size_at_hand;
 
 		if (!lz_linear)
-			lz_note_flush(batch->index == 1 && batch->vpn[0] == vpn);
+			lz_note_flush(of_batch);
 		lz_doomed_local = !!local;
-		lz_doom(vpn, &lz_htab[slot], bpsize, ssize, lz_slot_sizes[slot]);
+		lz_doom(vpn, &lz_htab[slot], bpsize, ssize, lz_linear ? LZ_SMALL : made);
 	}
 	lz_native.hpte_invalidate(slot, vpn, bpsize, apsize, ssize, local);
 	lz_tell_doomed();

@@ -78,7 +78,6 @@ static lz_u64 lz_hash_fault(const struct lz_page *page, enum lz_size size, lz_u6
 	for (i = 0; IS_ENABLED(CONFIG_PPC_4K_PAGES) && size == LZ_HUGE && i < LZ_HUGE_CELLS; i++)
 		ptep[i] = __pte(pte_val(ptep[i]) | _PAGE_ACCESSED);
 	lz_faulting = true;
-	lz_faulting_size = size;
 	if (size == LZ_HUGE)
 		__hash_page_huge(page->address, access, vsid, ptep, 0x300, 0, ssize, mmu_psize_defs[MMU_PAGE_16M].shift,
 				 MMU_PAGE_16M);
@@ -123,6 +122,7 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 		real_pte_t rpte;
 		int ssize;
 
+		lz_size_at_hand = size;
 		if (!(word & H_PAGE_HASHPTE) || !(word & _PAGE_PRESENT))
 			continue;
 		page.address += (unsigned long)i << lz_arch_shift(first->size);
