@@ -28,6 +28,9 @@ struct Faults {
 struct Fault {
     name: String,
     arch: String,
+    /// The page size that is judged, where the architecture has several: as `--pages` has it.
+    #[serde(default = "usual_pages")]
+    pages: String,
     /// From the tree's root.
     file: String,
     /// Texts that come before the place, in their order.
@@ -50,10 +53,19 @@ fn broke() -> i32 {
     1
 }
 
+fn usual_pages() -> String {
+    "64k".to_owned()
+}
+
 impl Fault {
     /// Whether the row is asked for.
     fn is_wanted(&self, wanted: &str) -> bool {
-        wanted.split(',').any(|part| self.name.contains(part) || self.arch.contains(part))
+        wanted.split(',').any(|part| self.name.contains(part) || self.on().contains(part))
+    }
+
+    /// The architecture, with the page size where that is not the usual one.
+    fn on(&self) -> String {
+        if self.pages == usual_pages() { self.arch.clone() } else { format!("{}-{}", self.arch, self.pages) }
     }
 
     /// Whether the answer is as the row says.
@@ -101,10 +113,10 @@ struct Answer {
     said: String,
 }
 
-fn judge(tree: &Path, arch: &str) -> Answer {
+fn judge(tree: &Path, arch: &str, pages: &str) -> Answer {
     let began = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_lazymmu"));
-    command.args(["judge", "--target", arch]).arg(tree).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["judge", "--target", arch, "--pages", pages]).arg(tree).current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = command.output().expect("the command runs");
     let seconds = began.elapsed().as_secs_f64();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -120,10 +132,10 @@ fn judge(tree: &Path, arch: &str) -> Answer {
     Answer { code: output.status.code(), findings, seconds, said }
 }
 
-/// The farm of an architecture, with one file of the tree replaced.
-fn farm(tree: &Path, arch: &str, changed: Option<(&str, &str)>) -> PathBuf {
+/// The farm of an architecture and page size, with one file of the tree replaced.
+fn farm(tree: &Path, on: &str, changed: Option<(&str, &str)>) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
-    let (farm, copy) = (place.join(arch), place.join(format!("{arch}.edited")));
+    let (farm, copy) = (place.join(on), place.join(format!("{on}.edited")));
     fs::create_dir_all(&farm).expect("a folder");
     let mut plan = Plan::default();
     if let Some((file, text)) = changed {
@@ -151,11 +163,12 @@ fn planted_faults_are_found() {
     let (mut wrong, mut warm) = (String::new(), Vec::new());
     println!("| fault | on | found by | operations | seconds |\n| --- | --- | --- | --- | --- |");
     for fault in faults.fault.iter().filter(|fault| fault.is_wanted(&wanted)) {
-        let Fault { name, arch, file, breaks, unseen, .. } = fault;
-        if !warm.contains(arch) {
-            let whole = judge(&farm(&tree, arch, None), arch);
-            assert_eq!(whole.code, Some(0), "{arch}: the tree itself must hold\n{}", whole.said);
-            warm.push(arch.clone());
+        let Fault { name, arch, pages, file, breaks, unseen, .. } = fault;
+        let on = fault.on();
+        if !warm.contains(&on) {
+            let whole = judge(&farm(&tree, &on, None), arch, pages);
+            assert_eq!(whole.code, Some(0), "{on}: the tree itself must hold\n{}", whole.said);
+            warm.push(on.clone());
         }
         let Ok(text) = fs::read_to_string(tree.join(file)) else {
             let _ = writeln!(wrong, "{name}: the tree has no {file}");
@@ -165,9 +178,9 @@ fn planted_faults_are_found() {
             let _ = writeln!(wrong, "{name}: {file} has no place for it");
             continue;
         };
-        let answer = judge(&farm(&tree, arch, Some((file, &edited))), arch);
+        let answer = judge(&farm(&tree, &on, Some((file, &edited))), arch, pages);
         let (found, size) = fault.cell(&answer);
-        println!("| {name} | {arch} | {found} | {size} | {:.1} |", answer.seconds);
+        println!("| {name} | {on} | {found} | {size} | {:.1} |", answer.seconds);
         if !fault.is_answered(&answer) {
             let titles = answer.findings.iter().map(|finding| finding.0.as_str()).collect::<Vec<_>>().join(", ");
             let _ = writeln!(wrong, "{name}: exit {:?}, {titles}; not {breaks}{unseen}", answer.code);

@@ -37,8 +37,8 @@ fn states_that_are_merged_go_on_alike() {
     let session = Session::new(&store, 1);
     let root = workspace::root().expect("the workspace");
     let (_, ready) = setup::prepare(&[Target::X86_64], Options::default()).remove(0);
-    let built =
-        start::build(&source, Target::X86_64, ready, &session, &root).unwrap_or_else(|e| panic!("{}", e.render()));
+    let built = start::build(&source, start::recipe(Target::X86_64, None).expect("a recipe"), ready, &session, &root)
+        .unwrap_or_else(|e| panic!("{}", e.render()));
     let (mut agent, forms) = built.start().expect("it starts");
     for form in forms {
         let mut ask = |question: &Frame| agent.ask(question);
@@ -70,6 +70,29 @@ fn states_that_are_merged_go_on_alike() {
             let [one_program, other_program] = [firsts[of], seconds[of]].map(|path| remote.program(path.with(step)));
             assert_eq!(one, other, "{}:\n{one_program}\nand\n{other_program}", form.name);
         }
+    }
+}
+
+/// A kernel of 4K pages has subjects of its own, which prove that the overlay took, and holds; and one program runs on one.
+#[test]
+fn pages_of_4k_are_judged_on_subjects_of_their_own() {
+    let Some(path) = tree() else { return };
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lazymmu"));
+        let ran = command.args(arguments).output().expect("it starts");
+        (ran.status.code(), String::from_utf8_lossy(&ran.stdout).into_owned())
+    };
+    let path = path.to_string_lossy();
+    let (code, said) = run(&["judge", &path, "--target", "powerpc64", "--pages", "4k"]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["tree/powerpc64-hash-4k ", "tree/powerpc64-radix-4k ", "pages of 4k; pages of 64k were not looked at"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for subject in ["tree/powerpc64-hash-4k", "tree/powerpc64-radix-4k"] {
+        let (code, said) = run(&["run", "halves/enable", "--tree", &path, "--subject", subject]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.starts_with(subject), "{said}");
     }
 }
 

@@ -106,6 +106,8 @@ pub trait Subject {
     fn isa(&self) -> Option<Isa>;
     /// The MMU it drives.
     fn mmu(&self) -> Mmu;
+    /// Whether its kernel maps a small and a large page alike, so that both may be in one batch: powerpc64 with 4K pages.
+    fn has_one_base_size(&self) -> bool;
     /// Everything back to how a kernel boots.
     fn reset(&self);
     /// Every CPU's own state back to that, the tasks' kept: after tasks were put aside at boot.

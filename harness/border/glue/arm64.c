@@ -371,9 +371,9 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 	return word && !(word & PTE_TYPE_PAGE & ~PTE_VALID) ? LZ_HUGE : LZ_SMALL;
 }
 
-lz_u64 lz_arch_frame(lz_u64 word)
+lz_u64 lz_arch_frame(lz_u64 word, enum lz_size slot)
 {
-	return pte_pfn(__pte(word)) >> (lz_arch_shift(lz_arch_size(word, LZ_SMALL)) - PAGE_SHIFT);
+	return pte_pfn(__pte(word)) >> (lz_arch_shift(lz_arch_size(word, slot)) - PAGE_SHIFT);
 }
 
 lz_u64 lz_arch_touched(lz_u64 at, lz_u64 word) { return word; }

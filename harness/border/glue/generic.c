@@ -337,7 +337,7 @@ __visible lz_u64 lz_dispatch(lz_u64 entry, lz_u64 a, lz_u64 b, lz_u64 c, lz_u64 
 	case LZ_ENTRY_PREEMPT_DEPTH: return preempt_depth();
 	case LZ_ENTRY_PTE_WORD: return lz_arch_word(a, b, c);
 	case LZ_ENTRY_PTE_FLAGS: return lz_arch_flags(a);
-	case LZ_ENTRY_PTE_FRAME: return lz_arch_frame(a);
+	case LZ_ENTRY_PTE_FRAME: return lz_arch_frame(a, b);
 	case LZ_ENTRY_PTE_SIZE: return lz_arch_size(a, b);
 	case LZ_ENTRY_ADDRESS: return page = lz_page_of(a), page.address;
 	case LZ_ENTRY_PAGE_AT: return page_at(a, b);

@@ -83,7 +83,7 @@ lz_u64 lz_arch_deferred(unsigned cpu, struct task_struct *task, unsigned what);
 /* Words. */
 lz_u64 lz_arch_word(lz_u64 flags, lz_u64 frame, enum lz_size size);
 lz_u64 lz_arch_flags(lz_u64 word);
-lz_u64 lz_arch_frame(lz_u64 word);
+lz_u64 lz_arch_frame(lz_u64 word, enum lz_size slot);
 enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot);
 lz_u64 lz_arch_touched(lz_u64 at, lz_u64 word);
 lz_u64 lz_arch_guest(unsigned cpu, unsigned what);

@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/hugetlb.h>
 #include <linux/percpu.h>
+#include <linux/smp.h>
 #include <asm/cputable.h>
 #include <asm/mmu_context.h>
 #include <asm/paca.h>
@@ -50,13 +51,25 @@ void __lockfunc _raw_spin_lock(raw_spinlock_t *lock) { preempt_disable(); }
 void __lockfunc _raw_spin_unlock(raw_spinlock_t *lock) { preempt_enable(); }
 notrace void arch_local_irq_restore(unsigned long mask) { irq_soft_mask_set(mask); }
 asmlinkage void preempt_schedule(void) { lazymmu_upcall(LZ_UP_RESCHED, 0, 0, 0, 0); }
+/* Radix asks CPUs that hold an address space lazily to leave it, now and then: no CPU here holds one so. */
+void smp_call_function_many(const struct cpumask *mask, smp_call_func_t func, void *info, bool wait) { }
 /* Every huge page is one of these on hash: slices are the memory map's affair. */
 unsigned int get_slice_psize(struct mm_struct *mm, unsigned long addr) { return MMU_PAGE_16M; }
 
+/* The kernel's base page. Where it is 4K it stands for both of the machine's smaller sizes, on hash as on radix. */
+#ifdef CONFIG_PPC_64K_PAGES
+#define LZ_BASE_PSIZE MMU_PAGE_64K
+#else
+#define LZ_BASE_PSIZE MMU_PAGE_4K
+#endif
+
 /* Layout. Only user pages from number 1024 on lie above 1 TiB, in segments of that size, whatever the size class. */
-#define LZ_HUGE_SHIFT (lz_radix ? RADIX_PMD_LZ_SHIFT : H_PMD_LZ_SHIFT)
-#define H_PMD_LZ_SHIFT (PAGE_SHIFT + H_PTE_INDEX_SIZE)
+#define LZ_HUGE_SHIFT (lz_radix ? RADIX_PMD_LZ_SHIFT : LZ_HASH_HUGE_SHIFT)
+#define LZ_HASH_HUGE_SHIFT ilog2(SZ_16M)
 #define RADIX_PMD_LZ_SHIFT (PAGE_SHIFT + RADIX_PTE_INDEX_SIZE)
+/* Entries of a table that a huge page takes: on hash with base pages of 4K, those of 2M each. */
+#define LZ_HASH_CELLS (1 << (LZ_HASH_HUGE_SHIFT - PAGE_SHIFT - H_PTE_INDEX_SIZE))
+#define LZ_HUGE_CELLS (lz_radix ? 1 : LZ_HASH_CELLS)
 #define LZ_LINEAR_PAGE 1024
 
 unsigned lz_arch_shift(enum lz_size size) { return size == LZ_HUGE ? LZ_HUGE_SHIFT : PAGE_SHIFT; }
@@ -69,18 +82,20 @@ unsigned long lz_arch_base(unsigned mm, enum lz_size size)
 	return VMALLOC_START + (size == LZ_HUGE ? 1UL << 38 : 0);
 }
 
-/* A table of the hash MMU has its PTEs' second halves behind it. */
+/* A table of the hash MMU has its PTEs' second halves behind it, where base pages are 64K. */
 #define LZ_PTES (1 << H_PTE_INDEX_SIZE)
 #define LZ_PMDS (1 << H_PMD_INDEX_SIZE)
 struct lz_table { pte_t pte[LZ_PTES], second[LZ_PTES]; };
 struct lz_huge_table { pte_t pte[LZ_PMDS], second[LZ_PMDS]; };
 static struct lz_table lz_ptes[LAZYMMU_MMS][LAZYMMU_PAGES / LZ_PTES] __lz_table;
-static struct lz_huge_table lz_pmds[LAZYMMU_MMS][LAZYMMU_PAGES / LZ_PMDS] __lz_table;
+static struct lz_huge_table lz_pmds[LAZYMMU_MMS][LAZYMMU_PAGES * LZ_HASH_CELLS / LZ_PMDS] __lz_table;
 
 void *lz_arch_place(unsigned mm, unsigned page, enum lz_size size)
 {
+	unsigned cell = page * LZ_HUGE_CELLS;
+
 	if (size == LZ_HUGE)
-		return &lz_pmds[mm][page / LZ_PMDS].pte[page % LZ_PMDS];
+		return &lz_pmds[mm][cell / LZ_PMDS].pte[cell % LZ_PMDS];
 	return &lz_ptes[mm][page / LZ_PTES].pte[page % LZ_PTES];
 }
 

@@ -11,7 +11,7 @@ static void lz_boot_sizes(void)
 
 	small->shift = 12;
 	middle->shift = 16;
-	large->shift = 24;
+	large->shift = LZ_HASH_HUGE_SHIFT;
 	two->shift = 21;
 	small->tlbiel = middle->tlbiel = 1;
 	if (lz_radix) {
@@ -77,7 +77,7 @@ void lz_arch_boot(enum lz_form form)
 	if (lz_radix)
 		lz_cpu.mmu_features = MMU_FTR_TYPE_RADIX | MMU_FTR_GTSE;
 	mmu_kernel_ssize = mmu_highuser_ssize = MMU_SEGSIZE_1T;
-	mmu_linear_psize = mmu_virtual_psize = mmu_vmalloc_psize = MMU_PAGE_64K;
+	mmu_linear_psize = mmu_virtual_psize = mmu_vmalloc_psize = LZ_BASE_PSIZE;
 	lz_boot_sizes();
 	lz_boot_layout();
 	lz_boot_mms();
@@ -88,6 +88,7 @@ void lz_arch_boot(enum lz_form form)
 		mmu_hash_ops.flush_hash_range = lz_flush_hash_range;
 		htab_address = lz_htab;
 		htab_hash_mask = LZ_GROUPS - 1;
+		lz_take_slots();
 #ifdef CONFIG_DEBUG_PAGEALLOC
 		linear_map_hash_slots = lz_linear_slots;
 		linear_map_hash_count = ARRAY_SIZE(lz_linear_slots);
@@ -132,4 +133,4 @@ void lz_arch_mm_on(struct mm_struct *mm, unsigned number, unsigned long mask, bo
 	atomic_set(&mm->context.active_cpus, (mask & 1) + (mask >> 1 & 1));
 }
 
-void lz_arch_settle(void) { }
+void lz_arch_settle(void) { lz_size_at_hand = LZ_SMALL; }

@@ -28,7 +28,7 @@ __visible void lz_gate(unsigned long number, unsigned long rb, unsigned long rs)
 			enum lz_size size = huge ? LZ_HUGE : LZ_LARGE;
 
 			/* An operand of another size names no page that is mapped here. */
-			if (!(rb >> 10 & 3) && rs >> 32 < LAZYMMU_MMS && (huge || ap == mmu_psize_defs[MMU_PAGE_64K].ap))
+			if (!(rb >> 10 & 3) && rs >> 32 < LAZYMMU_MMS && (huge || ap == mmu_psize_defs[LZ_BASE_PSIZE].ap))
 				at = lz_page_at(rs >> 32, rb & PAGE_MASK, size);
 		} else {
 			bool large = rb & 1;
@@ -36,6 +36,8 @@ __visible void lz_gate(unsigned long number, unsigned long rb, unsigned long rs)
 			unsigned long page = size == LZ_SMALL ? 12 : size == LZ_LARGE ? 16 : 24;
 
 			at = lz_page_of_va(rb & ~((1UL << page) - 1), rb >> 8 & 3, size);
+			if (!large)
+				at = lz_as_told(at);
 		}
 	}
 	lazymmu_upcall(LZ_UP_INSN, insn, rb, rs | form << 8, at);

@@ -5,7 +5,8 @@
 
 /*
  * Words say the size that an entry is made for. The tree's own mark of 4K comes with the first fault and goes with each
- * set_ptes(), so until then a page of 4K has the mark of a page without struct page, which no path here looks at.
+ * set_ptes(), so until then a page of 4K has the mark of a page without struct page, which no path here looks at. A kernel
+ * of 4K pages has marks of no size, and its words are not the machine's: the adapter makes those of what they say.
  */
 #define LZ_SMALL_MARK _PAGE_SPECIAL
 
@@ -30,7 +31,8 @@ lz_u64 lz_arch_word(lz_u64 flags, lz_u64 frame, enum lz_size size)
 		word |= _PAGE_DIRTY;
 	if (!(flags & LZ_VALID))
 		word &= ~(_PAGE_PRESENT | _PAGE_READ);
-	return word | (size == LZ_SMALL ? LZ_SMALL_MARK : size == LZ_HUGE ? H_PAGE_THP_HUGE : 0);
+	return word | (flags & LZ_HASHED ? H_PAGE_HASHPTE : 0) |
+	       (size == LZ_SMALL ? LZ_SMALL_MARK : size == LZ_HUGE ? H_PAGE_THP_HUGE : 0);
 }
 
 lz_u64 lz_arch_flags(lz_u64 word)
@@ -39,17 +41,21 @@ lz_u64 lz_arch_flags(lz_u64 word)
 
 	return !word ? 0 : (pte_present(pte) && pte_hw_valid(pte) ? LZ_VALID : 0) | (word & _PAGE_WRITE ? LZ_WRITE : 0) |
 	       (word & _PAGE_PRIVILEGED ? 0 : LZ_USER) | (pte_exec(pte) ? LZ_EXEC : 0) |
-	       (pte_young(pte) ? LZ_ACCESSED : 0) | (pte_dirty(pte) ? LZ_DIRTY : 0);
+	       (pte_young(pte) ? LZ_ACCESSED : 0) | (pte_dirty(pte) ? LZ_DIRTY : 0) |
+	       (word & H_PAGE_HASHPTE ? LZ_HASHED : 0);
 }
 
 enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 {
-	return !word ? slot : word & H_PAGE_THP_HUGE ? LZ_HUGE : word & LZ_SMALL_MARK ? LZ_SMALL : LZ_LARGE;
+	/* With base pages of 4K the tree has no such mark, and a huge page is known by the table it lies in. */
+	if (!word || (!H_PAGE_THP_HUGE && slot == LZ_HUGE))
+		return slot;
+	return word & H_PAGE_THP_HUGE ? LZ_HUGE : word & LZ_SMALL_MARK ? LZ_SMALL : LZ_LARGE;
 }
 
-lz_u64 lz_arch_frame(lz_u64 word)
+lz_u64 lz_arch_frame(lz_u64 word, enum lz_size slot)
 {
-	return pte_pfn(__pte(word)) >> (lz_frame_shift(lz_arch_size(word, LZ_SMALL)) - PAGE_SHIFT);
+	return pte_pfn(__pte(word)) >> (lz_frame_shift(lz_arch_size(word, slot)) - PAGE_SHIFT);
 }
 
 /*
@@ -65,14 +71,20 @@ static lz_u64 lz_hash_fault(const struct lz_page *page, enum lz_size size, lz_u6
 	int ssize = lz_ssize(page->address);
 	unsigned long vsid = lz_vsid(page->mm, page->address, ssize);
 	pte_t *ptep = page->place;
+	unsigned i;
 
 	*ptep = __pte(word & ~(mark | _PAGE_HPTEFLAGS));
+	/* With base pages of 4K the tree refuses a huge page until mm has marked all of its cells. */
+	for (i = 0; IS_ENABLED(CONFIG_PPC_4K_PAGES) && size == LZ_HUGE && i < LZ_HUGE_CELLS; i++)
+		ptep[i] = __pte(pte_val(ptep[i]) | _PAGE_ACCESSED);
 	lz_faulting = true;
 	if (size == LZ_HUGE)
 		__hash_page_huge(page->address, access, vsid, ptep, 0x300, 0, ssize, mmu_psize_defs[MMU_PAGE_16M].shift,
 				 MMU_PAGE_16M);
+#ifdef CONFIG_PPC_64K_PAGES
 	else if (size == LZ_LARGE)
 		__hash_page_64K(page->address, access, vsid, ptep, 0x300, 0, ssize);
+#endif
 	else
 		__hash_page_4K(page->address, access, vsid, ptep, 0x300, 0, ssize, 0);
 	lz_faulting = false;
@@ -110,6 +122,7 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 		real_pte_t rpte;
 		int ssize;
 
+		lz_size_at_hand = size;
 		if (!(word & H_PAGE_HASHPTE) || !(word & _PAGE_PRESENT))
 			continue;
 		page.address += (unsigned long)i << lz_arch_shift(first->size);
@@ -126,34 +139,32 @@ static void lz_catch_up(const struct lz_page *first, unsigned n)
 	}
 }
 
-/* The hash entry of a page, in whichever slot of its two groups: it outlives the PTE. */
+/* The hash entries of a page outlive the PTE; a set over a live one can have left several. */
 static void lz_forget_hashed(struct mm_struct *mm, unsigned long address, int psize)
 {
 	int ssize = lz_ssize(address);
 	unsigned long vpn = hpt_vpn(address, lz_vsid(mm, address, ssize), ssize);
-	unsigned long hash = hpt_hash(vpn, mmu_psize_defs[psize].shift, ssize), slot, i;
+	struct hash_pte *hpte;
 
-	for (i = 0; i < 2 * HPTES_PER_GROUP; i++) {
-		slot = ((i < HPTES_PER_GROUP ? hash : ~hash) & htab_hash_mask) * HPTES_PER_GROUP;
-		slot += i % HPTES_PER_GROUP;
-		if (lz_hpte_is_of(&lz_htab[slot], vpn, psize, ssize))
-			lz_htab[slot].v = 0;
-	}
+	while ((hpte = lz_find_hashed(vpn, psize, ssize)))
+		hpte->v = 0;
 }
 
 void lz_arch_forget(unsigned mm, unsigned page, enum lz_size size)
 {
 	unsigned long address = lz_arch_base(mm, size) + ((unsigned long)page << lz_arch_shift(size));
 	pte_t *ptep = lz_arch_place(mm, page, size);
+	unsigned i;
 
 	if (!lz_radix) {
-		lz_forget_hashed(lz_mm_of(mm), address, size == LZ_HUGE ? MMU_PAGE_16M : MMU_PAGE_64K);
+		lz_forget_hashed(lz_mm_of(mm), address, size == LZ_HUGE ? MMU_PAGE_16M : LZ_BASE_PSIZE);
 		if (size != LZ_HUGE)	/* The other size that this place may have had. */
 			lz_forget_hashed(lz_mm_of(mm), address, MMU_PAGE_4K);
 		if (!mm && size == LZ_SMALL && page >= LZ_LINEAR_PAGE)
 			lz_forget_hashed(&init_mm, PAGE_OFFSET + ((unsigned long)(page - LZ_LINEAR_PAGE) << PAGE_SHIFT),
 					 mmu_linear_psize);
 	}
-	ptep[0] = __pte(0);
+	for (i = 0; i < (size == LZ_HUGE ? LZ_HUGE_CELLS : 1); i++)
+		ptep[i] = __pte(0);
 	ptep[size == LZ_HUGE ? LZ_PMDS : LZ_PTES] = __pte(0);
 }

@@ -171,9 +171,9 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 	return !word ? slot : bits == LZ_BIT(_PAGE_SZ4MB) ? LZ_HUGE : bits == LZ_BIT(_PAGE_SZ64K) ? LZ_LARGE : LZ_SMALL;
 }
 
-lz_u64 lz_arch_frame(lz_u64 word)
+lz_u64 lz_arch_frame(lz_u64 word, enum lz_size slot)
 {
-	return pte_pfn(__pte(word)) >> (lz_arch_shift(lz_arch_size(word, LZ_SMALL)) - PAGE_SHIFT);
+	return pte_pfn(__pte(word)) >> (lz_arch_shift(lz_arch_size(word, slot)) - PAGE_SHIFT);
 }
 
 /* A TLB miss changes no PTE that is accessed already; the machine has TSBs and TLBs. */

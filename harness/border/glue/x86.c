@@ -397,9 +397,9 @@ enum lz_size lz_arch_size(lz_u64 word, enum lz_size slot)
 	return pte_flags(native_make_pte(word)) & _PAGE_PSE ? LZ_HUGE : LZ_SMALL;
 }
 
-lz_u64 lz_arch_frame(lz_u64 word)
+lz_u64 lz_arch_frame(lz_u64 word, enum lz_size slot)
 {
-	return pte_pfn(native_make_pte(word)) >> (lz_arch_shift(lz_arch_size(word, LZ_SMALL)) - PAGE_SHIFT);
+	return pte_pfn(native_make_pte(word)) >> (lz_arch_shift(lz_arch_size(word, slot)) - PAGE_SHIFT);
 }
 
 /* A walker sets bits that no kernel code sees here: the machine leaves words as they are. */

@@ -36,7 +36,10 @@ typedef unsigned long lz_u64;
 	((lz_u64)(preempt) | (lz_u64)(bh) << 8 | (lz_u64)(softirq) << 16 | (lz_u64)(hardirq) << 24 | (lz_u64)(nmi) << 32 | (lz_u64)(irqs_off) << 40)
 
 enum lz_size { LZ_SMALL = 0, LZ_LARGE = 1, LZ_HUGE = 2 };
-enum lz_pte_flag { LZ_VALID = 1, LZ_WRITE = 2, LZ_USER = 4, LZ_EXEC = 8, LZ_ACCESSED = 16, LZ_DIRTY = 32 };
+enum lz_pte_flag {
+	LZ_VALID = 1, LZ_WRITE = 2, LZ_USER = 4, LZ_EXEC = 8, LZ_ACCESSED = 16, LZ_DIRTY = 32,
+	LZ_HASHED = 64,	/* powerpc64: the hash table has, or had, an entry for it */
+};
 enum lz_hook { LZ_HOOK_ENTER = 0, LZ_HOOK_FLUSH = 1, LZ_HOOK_LEAVE = 2 };
 enum lz_call {
 	LZ_CALL_ENABLE = 0, LZ_CALL_DISABLE = 1, LZ_CALL_PAUSE = 2, LZ_CALL_RESUME = 3,
@@ -91,7 +94,7 @@ enum lz_entry {
 	LZ_ENTRY_PREEMPT_DEPTH = 22,	/* preempt_disable() depth of the current task, LZ_ENTRY_RUN's included */
 	LZ_ENTRY_PTE_WORD = 23,		/* a: flags, b: frame, c: size. The tree's own mk_pte() and its like */
 	LZ_ENTRY_PTE_FLAGS = 24,	/* a: word */
-	LZ_ENTRY_PTE_FRAME = 25,	/* a: word */
+	LZ_ENTRY_PTE_FRAME = 25,	/* a: word, b: size of the slot it lies in */
 	LZ_ENTRY_PTE_SIZE = 26,		/* a: word, b: size of the slot it lies in */
 	LZ_ENTRY_TOUCHED = 27,		/* a: LZ_AT or LZ_NOWHERE, b: word. A walker or fault handler used the entry; yields the
 					   word after it. The glue runs the tree's own fault path where it has such a path */

@@ -11,6 +11,7 @@ const FEATURES: &str = "arch/arm64/include/asm/cpufeature.h";
 pub const RECIPE: Recipe = Recipe {
     name: "aarch64",
     target: "aarch64",
+    pages: None,
     kernel_arch: "arm64",
     arch_dir: "arm64",
     config: "config/arm64.config",

@@ -23,7 +23,7 @@ pub use self::recipe::{Alias, Define, Object, Origin, Recipe, When};
 pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// All recipes, in the order of the targets; the first of a target is what is judged when nothing else is asked for.
-pub const RECIPES: &[&Recipe] = &[&arm64::RECIPE, &powerpc::RECIPE, &sparc::RECIPE, &x86::RECIPE];
+pub const RECIPES: &[&Recipe] = &[&arm64::RECIPE, &powerpc::RECIPE, &powerpc::RECIPE_4K, &sparc::RECIPE, &x86::RECIPE];
 
 /// The text of one of [`FILES`].
 #[must_use]

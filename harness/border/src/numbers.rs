@@ -84,6 +84,7 @@ numbers! {
     EXEC = 8;
     ACCESSED = 16;
     DIRTY = 32;
+    HASHED = 64;
 }
 
 numbers! {

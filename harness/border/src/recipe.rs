@@ -13,6 +13,8 @@ pub struct Recipe {
     pub name: &'static str,
     /// The target's short name, as in `harness/targets`.
     pub target: &'static str,
+    /// The page size that it is configured with, in kibibytes with a `k`; none where a target has one recipe.
+    pub pages: Option<&'static str>,
     /// What kbuild calls it: `make ARCH=`.
     pub kernel_arch: &'static str,
     /// The folder below `arch/`.

@@ -8,6 +8,7 @@ use crate::recipe::{Define, MEM_FLAGS, Object, Recipe, When};
 pub const RECIPE: Recipe = Recipe {
     name: "sparc64",
     target: "sparc64",
+    pages: None,
     kernel_arch: "sparc64",
     arch_dir: "sparc",
     config: "config/sparc.config",

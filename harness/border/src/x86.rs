@@ -10,6 +10,7 @@ const HYPERVISOR: &str = "arch/x86/include/asm/xen/hypervisor.h";
 pub const RECIPE: Recipe = Recipe {
     name: "x86_64",
     target: "x86_64",
+    pages: None,
     kernel_arch: "x86_64",
     arch_dir: "x86",
     config: "config/x86.config",

@@ -24,7 +24,9 @@ fn each_correction_changes_its_own_case_and_no_generic_event() {
         ("xen-linear-flush", "enable; alloc 0 debug; disable"),
         ("hash-set-over-live", "set U 0; access U 0; enable; set U 0; disable"),
         ("hash-linear-insert", "alloc 0 debug; free 0 debug"),
+        ("hash-4k-one-size", "set U 0; access U 0; set U 1 large; access U 1; enable; clear U 0; clear U 1; disable"),
         ("radix-flush", "set U 0; access U 0; clear U 0; tlb_flush U 0"),
+        ("radix-4k-table", "set U 0 x33; access U 0 x33; clear U 0 x33; tlb_flush U 0 x33"),
         ("sparc-linear-word", "alloc 0 debug"),
         ("sparc-linear-word", "alloc 0 debug"),
     ];
@@ -32,7 +34,7 @@ fn each_correction_changes_its_own_case_and_no_generic_event() {
     assert_eq!(cases.map(|(name, _)| name).to_vec(), CORRECTIONS.iter().map(|one| one.name).collect::<Vec<_>>());
     for ((name, text), &one) in cases.iter().zip(CORRECTIONS) {
         let faithful = find(one.of).expect("a subject").make(Port::Model);
-        let [all, but_one] = [None, Some(one)].map(|without| make(one.of, without).expect("a correction"));
+        let [all, but_one] = [None, Some(one)].map(|without| make(one.of, one.is_4k, without).expect("a correction"));
         let faithful = run(&mut runner, &*faithful, one.of, text);
         let all = run(&mut runner, &*all, one.of, text);
         let but_one = run(&mut runner, &*but_one, one.of, text);
@@ -45,7 +47,7 @@ fn each_correction_changes_its_own_case_and_no_generic_event() {
 #[test]
 fn every_cpu_flushes_the_kernels_pages_by_itself() {
     let of = "counted/x86_64-xen";
-    let subject = make(of, None).expect("corrections");
+    let subject = make(of, false, None).expect("corrections");
     let text = "set K 0 x2; access K 0 x2; cpu 1; access K 0 x2; clear K 0 x2; tlb_flush K 0 x2; access K 0 x2; cpu 0; access K 0 x2";
     let (_, listing) = run(&mut Runner::new(), &*subject, of, text);
     let flush = listing.split("tlb_flush").nth(1).expect("the flush");
@@ -55,6 +57,19 @@ fn every_cpu_flushes_the_kernels_pages_by_itself() {
 
 #[test]
 fn a_subject_without_corrections_has_none() {
-    assert!(make("counted/aarch64", None).is_none());
-    assert!(make("nonsense", None).is_none());
+    assert!(make("counted/aarch64", false, None).is_none());
+    assert!(make("nonsense", false, None).is_none());
+}
+
+/// Beside a kernel of 64K pages our Rust is as it was: what 4K pages are corrected by is left out.
+#[test]
+fn a_correction_of_4k_pages_is_none_of_the_usual_ones() {
+    let text = "set U 0; access U 0; set U 1 large; access U 1; enable; clear U 0; clear U 1; disable";
+    let of = "counted/powerpc64-hash";
+    let [usual, of_4k] = [false, true].map(|is_4k| make(of, is_4k, None).expect("corrections"));
+    let mut runner = Runner::new();
+    let [usual, of_4k] = [usual, of_4k].map(|subject| run(&mut runner, &*subject, of, text).1);
+    // Two batches of one entry, or one of two.
+    assert_eq!((usual.matches("flush_pending 1").count(), usual.matches("flush_pending 2").count()), (2, 0), "{usual}");
+    assert_eq!((of_4k.matches("flush_pending 1").count(), of_4k.matches("flush_pending 2").count()), (0, 1), "{of_4k}");
 }

@@ -174,6 +174,9 @@ impl Machine {
     fn reset(&mut self, subject: &dyn Subject) {
         self.events.clear();
         self.memory.reset(subject.mmu());
+        if subject.has_one_base_size() {
+            self.memory.know_one_base();
+        }
         self.frames.clear();
         self.warned.clear();
         self.locks = Default::default();

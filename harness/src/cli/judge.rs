@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::Args;
+use lazy_mmu_border::Recipe;
 
 use super::place::Place;
 use super::tree::Named;
@@ -20,8 +21,9 @@ use crate::judge::report::Report;
 use crate::judge::{Outcome, Profile, Row, base, run, start};
 use crate::setup::{Missing, Ready};
 use crate::target::Target;
+use crate::tree::pages::{Pages, recipes};
 use crate::tree::tools::{self, Compiler};
-use crate::tree::{Session, Source, Store, series::Series};
+use crate::tree::{self, Session, Source, Store, series::Series};
 use crate::workspace;
 
 /// Judges a kernel tree's own C of the lazy MMU mode: compiles it for each architecture, unmodified, runs it as a subject of
@@ -43,6 +45,9 @@ pub struct Judge {
     /// How much is generated
     #[arg(long, value_enum, default_value_t = Profile::Quick)]
     profile: Profile,
+    /// The page sizes of powerpc64 [default: 64k; with --profile full: all]
+    #[arg(long, value_enum)]
+    pages: Option<Pages>,
     /// The first seed of the generated programs
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -80,7 +85,7 @@ impl Judge {
         let store = Store::find()?;
         let source = self.named.base(&store)?;
         let base = self.base.as_ref().map(|base| Source::open(base, &store)).transpose()?;
-        let prepared = self.place.prepare_for_trees()?;
+        let prepared = self.wanted(self.place.prepare_for_trees()?);
         let items = material::items(self.profile, self.seed);
         let twins = Twins::new(&items);
         let place = Where { root: &root, store: &store, prepared: &prepared, items: &items, twins: &twins, compiler };
@@ -105,6 +110,16 @@ impl Judge {
         reports.tree(&judgement)?;
         reports.finish(judgement.exit())?;
         Ok(judgement.exit())
+    }
+
+    /// What is built of each target.
+    fn wanted(&self, prepared: Vec<(Target, Result<Ready, Missing>)>) -> Vec<Wanted> {
+        let usual = if self.profile == Profile::Full { Pages::All } else { Pages::Usual };
+        let pages = self.pages.unwrap_or(usual);
+        let of_target = |(target, ready): (Target, Result<Ready, Missing>)| {
+            recipes(&[target], pages).into_iter().map(move |recipe| (recipe, ready.clone()))
+        };
+        prepared.into_iter().flat_map(of_target).collect()
     }
 
     fn compiler(&self) -> Compiler {
@@ -142,32 +157,35 @@ impl Judge {
     }
 }
 
+/// A recipe, and whether its target is ready.
+type Wanted = (&'static Recipe, Result<Ready, Missing>);
+
 /// What judging trees needs.
 struct Where<'w> {
     root: &'w Path,
     store: &'w Store,
-    prepared: &'w [(Target, Result<Ready, Missing>)],
+    prepared: &'w [Wanted],
     items: &'w [Item],
     twins: &'w Twins<'w>,
     compiler: Compiler,
 }
 
 impl Where<'_> {
-    /// Judges a tree on every target: each is built and run in a thread, as many at once as there are processors.
+    /// Judges a tree by every recipe: each is built and run in a thread, as many at once as there are processors.
     fn judge(&self, source: &Source, wants_costs: bool) -> (Vec<Row>, Vec<run::Result>) {
         let session = &Session::new(self.store, self.prepared.len()).with(self.compiler);
-        let one = |target: Target, ready: &Result<Ready, Missing>| {
-            let ran = self.target(source, target, ready, session, wants_costs);
+        let one = |recipe: &'static Recipe, ready: &Result<Ready, Missing>| {
+            let ran = self.target(source, recipe, ready, session, wants_costs);
             let (outcome, result) = match ran {
                 Ok((result, how)) => (Outcome::Ran(result.judged.clone(), how), Some(result)),
                 Err(outcome) => (outcome, None),
             };
-            (Row { target, outcome }, result)
+            (Row { target: tree::target_of(recipe), recipe, outcome }, result)
         };
         let done: Vec<_> = thread::scope(|scope| {
-            let start = |(target, ready): &'_ (Target, Result<Ready, Missing>)| {
-                let (target, ready) = (*target, ready.clone());
-                scope.spawn(move || one(target, &ready))
+            let start = |(recipe, ready): &'_ Wanted| {
+                let (recipe, ready) = (*recipe, ready.clone());
+                scope.spawn(move || one(recipe, &ready))
             };
             let running: Vec<_> = self.prepared.iter().map(start).collect();
             let joined = running.into_iter().map(thread::ScopedJoinHandle::join);
@@ -180,12 +198,13 @@ impl Where<'_> {
     fn target(
         &self,
         source: &Source,
-        target: Target,
+        recipe: &'static Recipe,
         ready: &Result<Ready, Missing>,
         session: &Session<'_>,
         wants_costs: bool,
     ) -> Result<(run::Result, String), Outcome> {
-        let built = start::build(source, target, ready.clone(), session, self.root).map_err(outcome)?;
+        let target = tree::target_of(recipe);
+        let built = start::build(source, recipe, ready.clone(), session, self.root).map_err(outcome)?;
         session.jobs.one(target, || {
             let unknown = |error: AgentError| Outcome::Unknown(error.to_string());
             let (mut agent, forms) = built.start().map_err(unknown)?;

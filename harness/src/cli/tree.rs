@@ -13,6 +13,7 @@ use lazy_mmu_border::Recipe;
 use super::place::Place;
 use crate::error::{Error, Exit, Result};
 use crate::setup::{Missing, Ready};
+use crate::tree::pages::{Pages, recipes};
 use crate::tree::series::Series;
 use crate::tree::tools::Compiler;
 use crate::tree::{self, Built, Session, Source, Store, agent, debian, revision};
@@ -81,10 +82,13 @@ pub struct Build {
     /// Compile the tree by clang instead of gcc
     #[arg(long)]
     llvm: bool,
+    /// The page sizes of powerpc64
+    #[arg(long, value_enum, default_value_t = Pages::Usual)]
+    pages: Pages,
     /// Link this instead of the adapter and the machine; it needs lazymmu_main() and lazymmu_machine()
     #[arg(long, value_name = "FILE", requires = "targets")]
     host: Vec<PathBuf>,
-    /// Copy each subject to DIR/TARGET
+    /// Copy each subject to DIR/TARGET, or with 4K pages DIR/TARGET-4k
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -147,7 +151,7 @@ impl Build {
 
     fn of(&self, target: crate::target::Target, ready: Result<Ready, Missing>) -> Wanted {
         let host = self.hosts(ready);
-        tree::usual(&[target]).into_iter().map(|recipe| (recipe, host.clone())).collect()
+        recipes(&[target], self.pages).into_iter().map(|recipe| (recipe, host.clone())).collect()
     }
 
     /// What the subjects of a target are linked with.
@@ -181,17 +185,17 @@ fn report(built: &Built) -> String {
         times.kbuild.map_or_else(|| "prepared before".to_owned(), |time| format!("prepared in {}", seconds(time)));
     let link = if *linked { format!("linked in {}", seconds(times.link)) } else { "linked before".to_owned() };
     let mut text = format!(
-        "{:<10} {prepared}, compiled {compiled} of {objects} objects in {}, {link}, {} in all\n           {}\n",
+        "{:<12} {prepared}, compiled {compiled} of {objects} objects in {}, {link}, {} in all\n             {}\n",
         recipe.name,
         seconds(times.compile),
         seconds(times.all),
         subject.display(),
     );
     if !stubs.is_empty() {
-        text += &format!("           {} names that its code has, reachable or not, are not modelled\n", stubs.len());
+        text += &format!("             {} names that its code has, reachable or not, are not modelled\n", stubs.len());
     }
     if !refused.is_empty() {
-        text += &format!("           Kconfig did not take: {}\n", refused.join(" "));
+        text += &format!("             Kconfig did not take: {}\n", refused.join(" "));
     }
     text
 }

@@ -51,7 +51,8 @@ impl Plan<'_> {
         outln!("{}: Linux {}, the {} API", source.name(), source.describe(), source.facts().api.name())?;
         let (mut exit, mut out) = (Exit::Holds, self.out);
         for (target, ready) in prepared {
-            let started = start::build(source, target, ready, &session, &root)
+            let started = start::recipe(target, self.subject)
+                .and_then(|recipe| start::build(source, recipe, ready, &session, &root))
                 .and_then(|built| built.start().map_err(|error| start::died(&error)));
             let (mut agent, forms) = match started {
                 Ok(started) => started,

@@ -176,7 +176,7 @@ impl Cross {
         let (mut lanes, mut skipped) = (Vec::new(), Vec::new());
         for (target, ready) in setup::prepare(&targets, Options { allow_install: true, ..Options::default() }) {
             eprintln!("{target}: building the tree's subjects");
-            match start::build(&source, target, ready, &session, root) {
+            match start::build(&source, start::recipe(target, subject)?, ready, &session, root) {
                 Ok(built) => {
                     let tree = tree::Tree::start(&built, &source, path, subject)?;
                     lanes.push(Lane::of_tree(target, built.how, tree));

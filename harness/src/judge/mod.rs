@@ -32,6 +32,7 @@ mod tests;
 use std::time::Duration;
 
 use lazy_mmu_arches::mmu::Mmu;
+use lazy_mmu_border::Recipe;
 use lazy_mmu_engine::contract::Invariant;
 
 pub use crate::check::Profile;
@@ -160,7 +161,7 @@ impl Judged {
     }
 }
 
-/// What came of a target.
+/// What came of a recipe on its target.
 #[derive(Debug)]
 pub enum Outcome {
     /// The subject was built and ran; its forms, how it was built, and how programs run there.
@@ -173,11 +174,13 @@ pub enum Outcome {
     Unknown(String),
 }
 
-/// One target.
+/// One target with one of its page sizes.
 #[derive(Debug)]
 pub struct Row {
     /// Which.
     pub target: Target,
+    /// How its subject was made: its name is the target's, but with another page size than the usual one.
+    pub recipe: &'static Recipe,
     /// What came of it.
     pub outcome: Outcome,
 }

@@ -20,7 +20,7 @@ use crate::error::{Error, Exit};
 use crate::table;
 use crate::target::Target;
 use crate::tree::tools::Compiler;
-use crate::tree::{Api, Source};
+use crate::tree::{Api, Source, pages};
 
 /// Findings that are shown; more of them are counted.
 const SHOWN: usize = 10;
@@ -121,7 +121,7 @@ impl Report {
         let heading = ["target", "subject"].into_iter().chain(Suite::ALL.map(Suite::name));
         let mut rows = vec![heading.chain(["our Rust", "state"]).map(str::to_owned).collect::<Vec<_>>()];
         for row in &self.rows {
-            let name = row.target.short().to_owned();
+            let name = row.recipe.name.to_owned();
             match &row.outcome {
                 Outcome::Ran(judged, _) => rows.extend(judged.iter().map(|judged| line(&name, judged))),
                 Outcome::Skipped(_) => rows.push(without(&name, "SKIPPED")),
@@ -140,26 +140,42 @@ impl Report {
         for row in &self.rows {
             let _ = match &row.outcome {
                 Outcome::Ran(judged, how) => {
-                    writeln!(text, "{}: {how}{}", row.target.short(), judged.iter().map(unknown).collect::<String>())
+                    writeln!(text, "{}: {how}{}", row.recipe.name, judged.iter().map(unknown).collect::<String>())
                 }
                 Outcome::Skipped(missing) => writeln!(
                     text,
                     "{}: SKIPPED: {missing}\n  why: {}\n  to do: {}",
-                    row.target.short(),
-                    missing.why,
-                    missing.remedy
+                    row.recipe.name, missing.why, missing.remedy
                 ),
                 Outcome::Refused(error) => {
-                    writeln!(text, "{}: {}", row.target.short(), Error::from(error.clone()).render())
+                    writeln!(text, "{}: {}", row.recipe.name, Error::from(error.clone()).render())
                 }
-                Outcome::Unknown(what) => writeln!(text, "{}: {what}", row.target.short()),
+                Outcome::Unknown(what) => writeln!(text, "{}: {what}", row.recipe.name),
             };
         }
+        self.pages(&mut text);
         self.left_out(&mut text, items);
         self.findings(&mut text);
         self.known(&mut text, items);
         self.differences(&mut text, is_verbose);
         text
+    }
+
+    /// The page sizes that were judged where there are several, and those that were not looked at.
+    fn pages(&self, text: &mut String) {
+        let asked_for: Vec<_> = self.rows.iter().map(|row| row.recipe).collect();
+        for target in Target::ALL.into_iter().filter(|&target| self.rows.iter().any(|row| row.target == target)) {
+            let judged = self.rows.iter().filter(|row| row.target == target && has_run(row));
+            let judged: Vec<&str> = judged.filter_map(|row| row.recipe.pages).collect();
+            let left_out = pages::left_out(target, &asked_for);
+            let judged = (!judged.is_empty()).then(|| format!("judged with pages of {}", judged.join(" and ")));
+            let left_out = (!left_out.is_empty())
+                .then(|| format!("pages of {} were not looked at (--pages all)", left_out.join(" and ")));
+            let said: Vec<String> = judged.into_iter().chain(left_out).collect();
+            if !said.is_empty() {
+                let _ = writeln!(text, "{}: {}", target.short(), said.join("; "));
+            }
+        }
     }
 
     /// What the profile does not run on every form.
@@ -319,8 +335,7 @@ impl Report {
     /// The line for a commit message.
     #[must_use]
     pub fn conclusion(&self, exit: Exit) -> String {
-        let ran: BTreeSet<&str> = self.judged().map(|(target, _)| target.short()).collect();
-        let ran: Vec<&str> = ran.into_iter().collect();
+        let ran: Vec<&str> = self.rows.iter().filter(|row| has_run(row)).map(|row| row.recipe.name).collect();
         let left_out = self.rows.len() - ran.len();
         let unknown: Vec<&str> = self
             .judged()
@@ -350,6 +365,11 @@ impl Report {
         let release = &self.release;
         format!("lazymmu judge: {targets}: {verdict} ({release}, {programs} programs{known}, lazymmu {version})")
     }
+}
+
+/// Whether any form ran.
+fn has_run(row: &Row) -> bool {
+    matches!(&row.outcome, Outcome::Ran(judged, _) if !judged.is_empty())
 }
 
 /// Why a known finding, or a cause that only trees have, breaks the contract; empty for no known name.

@@ -14,22 +14,23 @@ use crate::agent::AgentError;
 use crate::error::{Exit, Result};
 use crate::setup::{self, Options};
 use crate::tree::tools::Compiler;
-use crate::tree::{Session, Source, Store};
+use crate::tree::{self, Session, Source, Store};
 use crate::workspace;
 
 /// Builds the tree for the form's target, runs the program there, and prints what came of it.
 ///
 /// # Errors
 /// A form or tree that does not exist; a tree that cannot be built; code that crashes.
-pub fn show(tree: &Path, form: &str, program: &Program, compiler: Compiler) -> Result<Exit> {
-    let target = start::target_of(form)?;
+pub fn show(path: &Path, form: &str, program: &Program, compiler: Compiler) -> Result<Exit> {
+    let recipe = start::recipe_of(form)?;
+    let target = tree::target_of(recipe);
     let (root, store) = (workspace::root()?, Store::find()?);
-    let source = Source::open(tree, &store)?;
+    let source = Source::open(path, &store)?;
     let (_, ready) =
         setup::prepare(&[target], Options { allow_install: true, tree: true, ..Options::default() }).remove(0);
-    let built = start::build(&source, target, ready, &Session::new(&store, 1).with(compiler), &root)?;
+    let built = start::build(&source, recipe, ready, &Session::new(&store, 1).with(compiler), &root)?;
     let (mut agent, forms) = built.start().map_err(|error| start::died(&error))?;
-    let found = start::form_of(&forms, form, tree)?;
+    let found = start::form_of(&forms, form, path)?;
     let examined = Asked { agent: &mut agent }.examine(found.index, &encode(program));
     let examined = examined.map_err(|error| start::died(&error))?;
     let examined = examined

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use lazy_mmu_border::{RECIPES, Recipe};
+
 use super::Form;
 use super::run::Asked;
 use crate::agent::{Agent, AgentError};
@@ -14,15 +16,17 @@ use crate::setup::{Missing, Ready};
 use crate::target::Target;
 use crate::tree::{self, Session, Source, agent};
 
-/// The subjects that a tree may have, each with its target.
-const FORMS: [(&str, Target); 7] = [
-    ("tree/aarch64", Target::Aarch64),
-    ("tree/powerpc64-hash", Target::Powerpc64),
-    ("tree/powerpc64-radix", Target::Powerpc64),
-    ("tree/sparc64", Target::Sparc64),
-    ("tree/sparc64-sun4v", Target::Sparc64),
-    ("tree/native", Target::X86_64),
-    ("tree/xen", Target::X86_64),
+/// The subjects that a tree may have, each with the name of its recipe.
+const FORMS: [(&str, &str); 9] = [
+    ("tree/aarch64", "aarch64"),
+    ("tree/powerpc64-hash", "powerpc64"),
+    ("tree/powerpc64-radix", "powerpc64"),
+    ("tree/powerpc64-hash-4k", "powerpc64-4k"),
+    ("tree/powerpc64-radix-4k", "powerpc64-4k"),
+    ("tree/sparc64", "sparc64"),
+    ("tree/sparc64-sun4v", "sparc64"),
+    ("tree/native", "x86_64"),
+    ("tree/xen", "x86_64"),
 ];
 
 /// The target of a tree's subject.
@@ -30,8 +34,17 @@ const FORMS: [(&str, Target); 7] = [
 /// # Errors
 /// No tree has such a subject.
 pub fn target_of(subject: &str) -> Result<Target> {
+    recipe_of(subject).map(tree::target_of)
+}
+
+/// How a tree's subject is made.
+///
+/// # Errors
+/// No tree has such a subject.
+pub fn recipe_of(subject: &str) -> Result<&'static Recipe> {
     let found = FORMS.iter().find(|(name, _)| *name == subject);
-    found.map(|(_, target)| *target).ok_or_else(|| Error::Input {
+    let found = found.and_then(|(_, recipe)| RECIPES.iter().find(|one| one.name == *recipe));
+    found.copied().ok_or_else(|| Error::Input {
         what: format!("a tree has no subject {subject}"),
         place: "--subject".to_owned(),
         remedy: format!("give one of {}", FORMS.map(|(name, _)| name).join(", ")),
@@ -47,24 +60,36 @@ pub struct Built {
     pub how: String,
 }
 
-/// Builds a tree's C for a target.
+/// How the subjects of a target are made that are used when none is named, or of the one that is.
+///
+/// # Errors
+/// No tree has such a subject.
+pub fn recipe(target: Target, subject: Option<&str>) -> Result<&'static Recipe> {
+    let usual = || tree::usual(&[target]).first().copied();
+    subject.map_or_else(|| usual().ok_or_else(|| no_recipe(target)), recipe_of)
+}
+
+fn no_recipe(target: Target) -> Error {
+    Error::Broke {
+        what: format!("there is no recipe for {target}"),
+        place: None,
+        remedy: "this is a defect of lazymmu".to_owned(),
+    }
+}
+
+/// Builds a tree's C by a recipe, whose target is ready.
 ///
 /// # Errors
 /// The machine lacks something, the adapter does not build, or the tree cannot be made a subject.
 pub fn build(
     source: &Source,
-    target: Target,
+    recipe: &'static Recipe,
     ready: Result<Ready, Missing>,
     session: &Session<'_>,
     root: &Path,
 ) -> Result<Built> {
     let ready = ready?;
     let library = agent::library(&ready, root)?;
-    let recipe = tree::usual(&[target]).first().copied().ok_or_else(|| Error::Broke {
-        what: format!("there is no recipe for {target}"),
-        place: None,
-        remedy: "this is a defect of lazymmu".to_owned(),
-    })?;
     let built = tree::build(source, recipe, &[library], session)?;
     let how = format!(
         "{}; {} of {} objects compiled, {:.1} s",

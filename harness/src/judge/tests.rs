@@ -1,4 +1,4 @@
-//! What a report concludes of forms that did not prove to be looked at.
+//! What a report concludes of forms that did not prove to be looked at, and of page sizes that were not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::{Cause, Counts, Form, Judged, Outcome, Row};
 use crate::error::Exit;
 use crate::target::Target;
 use crate::tree::Api;
+use crate::tree::pages::{Pages, recipes};
 
 const MESSAGE: &str = "`enable; disable`: no enter hook; look at pgtable.h";
 
@@ -50,7 +51,11 @@ fn report(forms: Vec<Judged>, findings: Vec<Finding>) -> Report {
         release: "7.2".to_owned(),
         api: Api::Counted,
         compiler: crate::tree::tools::Compiler::Gcc,
-        rows: vec![Row { target: Target::X86_64, outcome: Outcome::Ran(forms, "natively".to_owned()) }],
+        rows: vec![Row {
+            target: Target::X86_64,
+            recipe: crate::tree::usual(&[Target::X86_64])[0],
+            outcome: Outcome::Ran(forms, "natively".to_owned()),
+        }],
         findings,
         known: BTreeMap::new(),
         corrected: BTreeMap::new(),
@@ -93,6 +98,27 @@ fn one_form_without_a_verdict_leaves_the_others_theirs() {
     assert_eq!(exit, Exit::Broke);
     assert!(!text.contains("note:"), "the finding is of the other form: {text}");
     assert!(conclusion.contains("1 finding; unknown: tree/xen"), "{conclusion}");
+}
+
+/// What was not looked at is said, whatever came of the rest.
+#[test]
+fn page_sizes_that_were_judged_and_that_were_not_are_named() {
+    let of = |pages: Pages| {
+        let row = |recipe| Row {
+            target: Target::Powerpc64,
+            recipe,
+            outcome: Outcome::Ran(vec![judged("tree/powerpc64-hash", 0, true)], String::new()),
+        };
+        let rows = recipes(&[Target::Powerpc64], pages).into_iter().map(row).collect();
+        said(&Report { rows, ..report(Vec::new(), Vec::new()) })
+    };
+    let (_, usual, conclusion) = of(Pages::Usual);
+    let line = "powerpc64: judged with pages of 64k; pages of 4k were not looked at (--pages all)";
+    assert!(usual.contains(line), "{usual}");
+    assert!(conclusion.contains("lazymmu judge: powerpc64: holds"), "{conclusion}");
+    let (_, all, conclusion) = of(Pages::All);
+    assert!(all.contains("powerpc64: judged with pages of 64k and 4k\n"), "{all}");
+    assert!(conclusion.contains("lazymmu judge: powerpc64 powerpc64-4k: holds"), "{conclusion}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod farm;
 pub mod flags;
 pub mod inputs;
 pub mod link;
+pub mod pages;
 pub mod part;
 pub mod prepare;
 pub mod revision;
@@ -31,6 +32,7 @@ pub mod tools;
 
 pub use self::error::{Result, TreeError};
 pub use self::facts::{Api, Facts};
+pub use self::pages::Pages;
 pub use self::source::Source;
 pub use self::store::Store;
 

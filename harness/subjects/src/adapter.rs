@@ -53,6 +53,7 @@ pub struct Ours<G: Generation<B>, B: Backend> {
     handlers: [[Handler<G::State>; 4]; CPUS as usize],
     port: Port,
     executed: Cell<u64>,
+    has_one_base_size: bool,
 }
 
 /// A handler's own state, and whose it is.
@@ -73,7 +74,15 @@ impl<G: Generation<B>, B: Backend> Ours<G, B> {
             handlers: Default::default(),
             port,
             executed: Cell::new(0),
+            // powerpc64 is in the registry as with 64K pages.
+            has_one_base_size: false,
         }
+    }
+
+    /// The same, as of a kernel that maps small and large pages alike.
+    #[must_use]
+    pub fn with_one_base_size(self) -> Self {
+        Ours { has_one_base_size: true, ..self }
     }
 
     fn cx<'s, 'e>(&'s self, env: &'e mut dyn Env) -> Cx<'s, 'e, G, B> {
@@ -282,6 +291,10 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
         B::MMU
     }
 
+    fn has_one_base_size(&self) -> bool {
+        self.has_one_base_size
+    }
+
     fn reset(&self) {
         self.states.iter().for_each(|state| G::copy(None, state));
         self.threads.iter().for_each(B::reset_thread);
@@ -304,7 +317,7 @@ impl<G: Generation<B>, B: Backend> Subject for Ours<G, B> {
 
     /// The handlers' own states are left out: the next handler begins with a fresh one.
     fn fingerprint(&self) -> u64 {
-        let Ours { states, threads, per_cpu, handlers: _, port: _, executed: _ } = self;
+        let Ours { states, threads, per_cpu, handlers: _, port: _, executed: _, has_one_base_size: _ } = self;
         let mut state = DefaultHasher::new();
         states.iter().for_each(|task| (G::counters(task), G::beside_counters(task)).hash(&mut state));
         (threads, per_cpu).hash(&mut state);

@@ -179,6 +179,7 @@ fn a_name_that_means_nothing_is_refused() {
         ("check --profile slow".to_owned(), "invalid value 'slow' for '--profile <PROFILE>'"),
         ("check --seed -1".to_owned(), "'-1'"),
         ("setup --check".to_owned(), "unexpected argument '--check'"),
+        ("judge linux --pages 8k".to_owned(), "[possible values: 4k, 64k, all]"),
         ("doctor --format xml".to_owned(), "invalid value 'xml' for '--format <FORMAT>'"),
         ("check --cpu power9".to_owned(), "--target <TARGET>"),
         ("setup --std-from elsewhere".to_owned(), "invalid value 'elsewhere' for '--std-from <SOURCE>'"),

@@ -105,7 +105,8 @@ impl Tree {
         self.folds() && at.size == Size::Small && !at.mm.is_kernel()
     }
 
-    fn folds(&self) -> bool {
+    /// Whether the tree's code folds entries of this form at all.
+    pub fn folds(&self) -> bool {
         self.form.mmu == Mmu::Aarch64 && self.facts.contpte.is_some()
     }
 

@@ -285,9 +285,15 @@ fn crash(status: c_int) -> Crash {
 fn describe(last: &Last) -> String {
     let symbols = symbols::own();
     let at = symbols.function(last.pc);
+    // A call of what is not modelled ends where nothing is, and not every emulator tells that address as the one at fault.
+    if let Some(name) = symbols.undefined(last.pc) {
+        return format!(
+            "the tree's code uses {name}, which is not modelled; {} does so",
+            symbols.function(last.caller)
+        );
+    }
     if let Some(name) = symbols.undefined(last.address) {
-        let by = if last.pc == last.address { symbols.function(last.caller) } else { at };
-        return format!("the tree's code uses {name}, which is not modelled; {by} does so");
+        return format!("the tree's code uses {name}, which is not modelled; {at} does so");
     }
     match last.signal {
         libc::SIGVTALRM => format!("{ENDLESS} in {at}"),

@@ -5,6 +5,8 @@
 //! | `border` | the two functions of the border |
 //! | `tree`, `subject`, `upcall` | a form of the tree's code as a subject of the engine, and what it asks of the machine |
 //! | `x86`, `arm64`, `powerpc64`, `sparc64` | what an architecture's instructions and hypercalls are in the machine's words |
+//! | `words` | words of page-table entries, where the tree's are not the machine's |
+//! | `cells` | huge pages that take several entries of a table |
 //! | `batch` | notes of powerpc64's and sparc64's batch |
 //! | `groups`, `contiguous`, `access` | arm64's contiguous bit: what the machine hears of it, and what is demanded of it |
 //! | `state` | memory of the tree's objects: reset, fingerprint; facts |
@@ -20,6 +22,7 @@ mod access;
 mod arm64;
 mod batch;
 mod border;
+mod cells;
 mod contiguous;
 mod decode;
 mod explore;
@@ -34,6 +37,7 @@ mod symbols;
 mod took;
 mod tree;
 mod upcall;
+mod words;
 mod x86;
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Forms {
     fn boot() -> Result<Forms, String> {
         let facts = Facts::ask()?;
         let before = Arenas::new().image();
-        let here = FORMS.iter().filter(|form| facts.forms >> form.number & 1 == 1);
+        let here = FORMS.iter().filter(|form| form.is_of(&facts));
         let slots = here.map(|&form| {
             // First in a process of its own: the tree's code runs at boot, and may die of it.
             let tried = isolated(|| {
@@ -92,7 +92,7 @@ impl Forms {
             api::COUNTED => "counted",
             _ => return "",
         };
-        let backend = match form.name {
+        let backend = match form.backend() {
             _ if !mode => "none",
             "xen" if xen == xen::NESTED => "x86_64-xen@6.6",
             "xen" if xen == xen::MODE_OF_CPU && self.facts.api == api::COUNTED => "x86_64-xen@7.0",

@@ -4,37 +4,15 @@ use lazy_mmu_arches::backend::Deferred;
 use lazy_mmu_arches::insn::Isa;
 use lazy_mmu_arches::mmu::Mmu;
 use lazy_mmu_arches::page::{PteFlags, PteRef, Range, Size};
-use lazy_mmu_border::numbers::{entry, pte_flag};
+use lazy_mmu_arches::powerpc64::pte;
+use lazy_mmu_border::numbers::entry;
 use lazy_mmu_engine::subject::{Env, Subject};
 use lazy_mmu_engine::trace::{Call, Counters};
 
 use crate::border::enter;
 use crate::tree::{Open, Tree, call_number, packed};
 use crate::upcall;
-
-/// Flags as the border has them, and where they are in [`PteFlags`].
-fn bits(flags: PteFlags) -> u64 {
-    let PteFlags { valid, write, user, exec, accessed, dirty } = flags;
-    let bit = |on: bool, bit: u64| if on { bit } else { 0 };
-    bit(valid, pte_flag::VALID)
-        | bit(write, pte_flag::WRITE)
-        | bit(user, pte_flag::USER)
-        | bit(exec, pte_flag::EXEC)
-        | bit(accessed, pte_flag::ACCESSED)
-        | bit(dirty, pte_flag::DIRTY)
-}
-
-fn flags(bits: u64) -> PteFlags {
-    let has = |bit: u64| bits & bit != 0;
-    PteFlags {
-        valid: has(pte_flag::VALID),
-        write: has(pte_flag::WRITE),
-        user: has(pte_flag::USER),
-        exec: has(pte_flag::EXEC),
-        accessed: has(pte_flag::ACCESSED),
-        dirty: has(pte_flag::DIRTY),
-    }
-}
+use crate::words::{self, Words};
 
 impl Subject for Tree {
     fn isa(&self) -> Option<Isa> {
@@ -43,6 +21,10 @@ impl Subject for Tree {
 
     fn mmu(&self) -> Mmu {
         self.form.mmu
+    }
+
+    fn has_one_base_size(&self) -> bool {
+        self.form.words == Words::Powerpc4k
     }
 
     fn reset(&self) {
@@ -96,6 +78,7 @@ impl Subject for Tree {
     }
 
     fn set_ptes(&self, env: &mut dyn Env, at: PteRef, word: u64, n: u16) {
+        let word = self.form.words.meant(word);
         self.enter(env, Open::entries(at, n, true), || {
             enter(entry::SET_PTES, packed(at), word, n.into());
             crate::arm64::after_set(self);
@@ -104,7 +87,8 @@ impl Subject for Tree {
 
     fn clear_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
         let at = self.mapped(env, at);
-        self.plain(at, self.enter(env, Open::entries(at, 1, true), || enter(entry::CLEAR, packed(at), 0, 0)))
+        let word = self.enter(env, Open::entries(at, 1, true), || enter(entry::CLEAR, packed(at), 0, 0));
+        self.form.words.told(self.plain(at, word), at.size)
     }
 
     fn wrprotect_pte(&self, env: &mut dyn Env, at: PteRef) {
@@ -114,14 +98,12 @@ impl Subject for Tree {
 
     fn get_pte(&self, env: &mut dyn Env, at: PteRef) -> u64 {
         let at = self.mapped(env, at);
-        self.plain(
-            at,
-            self.enter(env, Open::entries(at, 1, false), || {
-                let word = enter(entry::GET, packed(at), 0, 0);
-                self.play_access(at);
-                word
-            }),
-        )
+        let word = self.enter(env, Open::entries(at, 1, false), || {
+            let word = enter(entry::GET, packed(at), 0, 0);
+            self.play_access(at);
+            word
+        });
+        self.form.words.told(self.plain(at, word), at.size)
     }
 
     fn flush_tlb_range(&self, env: &mut dyn Env, range: Range) {
@@ -138,8 +120,9 @@ impl Subject for Tree {
 
     fn map_linear_page(&self, env: &mut dyn Env, at: PteRef, word: Option<u64>) {
         let range = Range { first: at, pages: 1 };
+        let word = self.form.words.meant(word.unwrap_or(0));
         self.enter(env, Open { flushing: Some(range), ..Open::entries(at, 1, true) }, || {
-            enter(entry::MAP_LINEAR, packed(at), word.unwrap_or(0), 0);
+            enter(entry::MAP_LINEAR, packed(at), word, 0);
         });
     }
 
@@ -174,22 +157,30 @@ impl Subject for Tree {
     }
 
     fn pte_word(&self, flags: PteFlags, frame: u32, size: Size) -> u64 {
-        enter(entry::PTE_WORD, bits(flags), frame.into(), size as u64)
+        match self.form.words {
+            Words::Machine => enter(entry::PTE_WORD, words::bits(flags), frame.into(), size as u64),
+            Words::Powerpc4k => pte::pte_word(flags, frame, size),
+        }
     }
 
     fn pte_flags(&self, word: u64) -> PteFlags {
-        flags(enter(entry::PTE_FLAGS, word, 0, 0))
+        match self.form.words {
+            Words::Machine => words::flags(enter(entry::PTE_FLAGS, word, 0, 0)),
+            Words::Powerpc4k => pte::pte_flags(word),
+        }
     }
 
     fn pte_frame(&self, word: u64) -> u32 {
-        enter(entry::PTE_FRAME, word, 0, 0) as u32
+        match self.form.words {
+            Words::Machine => enter(entry::PTE_FRAME, word, 0, 0) as u32,
+            Words::Powerpc4k => pte::pte_frame(word),
+        }
     }
 
     fn pte_size(&self, word: u64) -> Size {
-        match enter(entry::PTE_SIZE, word, 0, 0) {
-            0 => Size::Small,
-            1 => Size::Large,
-            _ => Size::Huge,
+        match self.form.words {
+            Words::Machine => words::size(enter(entry::PTE_SIZE, word, 0, 0)),
+            Words::Powerpc4k => pte::size(word),
         }
     }
 }

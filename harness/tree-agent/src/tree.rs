@@ -17,8 +17,9 @@ use lazy_mmu_engine::contract::{Room, Rules};
 use lazy_mmu_engine::subject::Env;
 use lazy_mmu_engine::trace::{Call, Complaint, Hook, Site};
 
-use crate::border::{enter, read, write};
+use crate::border::{enter, read};
 use crate::state::{Arenas, Facts, Image};
+use crate::words::{self, Words};
 
 /// A form: its name, what it drives, and the architecture's part of the adapter.
 #[derive(Clone, Copy, Debug)]
@@ -31,18 +32,46 @@ pub struct Form {
     pub mmu: Mmu,
     /// Whose instructions.
     pub isa: Isa,
+    /// Whose layout its words have.
+    pub words: Words,
+}
+
+/// What ends the names of forms whose kernel has 4K pages.
+const OF_4K: &str = "-4k";
+
+impl Form {
+    /// Our Rust's backend that is compared with it: the page size of a kernel makes no other.
+    pub fn backend(&self) -> &'static str {
+        self.name.strip_suffix(OF_4K).unwrap_or(self.name)
+    }
+
+    /// Whether objects that say this of themselves have it.
+    pub fn is_of(&self, facts: &Facts) -> bool {
+        let is_4k = self.isa == Isa::Powerpc64 && facts.shifts[0] == 12;
+        facts.forms >> self.number & 1 == 1 && is_4k == (self.words == Words::Powerpc4k)
+    }
 }
 
 /// All forms, in the order of their numbers.
-pub const FORMS: [Form; 7] = [
-    Form { number: form::AARCH64, name: "aarch64", mmu: Mmu::Aarch64, isa: Isa::Aarch64 },
-    Form { number: form::HASH, name: "powerpc64-hash", mmu: Mmu::Hash, isa: Isa::Powerpc64 },
-    Form { number: form::RADIX, name: "powerpc64-radix", mmu: Mmu::Radix, isa: Isa::Powerpc64 },
-    Form { number: form::SUN4U, name: "sparc64", mmu: Mmu::Sun4u, isa: Isa::Sparc64 },
-    Form { number: form::SUN4V, name: "sparc64-sun4v", mmu: Mmu::Sun4v, isa: Isa::Sparc64 },
-    Form { number: form::NATIVE, name: "native", mmu: Mmu::Native, isa: Isa::X86_64 },
-    Form { number: form::XEN, name: "xen", mmu: Mmu::Xen, isa: Isa::X86_64 },
+pub const FORMS: [Form; 9] = [
+    form(form::AARCH64, "aarch64", Mmu::Aarch64, Isa::Aarch64),
+    form(form::HASH, "powerpc64-hash", Mmu::Hash, Isa::Powerpc64),
+    form(form::RADIX, "powerpc64-radix", Mmu::Radix, Isa::Powerpc64),
+    of_4k(form(form::HASH, "powerpc64-hash-4k", Mmu::Hash, Isa::Powerpc64)),
+    of_4k(form(form::RADIX, "powerpc64-radix-4k", Mmu::Radix, Isa::Powerpc64)),
+    form(form::SUN4U, "sparc64", Mmu::Sun4u, Isa::Sparc64),
+    form(form::SUN4V, "sparc64-sun4v", Mmu::Sun4v, Isa::Sparc64),
+    form(form::NATIVE, "native", Mmu::Native, Isa::X86_64),
+    form(form::XEN, "xen", Mmu::Xen, Isa::X86_64),
 ];
+
+const fn form(number: u64, name: &'static str, mmu: Mmu, isa: Isa) -> Form {
+    Form { number, name, mmu, isa, words: Words::Machine }
+}
+
+const fn of_4k(form: Form) -> Form {
+    Form { words: Words::Powerpc4k, ..form }
+}
 
 /// The call in progress: which entries it may touch, and what it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,14 +155,6 @@ pub fn active() -> Option<&'static Tree> {
     unsafe { ACTIVE.load(Ordering::Relaxed).as_ref() }
 }
 
-fn size_of(size: u8) -> Size {
-    match size {
-        0 => Size::Small,
-        1 => Size::Large,
-        _ => Size::Huge,
-    }
-}
-
 fn place_index(at: PteRef) -> usize {
     (usize::from(at.mm.0) * 3 + at.size as usize) * usize::from(PAGES) + usize::from(at.page % PAGES)
 }
@@ -146,7 +167,7 @@ pub fn packed(at: PteRef) -> u64 {
 /// What the border's name of an entry means; nothing where it names no entry.
 pub fn unpacked(at: u64) -> Option<PteRef> {
     let (mm, page, size) = numbers::at_parts(at);
-    (at != numbers::NOWHERE).then(|| PteRef { mm: Mm(mm), page, size: size_of(size) })
+    (at != numbers::NOWHERE).then(|| PteRef { mm: Mm(mm), page, size: words::size(size.into()) })
 }
 
 impl Tree {
@@ -190,7 +211,7 @@ impl Tree {
         self.arenas.restore(&self.booted);
         for at in self.used.borrow_mut().drain(..) {
             let (mm, page, size) = numbers::at_parts(at);
-            self.is_used[place_index(PteRef { mm: Mm(mm), page, size: size_of(size) })].set(false);
+            self.is_used[place_index(PteRef { mm: Mm(mm), page, size: words::size(size.into()) })].set(false);
             enter(entry::FORGET, at, 0, 0);
         }
         self.open.set(Open::NOTHING);
@@ -300,7 +321,13 @@ impl Tree {
         for n in 0..pages {
             let at = at.step(n);
             let word = read(self.place(at));
-            if self.known[usize::from(n)].replace(word) != word {
+            let known = self.known[usize::from(n)].replace(word);
+            if known == word {
+                continue;
+            }
+            let [known, word] = [known, word].map(|word| self.form.words.told(word, at.size));
+            // Where the layouts differ so may the words, by what the machine does not have.
+            if self.form.words == Words::Machine || known != word {
                 if self.form.mmu == Mmu::Xen {
                     self.x86.trapped_store(self.env(), at, word);
                 } else {
@@ -322,7 +349,7 @@ impl Tree {
     pub fn load_one(&self, entry: PteRef) {
         let word = self.env().pte_load(entry);
         self.use_entry(entry);
-        write(self.place(entry), word);
+        let word = self.put(entry, word);
         if let Open { at: Some(at), pages, .. } = self.open.get()
             && at.mm == entry.mm
             && let Some(n) = entry.page.checked_sub(at.page).filter(|&n| n < pages)
@@ -341,9 +368,24 @@ impl Tree {
             let at = at.step(n);
             let word = self.env().pte_load(at);
             self.use_entry(at);
-            self.load_block(at, word);
-            self.known[usize::from(n)].set(word);
+            self.known[usize::from(n)].set(self.put(at, word));
         }
+    }
+
+    /// The entry says to the tree's code what the machine's word says: its own word for that.
+    fn put(&self, at: PteRef, word: u64) -> u64 {
+        if self.folds() {
+            self.load_block(at, word);
+            return word;
+        }
+        let (place, words) = (self.place(at), self.form.words);
+        let old = read(place);
+        if words.told(old, at.size) == word {
+            return old;
+        }
+        let word = words.meant(word);
+        self.put_cells(at, word);
+        word
     }
 
     /// A run touches the entry: the next one begins without it.
@@ -368,6 +410,7 @@ impl Tree {
         self.end_groups();
         if self.env().current() == task && !self.open.get().died {
             self.settle_interrupts(irqs_off);
+            self.settle_cells();
         }
         self.env.set(outer);
         self.open.set(outer_open);

@@ -13,6 +13,7 @@ impl Memory {
         let Memory {
             mmu,
             format: _,
+            one_base: _,
             mutant: _,
             words: _,
             slots: _,

@@ -59,6 +59,8 @@ pub(super) struct Memory {
     mmu: Mmu,
     /// What its words say.
     format: &'static Format,
+    /// The subject's kernel has one page size for the two smaller ones here: in a batch they are one.
+    one_base: bool,
     /// What this machine does not do, if a test took it away.
     mutant: Option<Mutant>,
     /// The page tables, as a load of this CPU finds them.
@@ -88,6 +90,7 @@ impl Memory {
         Memory {
             mmu: Mmu::Plain,
             format: Format::of(Mmu::Plain),
+            one_base: false,
             mutant: None,
             words: table(),
             slots: table(),
@@ -128,6 +131,17 @@ impl Memory {
         self.contexts = 0;
         self.mmu = mmu;
         self.format = Format::of(mmu);
+        self.one_base = false;
+    }
+
+    /// From now on the two smaller page sizes are one in a batch, until the next reset.
+    pub(super) fn know_one_base(&mut self) {
+        self.one_base = true;
+    }
+
+    /// What a page size is for a batch, whose entries have one.
+    fn size_in_batch(&self, size: Size) -> Size {
+        if self.one_base && size == Size::Large { Size::Small } else { size }
     }
 
     /// Takes something away from what the machine does, from now on.
@@ -181,7 +195,7 @@ impl Memory {
             Mmu::Aarch64 => self.aarch64.store(cpu, slot, old),
             Mmu::Hash | Mmu::Sun4u | Mmu::Sun4v => {
                 let size = if old == 0 { at.size } else { self.format.size(old) };
-                self.bursts.store(at, size);
+                self.bursts.store(at, self.size_in_batch(size));
                 // What replaces nothing leaves what a batch still holds as it is.
                 if old != 0 {
                     self.sparc64.replaced(slot, size);

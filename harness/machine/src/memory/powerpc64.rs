@@ -209,7 +209,8 @@ impl Memory {
         let surplus = at.is_some_and(|at| self.slots[place(at)].goes_out());
         self.bursts.updates(1, surplus);
         let mm = at.map_or(Mm::KERNEL, |at| at.mm);
-        self.bursts.shape((mm, page.size, page.segment as u8), |at| Segment::of(address_of(at)) as u8);
+        let size = self.size_in_batch(page.size);
+        self.bursts.shape((mm, size, page.segment as u8), |at| Segment::of(address_of(at)) as u8);
     }
 
     /// A tlbie that comes before the invalid entry is out of walkers' reach can be undone by a walker.

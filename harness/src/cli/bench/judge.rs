@@ -65,9 +65,10 @@ pub(super) fn bench(tree: &Path, targets: &[Target], cold: bool, root: &Path) ->
     let mut caches = vec![["target", "prepared", "at most", "met"].map(str::to_owned).to_vec()];
     for (target, ready) in &prepared {
         let target = *target;
-        let built = start::build(&source, target, Ok(ready.clone()), &Session::new(&store, 1), root)?;
+        let recipe = start::recipe(target, None)?;
+        let built = start::build(&source, recipe, Ok(ready.clone()), &Session::new(&store, 1), root)?;
         speeds.extend(forms(target, ready, &built, root)?);
-        let bytes = prepared_bytes(&source.place().join(tree::usual(&[target])[0].name));
+        let bytes = prepared_bytes(&source.place().join(recipe.name));
         caches.push(vec![
             target.to_string(),
             format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),

@@ -53,7 +53,7 @@ pub enum By {
 pub struct Row {
     /// Its name.
     pub name: &'static str,
-    /// Subjects, by what follows `tree/`.
+    /// Subjects, by what follows `tree/`; of the page sizes of one, the usual one stands for all.
     pub on: &'static [&'static str],
     /// Why.
     pub class: Class,
@@ -65,17 +65,28 @@ pub struct Row {
     pub source: &'static str,
 }
 
+/// What ends the names of subjects whose kernel has 4K pages.
+const OF_4K: &str = "-4k";
+
+/// Whether a subject's kernel has 4K pages.
+#[must_use]
+pub fn is_4k(subject: &str) -> bool {
+    subject.ends_with(OF_4K)
+}
+
 /// The row whose kinds explain a kind on a subject.
 #[must_use]
 pub fn explain(subject: &str, behind: &str, ours: &str, theirs: &str) -> Option<&'static Row> {
     let subject = subject.trim_start_matches("tree/");
+    // The C is the same for both page sizes.
+    let usual = subject.trim_end_matches(OF_4K);
     let is = |kind: &Kind| {
         let texts = [(kind.behind, behind), (kind.ours, ours), (kind.theirs, theirs)];
         texts.iter().all(|(pattern, text)| fits(pattern, text))
     };
     ROWS.iter().find(|row| {
         let By::Kinds(kinds) = row.by else { return false };
-        row.on.contains(&subject) && kinds.iter().any(is)
+        (row.on.contains(&subject) || row.on.contains(&usual)) && kinds.iter().any(is)
     })
 }
 

@@ -73,7 +73,7 @@ pub fn of_form(
     differ: &[Differs],
 ) -> Result<Differences, AgentError> {
     let Some(twin) = form.twin else { return Ok(Differences::default()) };
-    let mut ours = Ours::new(twin);
+    let mut ours = Ours::new(twin, explained::is_4k(&form.name));
     let mut found = Differences::default();
     let mut left = Vec::new();
     for &Differs { at, digest: theirs, .. } in differ {
@@ -104,11 +104,11 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(twin: usize) -> Ours {
+    fn new(twin: usize, is_4k: bool) -> Ours {
         let descriptor = &SUBJECTS[twin];
-        let subject = corrected::make(descriptor.name, None).unwrap_or_else(|| descriptor.make(Port::Model));
-        let without = CORRECTIONS.iter().filter(|one| one.of == descriptor.name);
-        let without = without.filter_map(|&one| Some((one.name, corrected::make(one.of, Some(one))?))).collect();
+        let subject = corrected::make(descriptor.name, is_4k, None).unwrap_or_else(|| descriptor.make(Port::Model));
+        let without = CORRECTIONS.iter().filter(|one| one.is_of(descriptor.name, is_4k));
+        let without = without.filter_map(|&one| Some((one.name, corrected::make(one.of, is_4k, Some(one))?))).collect();
         Ours { runner: Runner::new(), rules: descriptor.rules(), subject, without }
     }
 

@@ -60,6 +60,24 @@ pub const ROWS: &[Row] = &[
         source: "arch/powerpc/mm/book3s64/hash_utils.c: kernel_map_linear_page()",
     },
     Row {
+        name: "hash-4k-one-size",
+        on: &["powerpc64-hash-4k"],
+        class: Class::Modelled,
+        by: By::Correction("hash-4k-one-size"),
+        reason: "a kernel of 4K pages has one base page for the machine's small and large ones, so that one batch holds both; our \
+                 Rust is that of 64K pages",
+        source: "arch/powerpc/include/asm/book3s/64/hash-4k.h: pte_pagesize_index()",
+    },
+    Row {
+        name: "radix-4k-table",
+        on: &["powerpc64-radix-4k"],
+        class: Class::Modelled,
+        by: By::Correction("radix-4k-table"),
+        reason: "with 4K pages a page table maps 512 of them, more than a flush by single pages takes: neither the walk cache nor \
+                 a huge page is flushed with a range; our Rust is that of 64K pages, 32 to a table",
+        source: "arch/powerpc/mm/book3s64/radix_tlb.c: __radix__flush_tlb_range()",
+    },
+    Row {
         name: "radix-flush",
         on: &["powerpc64-radix"],
         class: Class::Ours,

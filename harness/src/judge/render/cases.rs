@@ -1,4 +1,4 @@
-//! A judged tree as the stream of events that `check`'s JUnit and KTAP are made from: a group for each target, in it one for
+//! A judged tree as the stream of events that `check`'s JUnit and KTAP are made from: a group for each target and page size, in it one for
 //! each subject, in it a case for each suite; all of them below a group for each patch where a series is judged.
 //!
 //! A case fails by what the command fails by: findings that the base does not have, and with `--strict` what is known and
@@ -31,7 +31,7 @@ impl Cases {
 
     fn rows(&mut self, judgement: &Judgement<'_>) -> Result<()> {
         judgement.report.rows.iter().try_for_each(|row| match &row.outcome {
-            Outcome::Skipped(missing) => self.to.event(&Event::Skip { name: row.target.short(), missing }),
+            Outcome::Skipped(missing) => self.to.event(&Event::Skip { name: row.recipe.name, missing }),
             Outcome::Ran(judged, how) if !judged.is_empty() => self.target(judgement, row, judged, how),
             Outcome::Ran(..) => self.failed(row, "start", "the tree's code has no subject"),
             Outcome::Refused(error) => self.failed(row, "build", &said(&Error::from(error.clone()))),
@@ -40,7 +40,7 @@ impl Cases {
     }
 
     fn target(&mut self, judgement: &Judgement<'_>, row: &Row, judged: &[Judged], how: &str) -> Result<()> {
-        let name = row.target.short();
+        let name = row.recipe.name;
         self.to.event(&Event::Group { kind: Kind::Target, name, tests: judged.len() })?;
         for judged in judged {
             let group = Event::Group { kind: Kind::Subject, name: &judged.form.name, tests: Suite::ALL.len() };
@@ -55,7 +55,7 @@ impl Cases {
 
     /// A target whose subject there is not: one case of that name, which fails.
     fn failed(&mut self, row: &Row, name: &str, text: &str) -> Result<()> {
-        self.to.event(&Event::Group { kind: Kind::Target, name: row.target.short(), tests: 1 })?;
+        self.to.event(&Event::Group { kind: Kind::Target, name: row.recipe.name, tests: 1 })?;
         self.to.event(&Event::Case(&failed(name, text)))?;
         self.to.event(&Event::End { about: "", took: Duration::ZERO })
     }

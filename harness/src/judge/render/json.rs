@@ -89,7 +89,7 @@ fn document(judgement: &Judgement<'_>) -> Value {
     })
 }
 
-/// A target: the same fields whatever came of it.
+/// A target with one of its page sizes: the same fields whatever came of it.
 fn target(row: &Row) -> Value {
     let (mut how, mut subjects, mut problem) = (None, Vec::new(), None);
     let outcome = match &row.outcome {
@@ -115,6 +115,7 @@ fn target(row: &Row) -> Value {
     let (what, why, remedy) = problem.map_or((None, None, None), |(what, why, remedy)| (Some(what), why, remedy));
     json!({
         "target": row.target.short(),
+        "pages": row.recipe.pages,
         "outcome": outcome,
         "how": how,
         "what": what,

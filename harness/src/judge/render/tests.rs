@@ -98,7 +98,10 @@ fn report(findings: Vec<Finding>) -> Report {
         compiler: Compiler::Gcc,
         release: "7.2.13+edited".to_owned(),
         api: Api::Counted,
-        rows: rows.into_iter().map(|(target, outcome)| Row { target, outcome }).collect(),
+        rows: rows
+            .into_iter()
+            .map(|(target, outcome)| Row { target, recipe: crate::tree::usual(&[target])[0], outcome })
+            .collect(),
         findings,
         known: BTreeMap::from([("xen-new-task".to_owned(), found)]),
         corrected: BTreeMap::new(),

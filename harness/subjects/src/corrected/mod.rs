@@ -6,6 +6,7 @@
 //! Written from the kernel's source, as each correction says. Not here: reasons and reports (the host's `judge`). Called by
 //! `lazymmu judge`.
 
+mod hash_4k;
 mod powerpc64;
 mod sparc64;
 mod xen;
@@ -21,12 +22,26 @@ pub struct Correction {
     pub name: &'static str,
     /// The subject of the registry that differs.
     pub of: &'static str,
+    /// Whether it is of kernels with 4K pages alone, which no subject of the registry is.
+    pub is_4k: bool,
     /// Its bit among those of its subject.
     bit: u8,
 }
 
+impl Correction {
+    /// Whether it is one of a subject of the registry, as it stands beside a kernel with 4K pages, or with the usual ones.
+    #[must_use]
+    pub fn is_of(&self, subject: &str, is_4k: bool) -> bool {
+        self.of == subject && (is_4k || !self.is_4k)
+    }
+}
+
 const fn correction(name: &'static str, of: &'static str, bit: u8) -> Correction {
-    Correction { name, of, bit }
+    Correction { name, of, is_4k: false, bit }
+}
+
+const fn of_4k(correction: Correction) -> Correction {
+    Correction { is_4k: true, ..correction }
 }
 
 /// All of them.
@@ -37,15 +52,18 @@ pub const CORRECTIONS: &[Correction] = &[
     correction("xen-linear-flush", "counted/x86_64-xen", xen::LINEAR_FLUSH),
     correction("hash-set-over-live", "counted/powerpc64-hash", powerpc64::SET_OVER_LIVE),
     correction("hash-linear-insert", "counted/powerpc64-hash", powerpc64::LINEAR_INSERT),
+    of_4k(correction("hash-4k-one-size", "counted/powerpc64-hash", powerpc64::ONE_SIZE)),
     correction("radix-flush", "counted/powerpc64-radix", powerpc64::RADIX_FLUSH),
+    of_4k(correction("radix-4k-table", "counted/powerpc64-radix", powerpc64::TABLE_4K)),
     correction("sparc-linear-word", "counted/sparc64", sparc64::LINEAR_WORD),
     correction("sparc-linear-word", "counted/sparc64-sun4v", sparc64::LINEAR_WORD),
 ];
 
-/// A subject of the registry with all its corrections, or with all but one; none where it has no such correction.
+/// A subject of the registry with all its corrections, or with all but one, as it stands beside a kernel with 4K pages or with
+/// the usual ones; none where it has no such correction.
 #[must_use]
-pub fn make(subject: &str, without: Option<Correction>) -> Option<Box<dyn Subject>> {
-    let mut here = CORRECTIONS.iter().filter(|one| one.of == subject).peekable();
+pub fn make(subject: &str, is_4k: bool, without: Option<Correction>) -> Option<Box<dyn Subject>> {
+    let mut here = CORRECTIONS.iter().filter(|one| one.is_of(subject, is_4k)).peekable();
     here.peek()?;
     let is_without = |bit: u8| without.is_some_and(|one| one.of == subject && one.bit == bit);
     let mask = here.fold(0, |mask, one| if is_without(one.bit) { mask } else { mask | one.bit });

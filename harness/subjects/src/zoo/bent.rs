@@ -191,6 +191,10 @@ impl<B: Bend> Subject for Bent<B> {
         self.to.mmu()
     }
 
+    fn has_one_base_size(&self) -> bool {
+        self.to.has_one_base_size()
+    }
+
     fn reset(&self) {
         self.bend.reset();
         self.to.reset();

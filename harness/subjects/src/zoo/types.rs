@@ -290,6 +290,11 @@ pub fn hooked<W: Hooked + 'static>(port: Port) -> Box<dyn Subject> {
     hooked_on::<Counted, W>(port)
 }
 
+/// The same, as of a kernel that maps small and large pages alike.
+pub fn hooked_with_one_base_size<W: Hooked + 'static>(port: Port) -> Box<dyn Subject> {
+    Box::new(Ours::<Counted, Form<W>>::new(port).with_one_base_size())
+}
+
 /// The same of another generation.
 pub fn hooked_on<G: Generation<Form<W>> + 'static, W: Hooked + 'static>(port: Port) -> Box<dyn Subject> {
     subject::<G, Form<W>>(port)
